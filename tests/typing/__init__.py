@@ -1,0 +1,1 @@
+"""What mypy and pyright must accept and refuse in code that uses Monarq."""
