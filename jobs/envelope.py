@@ -1,0 +1,128 @@
+"""The job as it lies in Redis: arq's `{t, f, a, k, et}` plus `m`, as JSON.
+
+An envelope is written as a head; the enqueue script adds the server's time and the closing brace, so that no
+producer's clock is ever believed:
+
+    {"m":{"v":1},"t":null,"f":"image.thumbnail","a":[],"k":{"width":200},"et":   +   1764000000000}
+
+`m` holds, each only where it differs from the default:
+    v   version of this layout                    p   priority
+    q   queue                                     x   expires this many ms after `et`
+    h   digest of kind and arguments, for jobs whose id the app has chosen
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from hashlib import blake2b
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+from .errors import CorruptRecord
+from .priority import RANKS, Priority
+
+VERSION = 1
+
+
+@dataclass(slots=True)
+class Envelope:
+    """A decoded job, before its arguments are checked."""
+
+    kind: str
+    args: list[Any]
+    kwargs: dict[str, Any]
+    #: When it was enqueued, ms since the epoch: the server's clock, or the producer's for arq's own jobs.
+    enqueued_ms: int
+    #: arq's `_job_try`: the attempt to begin with.
+    first_attempt: int | None = None
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def priority(self) -> Priority:
+        """Where in its queue it waits."""
+        name = self.meta.get("p", Priority.NORMAL)
+        return Priority(name) if name in RANKS else Priority.NORMAL
+
+    @property
+    def digest(self) -> str | None:
+        """Tells same from other content, for ids that the app has chosen."""
+        return self.meta.get("h")
+
+    @property
+    def expires_ms(self) -> int | None:
+        """When it is no longer worth starting, ms since the epoch."""
+        lifetime = self.meta.get("x")
+        return self.enqueued_ms + lifetime if isinstance(lifetime, int) else None
+
+
+def encode_head(
+    kind: str,
+    arguments: bytes,
+    *,
+    queue: str = "default",
+    priority: Priority = Priority.NORMAL,
+    expires_in: timedelta | None = None,
+    digest: str | None = None,
+) -> bytes:
+    """An envelope up to the value of `et`.  Kinds, queues and digests need no escaping: their characters are bounded."""
+    meta = f'"v":{VERSION}'
+    if digest is not None:
+        meta += f',"h":"{digest}"'
+    if queue != "default":
+        meta += f',"q":"{queue}"'
+    if priority is not Priority.NORMAL:
+        meta += f',"p":"{priority}"'
+    if expires_in is not None:
+        meta += f',"x":{round(expires_in.total_seconds() * 1000)}'
+    return b'{"m":{%b},"t":null,"f":"%b","a":[],"k":%b,"et":' % (meta.encode(), kind.encode(), arguments)
+
+
+def content_digest(kind: str, arguments: bytes) -> str:
+    """16 hex digits that tell one content from another."""
+    return blake2b(arguments, digest_size=8, key=kind.encode()[:64]).hexdigest()
+
+
+def decode(body: bytes) -> Envelope:
+    """Read a JSON envelope, ours or arq's.
+
+    Raises:
+        CorruptRecord: It is not JSON, or not an envelope.
+    """
+    try:
+        document = from_json(body)
+    except ValueError as error:
+        raise CorruptRecord(f"the envelope is not JSON: {error}") from None
+    return from_document(document)
+
+
+def from_document(document: Any) -> Envelope:
+    """Read an envelope that has been parsed already.
+
+    Raises:
+        CorruptRecord: A field is missing or of another type.
+    """
+    try:
+        kind, args, kwargs, enqueued_ms = document["f"], document["a"], document["k"], document["et"]
+        first_attempt, meta = document.get("t"), document.get("m") or {}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise CorruptRecord(f"the envelope lacks {error}") from None
+    shapes = (str, kind), ((list, tuple), args), (dict, kwargs), (int, enqueued_ms), (dict, meta), ((int, type(None)), first_attempt)
+    for shape, value in shapes:
+        if not isinstance(value, shape):  # type: ignore[arg-type]
+            raise CorruptRecord(f"the envelope holds {type(value).__name__} where {shape} is due")
+    return Envelope(kind, list(args), kwargs, enqueued_ms, first_attempt, meta)
+
+
+def encode_body(envelope: Envelope) -> bytes:
+    """A whole envelope again, as JSON."""
+    document = {
+        "m": envelope.meta,
+        "t": envelope.first_attempt,
+        "f": envelope.kind,
+        "a": envelope.args,
+        "k": envelope.kwargs,
+        "et": envelope.enqueued_ms,
+    }
+    return to_json(document)

@@ -1,0 +1,184 @@
+"""Every error that Monarq raises on purpose.
+
+    MonarqError                        anything below; catch this to catch us
+    ├── DefinitionError                a programmer's mistake, found at import or start
+    │   ├── DuplicateKind
+    │   └── UnknownKind
+    ├── ConfigError                    the settings or the server's settings are unusable
+    ├── JobRejected                    this enqueue was refused; nothing was written
+    │   ├── InvalidArguments
+    │   ├── PayloadTooLarge
+    │   └── Conflict                   the id is taken by a job with other content
+    ├── JobNotFound                    no trace of the job (it never existed, or was forgotten)
+    ├── JobUnsuccessful                the job ended, but not with a result
+    │   ├── JobFailed                  it is a dead letter
+    │   ├── JobCancelled
+    │   └── JobExpired
+    ├── CorruptRecord                  a record in the store cannot be read
+    └── StoreError
+        ├── StoreUnavailable           no answer; what was asked may have happened
+        └── StoreRefused               the store answered with an error (forbidden, a wrong type, …)
+            └── StoreFull              it has no memory or disk left; what was asked did not happen
+
+`code` is stable and meant for machines; the message is meant for people and says what to do next.
+"""
+
+from __future__ import annotations
+
+
+class MonarqError(Exception):
+    """Base of every error that Monarq raises on purpose."""
+
+    code = "monarq_error"
+
+
+class DefinitionError(MonarqError):
+    """A job, a queue or an option was declared wrongly; raised at import or at start."""
+
+    code = "definition_error"
+
+
+class DuplicateKind(DefinitionError):
+    """Two handlers claim one kind."""
+
+    code = "duplicate_kind"
+
+    def __init__(self, kind: str, first: str, second: str) -> None:
+        super().__init__(
+            f"kind {kind!r} is defined twice, by {first} and by {second}; give one of them another name: "
+            f'@job("another.name")'
+        )
+        self.kind = kind
+
+
+class UnknownKind(DefinitionError):
+    """No loaded handler has this kind."""
+
+    code = "unknown_kind"
+
+    def __init__(self, kind: str, known: tuple[str, ...]) -> None:
+        listed = ", ".join(known) or "none"
+        super().__init__(f"no handler of kind {kind!r} is loaded (known: {listed}); name its module in MONARQ_JOBS")
+        self.kind = kind
+
+
+class ConfigError(MonarqError):
+    """The settings, or those of the server, are unusable.  `faults` lists all of them."""
+
+    code = "config_error"
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = faults
+
+
+class JobRejected(MonarqError):
+    """This enqueue was refused.  Nothing was written."""
+
+    code = "job_rejected"
+
+
+class InvalidArguments(JobRejected):
+    """The arguments do not fit the handler's signature.  `faults` maps each argument to its fault."""
+
+    code = "invalid_arguments"
+
+    def __init__(self, kind: str, faults: dict[str, str]) -> None:
+        listed = "; ".join(f"{name}: {fault}" for name, fault in faults.items())
+        super().__init__(f"{kind}: {listed}")
+        self.kind, self.faults = kind, faults
+
+
+class PayloadTooLarge(JobRejected):
+    """The encoded job is larger than the limit."""
+
+    code = "payload_too_large"
+
+    def __init__(self, kind: str, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(
+            f"{kind}: the encoded job has {size_bytes:,} bytes, the limit is {limit_bytes:,} "
+            f"(MONARQ_MAX_PAYLOAD_BYTES); store the data elsewhere and pass a reference"
+        )
+        self.kind, self.size_bytes, self.limit_bytes = kind, size_bytes, limit_bytes
+
+
+class Conflict(JobRejected):
+    """A job with this id exists and has another kind or other arguments."""
+
+    code = "conflict"
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"job {job_id!r} exists with another kind or other arguments; choose another job_id")
+        self.job_id = job_id
+
+
+class JobNotFound(MonarqError):
+    """The store holds no trace of the job: it never existed, or its result is no longer kept."""
+
+    code = "job_not_found"
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"no job {job_id!r}: it never existed, or its result is no longer kept")
+        self.job_id = job_id
+
+
+class JobUnsuccessful(MonarqError):
+    """The job ended without a result."""
+
+    code = "job_unsuccessful"
+
+    def __init__(self, job_id: str, message: str) -> None:
+        super().__init__(message)
+        self.job_id = job_id
+
+
+class JobFailed(JobUnsuccessful):
+    """The job is a dead letter.  `error_type`, `message` and `traceback_text` are those of its last attempt."""
+
+    code = "job_failed"
+
+    def __init__(self, job_id: str, kind: str, error_type: str, message: str, traceback_text: str = "") -> None:
+        super().__init__(job_id, f"{kind} {job_id} failed: {error_type}: {message}")
+        self.kind, self.error_type, self.message, self.traceback_text = kind, error_type, message, traceback_text
+
+
+class JobCancelled(JobUnsuccessful):
+    """The job was cancelled before it could succeed."""
+
+    code = "job_cancelled"
+
+
+class JobExpired(JobUnsuccessful):
+    """The job's deadline had passed before it could start."""
+
+    code = "job_expired"
+
+
+class CorruptRecord(MonarqError):
+    """A record in the store cannot be read."""
+
+    code = "corrupt_record"
+
+
+class StoreError(MonarqError):
+    """The store did not do what was asked."""
+
+    code = "store_error"
+
+
+class StoreUnavailable(StoreError):
+    """The store did not answer.  What was asked may have happened: repeat it with the same job id."""
+
+    code = "store_unavailable"
+
+
+class StoreRefused(StoreError):
+    """The store answered with an error: not permitted, or a key of another type.  It did not happen."""
+
+    code = "store_refused"
+
+
+class StoreFull(StoreRefused):
+    """The store has no memory or disk left.  It did not happen; make room, or enqueue more slowly."""
+
+    code = "store_full"

@@ -1,0 +1,37 @@
+"""Names and ids: one bounded set of characters for all that ends up in a key."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+
+from .errors import DefinitionError
+
+#: Printable ASCII without blanks, braces, glob characters and quotes, so that a name is safe in a key,
+#: a log line, a URL and a Prometheus label.  `{` and `}` are left to the hash tags.
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@/+-]{0,127}")
+_JOB_ID = re.compile(r"[A-Za-z0-9_{][A-Za-z0-9_.:@/+{}=-]{0,199}")
+
+
+def check_name(what: str, name: str) -> str:
+    """Return `name`, or raise `DefinitionError` if it cannot name a kind or a queue."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise DefinitionError(
+            f"{what}: {name!r} is not a name; use 1 to 128 of A-Z a-z 0-9 _ . : @ / + - and start with a letter or digit"
+        )
+    return name
+
+
+def is_job_id(job_id: str) -> bool:
+    """Whether `job_id` can be a job's id (1 to 200 characters, no blanks or control characters)."""
+    return _JOB_ID.fullmatch(job_id) is not None
+
+
+def new_job_id() -> str:
+    """A UUIDv7 as 32 hex digits: unique without asking anybody, and sorted by time."""
+    bits = int.from_bytes(os.urandom(10))
+    milliseconds = time.time_ns() // 1_000_000
+    # RFC 9562: 48 bits of time, version 7, 12 random bits, variant 0b10, 62 random bits
+    value = (milliseconds & 0xFFFF_FFFF_FFFF) << 80 | 0x7000 << 64 | (bits >> 68) << 64 | 0b10 << 62 | bits & (1 << 62) - 1
+    return f"{value:032x}"

@@ -1,0 +1,75 @@
+"""Logging: JSON in production, readable on a terminal, the current job on every line, secrets on none."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from contextvars import ContextVar
+from typing import Any
+
+import structlog
+from structlog.typing import EventDict, Processor
+
+from .context import JobContext
+
+#: The job that the code which logs is working on.  One variable, set once per attempt: cheaper than binding each name.
+current_job: ContextVar[JobContext | None] = ContextVar("monarq_current_job", default=None)
+
+_SECRET_WORDS = ("password", "passwd", "secret", "token", "authorization", "api_key", "apikey", "cookie", "credential")
+_PRIVATE_WORDS = ("args", "kwargs", "arguments", "payload", "result", "body")
+_HIDDEN = "[hidden]"
+
+
+def configure(*, level: str = "info", log_format: str = "auto", show_payloads: bool = False) -> None:
+    """Set up structlog for a process of Monarq; the standard library's loggers follow.
+
+    Args:
+        level: debug, info, warning or error.
+        log_format: json, console, or auto: console on a terminal, else json.
+        show_payloads: Do not hide what looks like arguments or results.
+    """
+    console = sys.stderr.isatty() if log_format == "auto" else log_format == "console"
+    renderer: Processor = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        add_job,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        _hider(_SECRET_WORDS if show_payloads else _SECRET_WORDS + _PRIVATE_WORDS),
+    ]
+    if not console:
+        shared.append(structlog.processors.format_exc_info)
+    number = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
+        )
+    )
+    logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler], force=True)
+
+
+def add_job(logger: Any, method: str, event: EventDict) -> EventDict:
+    """Name the job that the line is about, unless the line does."""
+    if (job := current_job.get()) is not None:
+        event.setdefault("job_id", job.job_id)
+        event.setdefault("kind", job.kind)
+        event.setdefault("attempt", job.attempt)
+    return event
+
+
+def _hider(words: tuple[str, ...]) -> Processor:
+    def hide(logger: Any, method: str, event: EventDict) -> EventDict:
+        for name in event:
+            if any(word in name.lower() for word in words):
+                event[name] = _HIDDEN
+        return event
+
+    return hide

@@ -1,0 +1,56 @@
+"""How an attempt can end: a closed type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from .failure import Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The handler returned; `result` is the record in arq's shape, None if none is kept."""
+
+    result: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """Another attempt after `delay`."""
+
+    delay: timedelta
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """To the dead letters."""
+
+    result: bytes | None
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """Ended on request."""
+
+    result: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """Its deadline had passed before it could start."""
+
+    result: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """Back to the queue without spending an attempt; `failure` is None if there is nothing to tell."""
+
+    delay: timedelta
+    failure: Failure | None
+
+
+Outcome = Succeeded | Retrying | Dead | Cancelled | Expired | Released

@@ -1,0 +1,146 @@
+"""The settings of every process, from the environment: `MONARQ_REDIS_URL`, `MONARQ_CONCURRENCY`, …"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from .errors import ConfigError, DefinitionError
+from .identity import check_name
+
+PREFIX = "MONARQ_"
+
+#: Names under the prefix that belong to others: the demo, and the settings of the shipped kinds.
+_KNOWN_ELSEWHERE = {"MONARQ_DEMO_EXIT"}
+
+Span = Annotated[timedelta, Field(gt=timedelta(0))]
+
+
+def _seconds(value: Any) -> Any:
+    # "30" means thirty seconds; pydantic also reads "PT30S" and "00:00:30"
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return value
+
+
+class Settings(BaseSettings):
+    """What a process needs to know.  Read once, at start; never mutated.  Spans are in seconds in the environment."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    #: `redis://`, `rediss://` (TLS) or `unix://`.  Kept out of every `repr`, since it may hold a password.
+    redis_url: SecretStr = SecretStr("redis://localhost:6379/0")
+    #: Modules that hold `@job` handlers, separated by commas.
+    jobs: Annotated[tuple[str, ...], NoDecode] = ()
+    #: What a worker serves: `mail,default` in strict order, or `critical=6,default=3` by weights.
+    queues: Annotated[dict[str, int], NoDecode] = {"default": 0}
+    #: Jobs that one worker process runs at once.
+    concurrency: int = Field(100, ge=1, le=10_000)
+    #: How long a claim holds without a renewal.  Longer: slower recovery from a crash.  Shorter: less patience with a
+    #: slow network.
+    lease: Annotated[timedelta, Field(ge=timedelta(seconds=1))] = timedelta(seconds=30)
+    #: A waiting job counts as one priority higher after each of these.
+    ageing: Span = timedelta(seconds=60)
+    #: How long a worker that was told to stop lets its jobs finish.
+    drain_timeout: Annotated[timedelta, Field(ge=timedelta(0))] = timedelta(seconds=25)
+    #: Lost leases after which a job is taken for the killer of its workers, and ends dead.
+    max_crashes: int = Field(3, ge=1)
+    #: The largest job that is accepted, encoded.
+    max_payload_bytes: int = Field(512 * 1024, ge=1024)
+    #: How often to look for jobs of arq's own producers, which wake nobody; by default every half second if the
+    #: worker has functions of arq's, else not at all.
+    arq_poll: Span | None = None
+    #: Read jobs that arq has pickled.  Whoever can write to your Redis can then run code in your workers.
+    read_pickled: bool = False
+    #: Put each queue's keys into one slot of a Redis Cluster.  The same for all processes, from the first job on.
+    hash_tags: bool = False
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "console"] = "auto"
+    #: Do not hide arguments and results in logs.
+    log_payloads: bool = False
+
+    @field_validator("lease", "ageing", "drain_timeout", "arq_poll", mode="before")
+    @classmethod
+    def _read_span(cls, value: Any) -> Any:
+        return _seconds(value)
+
+    @field_validator("jobs", mode="before")
+    @classmethod
+    def _read_list(cls, value: Any) -> Any:
+        return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
+
+    @field_validator("queues", mode="before")
+    @classmethod
+    def _read_queues(cls, value: Any) -> Any:
+        return parse_queues(value) if isinstance(value, str) else value
+
+
+def parse_queues(text: str) -> dict[str, int]:
+    """Read `mail,default` (strict order, weights 0) or `critical=6,default=3`.
+
+    Raises:
+        ValueError: A name or a weight is unusable, or only some have a weight.
+    """
+    queues: dict[str, int] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, has_weight, weight = part.partition("=")
+        try:
+            check_name("queue", name)
+        except DefinitionError as error:
+            raise ValueError(str(error)) from None
+        if has_weight and not (weight.isdecimal() and int(weight) > 0):
+            raise ValueError(f"{part!r}: the weight must be a whole number above 0")
+        queues[name] = int(weight) if has_weight else 0
+    if not queues:
+        raise ValueError("name at least one queue")
+    if len({weight > 0 for weight in queues.values()}) > 1:
+        raise ValueError("give all queues a weight (critical=6,default=3), or none (critical,default: strict order)")
+    return queues
+
+
+def load_settings(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+    """The settings of this process: `overrides` first (None leaves a setting alone), then the environment.
+
+    Raises:
+        ConfigError: With all faults at once: bad values, and names under `MONARQ_` that nobody knows.
+    """
+    environ = os.environ if environ is None else environ
+    faults = unknown_names(environ)
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        faults = [_describe(fault) for fault in error.errors(include_url=False)] + faults
+    if faults:
+        raise ConfigError(faults)
+    return settings
+
+
+def unknown_names(environ: Mapping[str, str]) -> list[str]:
+    """A fault for each name under the prefix that no settings class knows."""
+    from .catalog.settings import CatalogSettings  # here, or every import of the settings would load the catalog
+
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | CatalogSettings.env_names() | _KNOWN_ELSEWHERE
+    return [
+        f"{name}: no such setting{_suggestion(name, known)}"
+        for name in sorted(environ)
+        if name.startswith(PREFIX) and name not in known
+    ]
+
+
+def _suggestion(name: str, known: set[str]) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _describe(fault: Any) -> str:
+    # the value itself stays out: it may be a secret
+    return f"{PREFIX}{'.'.join(map(str, fault['loc'])).upper()}: {fault['msg']}"

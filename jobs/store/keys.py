@@ -1,0 +1,124 @@
+"""Every key of Monarq in Redis is built here, and nowhere else.
+
+The layout is a superset of arq's, so that arq's `enqueue_job`, `Job` and workers understand what they see:
+
+    arq:queue, arq:queue:<q>          zset    job id → visible-at, ms of the server's clock; normal priority
+    monarq:queue:<q>:<priority>       zset    the same for critical, high and low
+    arq:job:<id>                      string  the envelope
+    arq:in-progress:<id>              string  the fence, `<worker>:<attempt>`
+    arq:retry:<id>                    int     starts so far
+    arq:result:<id>                   string  the result, with a TTL
+    arq:abort                         zset    job id → when its cancellation was asked for
+    monarq:running:<q>                zset    job id → lease end, ms
+    monarq:failures:<id>              list    one JSON record per attempt that did not succeed
+    monarq:dead:<q>                   zset    job id → when it died, ms
+    monarq:dead-letter:<id>           string  the envelope of a dead job
+    monarq:wake:<q>                   list    at most one token: there is something to claim
+    monarq:waiters:<q>                hash    job id → channels of those who wait for its end
+    monarq:stats:<q>                  hash    counters
+    monarq:reply:<verb>:<worker>      list    nonce and reply of the last call, for a repeat after a lost reply
+    monarq:queues                     set     the queues that exist
+    monarq:worker:<worker>            string  what a live worker says of itself, with a TTL
+
+With `tagged=True` the queue's name stands in braces in every key, and its job ids begin with it: the queue is then one
+slot of a Redis Cluster.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..identity import check_name
+from ..priority import PRIORITIES, Priority
+
+JOB = "arq:job:"
+FENCE = "arq:in-progress:"
+STARTS = "arq:retry:"
+RESULT = "arq:result:"
+FAILURES = "monarq:failures:"
+DEAD_LETTER = "monarq:dead-letter:"
+WORKER = "monarq:worker:"
+QUEUES = "monarq:queues"
+
+#: What the scripts build keys of one job with; the loader hands these to Lua as the table `KEY`.
+LUA_PREFIXES = {
+    "job": JOB,
+    "fence": FENCE,
+    "starts": STARTS,
+    "result": RESULT,
+    "failures": FAILURES,
+    "dead_letter": DEAD_LETTER,
+}
+
+_ARQ_QUEUE = "arq:queue"
+DEFAULT_QUEUE = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class QueueKeys:
+    """The keys of one queue."""
+
+    name: str
+    #: The zsets in which its jobs wait and run, by rank: critical first.
+    ranks: tuple[str, str, str, str]
+    running: str
+    dead: str
+    wake: str
+    waiters: str
+    stats: str
+    abort: str
+    #: Job ids of this queue begin with this; empty unless tagged.
+    id_prefix: str
+
+    def reply(self, verb: str, worker: str) -> str:
+        """Where the reply to a worker's last call of this verb is kept."""
+        tag = f"{self.id_prefix}:" if self.id_prefix else ""
+        return f"monarq:reply:{tag}{verb}:{worker}"
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """The keys that `claim` takes for each queue."""
+        return (*self.ranks, self.running, self.wake, self.stats)
+
+
+def queue_keys(name: str, *, tagged: bool = False) -> QueueKeys:
+    """The keys of the queue of this name.
+
+    Raises:
+        DefinitionError: The name cannot name a queue.
+    """
+    check_name("queue", name)
+    arq_name = _ARQ_QUEUE if name == DEFAULT_QUEUE and not tagged else f"{_ARQ_QUEUE}:{_tag(name, tagged)}"
+    return _build(name, arq_name, tagged=tagged)
+
+
+def arq_queue_keys(arq_name: str) -> QueueKeys:
+    """The keys of a queue that is given as arq gives it: by the name of its zset.
+
+    `arq:queue` is the queue `default` and `arq:queue:<name>` is `<name>`; any other name is that of both.
+    """
+    if arq_name == _ARQ_QUEUE:
+        return queue_keys(DEFAULT_QUEUE)
+    return _build(check_name("queue", arq_name.removeprefix(f"{_ARQ_QUEUE}:")), arq_name, tagged=False)
+
+
+def _build(name: str, arq_name: str, *, tagged: bool) -> QueueKeys:
+    tag = _tag(name, tagged)
+    critical, high, normal, low = (
+        arq_name if priority is Priority.NORMAL else f"monarq:queue:{tag}:{priority}" for priority in PRIORITIES
+    )
+    return QueueKeys(
+        name=name,
+        ranks=(critical, high, normal, low),
+        running=f"monarq:running:{tag}",
+        dead=f"monarq:dead:{tag}",
+        wake=f"monarq:wake:{tag}",
+        waiters=f"monarq:waiters:{tag}",
+        stats=f"monarq:stats:{tag}",
+        abort=f"arq:abort:{tag}" if tagged else "arq:abort",
+        id_prefix=tag if tagged else "",
+    )
+
+
+def _tag(name: str, tagged: bool) -> str:
+    return f"{{{name}}}" if tagged else name

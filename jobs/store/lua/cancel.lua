@@ -1,0 +1,41 @@
+--[[ cancel: scheduled | ready | retrying -> cancelled; a running job is asked to stop
+
+KEYS[1] critical    zset    job id -> visible-at, ms
+KEYS[2] high        zset
+KEYS[3] normal      zset
+KEYS[4] low         zset
+KEYS[5] running     zset    job id -> lease end, ms
+KEYS[6] stats       hash    counters
+KEYS[7] waiters     hash    job id -> channels
+KEYS[8] abort       zset    job id -> when its cancellation was asked for
+ARGV[1] id          str
+ARGV[2] result      str     JSON, what those who wait will read
+ARGV[3] result_ms   int     how long it is kept; 0 not at all, -1 for ever
+
+Returns     "cancelled", "requested" (it runs; its worker will be told), "ended" or "unknown".
+Clock       the server's.
+Cost        O(log n).
+Reply lost  repeat it: "ended" if the first call cancelled it.
+]]
+local id = ARGV[1]
+local waiting = false
+for rank = 1, 4 do
+  waiting = waiting or redis.call('ZSCORE', KEYS[rank], id)
+end
+if not waiting then
+  return redis.call('EXISTS', KEY.result .. id, KEY.dead_letter .. id) > 0 and 'ended' or 'unknown'
+end
+if redis.call('EXISTS', KEY.fence .. id) == 1 then
+  redis.call('ZADD', KEYS[8], now_ms(), id)
+  return 'requested'
+end
+for rank = 1, 4 do
+  redis.call('ZREM', KEYS[rank], id)
+end
+redis.call('ZREM', KEYS[5], id)
+redis.call('ZREM', KEYS[8], id)
+redis.call('DEL', KEY.job .. id, KEY.starts .. id, KEY.failures .. id)
+set_result(id, ARGV[2], tonumber(ARGV[3]))
+redis.call('HINCRBY', KEYS[6], 'cancelled', 1)
+notify(KEYS[7], { id })
+return 'cancelled'

@@ -1,0 +1,265 @@
+--[[ claim: ready -> running
+
+Lease up to `limit` jobs to one worker, from queues in the order given: of each queue first the jobs whose lease ran
+out, then the ready ones by priority, where every `ageing_ms` of waiting counts as one step higher.
+
+KEYS[1] reply       list    this worker's last claim, for a repeat
+KEYS[2] abort       zset    job id -> when its cancellation was asked for
+KEYS[3...] queues   7 each: critical, high, normal, low (zsets: job id -> visible-at, ms), running (zset: job id ->
+                    lease end, ms), wake (list), stats (hash)
+ARGV[1] nonce       str     new for each claim, the same for its repeats
+ARGV[2] worker      str     without a colon
+ARGV[3] limit       int     1..200
+ARGV[4] lease_ms    int
+ARGV[5] fence_ms    int     how long the fence outlives a lease that nobody renews
+ARGV[6] ageing_ms   int
+ARGV[7] reply_ms    int     how long the reply is kept for a repeat
+
+Returns     {next, now, job, job, ...}, flat.  next: ms until another job is due, 0 if some are due now, -1 if none
+            waits.  now: the clock, ms (0 if no job waits).  A job has 8 fields: queue (1..), id, fence number, visible-at, attempts spent, crashes, abort asked
+            (0 or 1), envelope (nil if it is gone).
+Clock       the server's.
+Cost        O(limit * log n) per queue that gives jobs; one command in all if no job waits anywhere.
+Reply lost  repeat it with the same nonce: the same jobs come back, as far as they are still this worker's.
+]]
+local QUEUE_KEYS = 7
+local RESTART_GRACE_MS = 5000
+local queue_count = (#KEYS - 2) / QUEUE_KEYS
+local nonce, worker = ARGV[1], ARGV[2]
+local limit, lease_ms, fence_ms, ageing_ms = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+
+local reply, rows = { -1, 0 }, {}
+
+-- the common idle case first: nothing waits anywhere
+local waiting = {}
+for base = 3, #KEYS, QUEUE_KEYS do
+  for key = base, base + 4 do
+    waiting[#waiting + 1] = KEYS[key]
+  end
+end
+if redis.call('EXISTS', unpack(waiting)) == 0 then
+  return reply
+end
+local now = now_ms()
+reply[2] = now
+local lease_end = now + lease_ms
+
+local function budget(id, starts)
+  if starts > 1 then
+    local last = redis.call('LINDEX', KEY.failures .. id, -1)
+    if last then
+      local spent, crashes = string.match(last, '^{"spent":(%d+),"crashes":(%d+)')
+      return spent or '0', crashes or '0'
+    end
+  end
+  return '0', '0'
+end
+
+local function add(queue, id, starts, visible_at, body, aborted)
+  local spent, crashes = budget(id, starts)
+  local at = #reply
+  reply[at + 1], reply[at + 2], reply[at + 3], reply[at + 4] = queue, id, starts, visible_at
+  reply[at + 5], reply[at + 6], reply[at + 7], reply[at + 8] = spent, crashes, aborted, body or false
+end
+
+local kept = kept_reply(KEYS[1], nonce)
+if kept then
+  reply[1] = 0
+  for r = 1, #kept, 4 do
+    local id, starts = kept[r + 1], tonumber(kept[r + 2])
+    if redis.call('GET', KEY.fence .. id) == worker .. ':' .. starts then
+      add(tonumber(kept[r]), id, starts, kept[r + 3], redis.call('GET', KEY.job .. id), 0)
+    end
+  end
+  return reply
+end
+
+-- A worker of arq's own holds it: look again soon, and until then keep it out of the way of the others.
+local function step_aside(zset, id)
+  local left = redis.call('PTTL', KEY.fence .. id)
+  redis.call('ZADD', zset, 'XX', now + math.max(1, math.min(left, 1000)), id)
+end
+
+local function is_foreign(fence)
+  return fence and not string.find(fence, ':', 1, true)
+end
+
+local function zset_of(base, id)
+  for rank = 0, 3 do
+    if redis.call('ZSCORE', KEYS[base + rank], id) then
+      return KEYS[base + rank]
+    end
+  end
+end
+
+-- ms that the workers still have to come back and renew, after the server itself was away
+local function restart_grace()
+  local info = redis.pcall('INFO', 'server')
+  local uptime = type(info) == 'string' and string.match(info, 'uptime_in_seconds:(%d+)')
+  return uptime and RESTART_GRACE_MS - uptime * 1000 or 0
+end
+
+-- Jobs whose lease ran out: their worker died, froze or lost its network.
+local function claim_orphans(base, picked)
+  local running = KEYS[base + 4]
+  local ids = redis.call('ZRANGEBYSCORE', running, '-inf', now, 'LIMIT', 0, limit)
+  local grace_ms = #ids > 0 and restart_grace() or 0
+  for _, id in ipairs(ids) do
+    local zset = zset_of(base, id)
+    local fence = redis.call('GET', KEY.fence .. id)
+    if not zset or is_foreign(fence) then
+      redis.call('ZREM', running, id)
+    elseif grace_ms > 0 then
+      redis.call('ZADD', running, now + grace_ms, id)
+      redis.call('ZADD', zset, now + grace_ms, id)
+    else
+      redis.call('ZADD', zset, lease_end, id) -- at once, or it would be found again among the ready ones
+      local starts = tonumber(redis.call('GET', KEY.starts .. id) or 0)
+      local spent, crashes = budget(id, 2)
+      redis.call('RPUSH', KEY.failures .. id, string.format(
+        '{"spent":%s,"crashes":%d,"cause":"crash","fence":%d,"worker":%s,"started_ms":0,"ended_ms":%d,' ..
+        '"error_type":"","message":"the worker died, froze, or lost its connection","traceback":""}',
+        spent, crashes + 1, starts, cjson.encode(string.match(fence or '', '^(.*):') or ''), now))
+      redis.call('HINCRBY', KEYS[base + 6], 'crashed', 1)
+      picked[#picked + 1] = { id = id, zset = zset, score = now, orphan = true }
+    end
+  end
+end
+
+-- Ready jobs by effective rank (rank minus one per `ageing_ms` waited), the longest waiting first within it.
+local function claim_ready(base, picked, need)
+  local lists, more = {}, false
+  for rank = 0, 3 do
+    local found = redis.call('ZRANGEBYSCORE', KEYS[base + rank], '-inf', now, 'WITHSCORES', 'LIMIT', 0, need + 1)
+    if #found > 0 then
+      lists[#lists + 1] = { rank = rank, zset = KEYS[base + rank], found = found, at = 1 }
+    end
+  end
+  while need > 0 do
+    local best, best_rank, best_score
+    for _, list in ipairs(lists) do
+      local score = tonumber(list.found[list.at + 1])
+      if score then
+        local rank = math.max(0, list.rank - math.floor((now - score) / ageing_ms))
+        if not best or rank < best_rank or (rank == best_rank and score < best_score) then
+          best, best_rank, best_score = list, rank, score
+        end
+      end
+    end
+    if not best then
+      break
+    end
+    picked[#picked + 1] = { id = best.found[best.at], zset = best.zset, score = best_score }
+    best.at = best.at + 2
+    need = need - 1
+  end
+  for _, list in ipairs(lists) do
+    more = more or list.found[list.at] ~= nil
+  end
+  return more
+end
+
+-- Take the lease of one job; false if a worker of arq's holds it.
+local function lease(job)
+  local starts = redis.call('INCR', KEY.starts .. job.id)
+  local fence = worker .. ':' .. starts
+  if job.orphan then
+    redis.call('SET', KEY.fence .. job.id, fence, 'PX', fence_ms)
+  elseif not redis.call('SET', KEY.fence .. job.id, fence, 'NX', 'PX', fence_ms) then
+    if is_foreign(redis.call('GET', KEY.fence .. job.id)) then
+      redis.call('DECR', KEY.starts .. job.id)
+      step_aside(job.zset, job.id)
+      return false
+    end
+    redis.call('SET', KEY.fence .. job.id, fence, 'PX', fence_ms)
+  end
+  job.starts = starts
+  return true
+end
+
+local function move(base, jobs)
+  local running, by_zset = {}, {}
+  for _, job in ipairs(jobs) do
+    running[#running + 1] = lease_end
+    running[#running + 1] = job.id
+    local moved = by_zset[job.zset] or {}
+    by_zset[job.zset] = moved
+    moved[#moved + 1] = lease_end
+    moved[#moved + 1] = job.id
+  end
+  redis.call('ZADD', KEYS[base + 4], unpack(running))
+  for zset, moved in pairs(by_zset) do
+    redis.call('ZADD', zset, 'XX', unpack(moved))
+  end
+  redis.call('HINCRBY', KEYS[base + 6], 'started', #jobs)
+end
+
+local function report(queue, jobs)
+  local keys = {}
+  for i, job in ipairs(jobs) do
+    keys[i] = KEY.job .. job.id
+  end
+  local bodies = redis.call('MGET', unpack(keys))
+  local any_abort = redis.call('EXISTS', KEYS[2]) == 1
+  for i, job in ipairs(jobs) do
+    local body = bodies[i]
+    if body and string.sub(body, 1, 5) ~= '{"m":' then
+      redis.call('PERSIST', KEY.job .. job.id) -- arq gives its payloads a TTL; a job that waits must not vanish
+    end
+    local aborted = any_abort and redis.call('ZSCORE', KEYS[2], job.id) and 1 or 0
+    add(queue, job.id, job.starts, string.format('%.0f', job.score), body, aborted)
+    local at = #rows
+    rows[at + 1], rows[at + 2], rows[at + 3], rows[at + 4] = queue, job.id, job.starts, string.format('%.0f', job.score)
+  end
+end
+
+-- ms until the next job of this queue is due, or -1
+local function next_due(base)
+  local first
+  for rank = 0, 3 do
+    local head = redis.call('ZRANGEBYSCORE', KEYS[base + rank], '(' .. string.format('%.0f', now), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+    local score = tonumber(head[2])
+    if score and (not first or score < first) then
+      first = score
+    end
+  end
+  return first and math.max(1, math.ceil(first - now)) or -1
+end
+
+local function sooner(one, other)
+  if one < 0 or (other >= 0 and other < one) then
+    return other
+  end
+  return one
+end
+
+for queue = 1, queue_count do
+  local base = 3 + (queue - 1) * QUEUE_KEYS
+  local picked, more = {}, limit == 0
+  if limit > 0 then
+    claim_orphans(base, picked)
+    more = claim_ready(base, picked, limit - #picked)
+    local leased = {}
+    for _, job in ipairs(picked) do
+      if lease(job) then
+        leased[#leased + 1] = job
+      end
+    end
+    if #leased > 0 then
+      move(base, leased)
+      report(queue, leased)
+      limit = limit - #leased
+    end
+    if more then
+      push_token(KEYS[base + 5]) -- what is left may wake another worker
+    else
+      redis.call('DEL', KEYS[base + 5])
+    end
+  end
+  reply[1] = sooner(reply[1], more and 0 or next_due(base))
+end
+
+if #rows > 0 then
+  keep_reply(KEYS[1], nonce, rows, ARGV[7])
+end
+return reply

@@ -1,0 +1,23 @@
+--[[ discard: dead -> nothing
+
+Forget dead letters of one queue, for good.
+
+KEYS[1] dead        zset    job id -> when it died, ms
+KEYS[2] stats       hash    counters
+ARGV[1...] letters  1 each: id
+
+Returns     per letter 1 forgotten, 0 there is no such dead letter.
+Cost        O(letters * log n); keep to some hundreds of letters.
+Reply lost  repeat it.
+]]
+local codes, gone = {}, 0
+for i, id in ipairs(ARGV) do
+  codes[i] = redis.call('DEL', KEY.dead_letter .. id)
+  gone = gone + codes[i]
+  redis.call('DEL', KEY.failures .. id, KEY.starts .. id)
+  redis.call('ZREM', KEYS[1], id)
+end
+if gone > 0 then
+  redis.call('HINCRBY', KEYS[2], 'discarded', gone)
+end
+return codes

@@ -1,0 +1,38 @@
+--[[ replay: dead -> ready
+
+Give dead letters of one queue a fresh budget of attempts.  What went wrong before stays with the job.
+
+KEYS[1] critical    zset    job id -> visible-at, ms
+KEYS[2] high        zset
+KEYS[3] normal      zset
+KEYS[4] low         zset
+KEYS[5] wake        list    the wake token
+KEYS[6] stats       hash    counters
+KEYS[7] dead        zset    job id -> when it died, ms
+ARGV[1...] letters  3 each: id, rank (0 critical .. 3 low), mark (the failure record that resets the budget)
+
+Returns     per letter 1 replayed, 0 there is no such dead letter.
+Clock       the server's.
+Cost        O(letters * log n); keep to some hundreds of letters.
+Reply lost  repeat it: what was replayed is no dead letter any more.
+]]
+local now = now_ms()
+local codes, replayed = {}, 0
+for a = 1, #ARGV, 3 do
+  local id = ARGV[a]
+  local code = 0
+  if redis.call('EXISTS', KEY.dead_letter .. id) == 1 then
+    redis.call('RENAME', KEY.dead_letter .. id, KEY.job .. id)
+    redis.call('RPUSH', KEY.failures .. id, ARGV[a + 2])
+    redis.call('DEL', KEY.result .. id)
+    redis.call('ZREM', KEYS[7], id)
+    redis.call('ZADD', KEYS[tonumber(ARGV[a + 1]) + 1], now, id)
+    code, replayed = 1, replayed + 1
+  end
+  codes[#codes + 1] = code
+end
+if replayed > 0 then
+  redis.call('HINCRBY', KEYS[6], 'replayed', replayed)
+  push_token(KEYS[5])
+end
+return codes

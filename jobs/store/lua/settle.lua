@@ -1,0 +1,125 @@
+--[[ settle: running -> succeeded | retrying | dead | cancelled | expired | ready | scheduled
+
+Record how attempts of one queue ended, each only if its fence still holds.
+
+KEYS[1] critical    zset    job id -> visible-at, ms
+KEYS[2] high        zset
+KEYS[3] normal      zset
+KEYS[4] low         zset
+KEYS[5] running     zset    job id -> lease end, ms
+KEYS[6] wake        list    the wake token
+KEYS[7] stats       hash    counters
+KEYS[8] dead        zset    job id -> when it died, ms
+KEYS[9] waiters     hash    job id -> channels
+KEYS[10] abort      zset    job id -> when its cancellation was asked for
+KEYS[11] reply      list    this worker's last settle, for a repeat
+ARGV[1] nonce       str     new for each settle, the same for its repeats
+ARGV[2] reply_ms    int     how long the reply is kept for a repeat
+ARGV[3...] ends     7 each: id, fence, verb (succeeded, retrying, dead, cancelled, expired, released), result (JSON),
+                    result_ms (how long it is kept; 0 not at all, -1 for ever), delay_ms (before it is visible again),
+                    failure (JSON, or "")
+
+Returns     per end 1 recorded, 0 refused: another attempt owns the job, or it has ended.
+Clock       the server's.
+Cost        O(ends * log n); keep to some hundreds of ends.
+Reply lost  repeat it with the same nonce: the same answer, nothing is recorded twice.
+]]
+local kept = kept_reply(KEYS[11], ARGV[1])
+if kept then
+  for i, code in ipairs(kept) do
+    kept[i] = tonumber(code)
+  end
+  return kept
+end
+
+local now = now_ms()
+local stride = 7
+local fence_keys = {}
+for a = 3, #ARGV, stride do
+  fence_keys[#fence_keys + 1] = KEY.fence .. ARGV[a]
+end
+local fences = redis.call('MGET', unpack(fence_keys))
+
+local codes, ended, settled, doomed, counts = {}, {}, {}, {}, {}
+local earliest
+
+local function doom(...)
+  for _, key in ipairs({ ... }) do
+    doomed[#doomed + 1] = key
+  end
+end
+
+local function again(id, delay_ms)
+  local score = now + delay_ms
+  for rank = 1, 4 do
+    redis.call('ZADD', KEYS[rank], 'XX', score, id)
+  end
+  doom(KEY.fence .. id)
+  if not earliest or score < earliest then
+    earliest = score
+  end
+end
+
+local function bury(id)
+  if redis.call('EXISTS', KEY.job .. id) == 1 then
+    redis.call('RENAME', KEY.job .. id, KEY.dead_letter .. id)
+  else
+    redis.call('SET', KEY.dead_letter .. id, '')
+  end
+  redis.call('ZADD', KEYS[8], now, id)
+  doom(KEY.fence .. id)
+end
+
+for i = 1, #fence_keys do
+  local a = 3 + (i - 1) * stride
+  local id, verb, failure = ARGV[a], ARGV[a + 2], ARGV[a + 6]
+  if fences[i] ~= ARGV[a + 1] then
+    codes[i] = 0
+    counts.refused = (counts.refused or 0) + 1
+  else
+    codes[i] = 1
+    fences[i] = false
+    counts[verb] = (counts[verb] or 0) + 1
+    settled[#settled + 1] = id
+    if failure ~= '' then
+      redis.call('RPUSH', KEY.failures .. id, failure)
+    end
+    if verb == 'retrying' or verb == 'released' then
+      again(id, tonumber(ARGV[a + 5]))
+    else
+      ended[#ended + 1] = id
+      set_result(id, ARGV[a + 3], tonumber(ARGV[a + 4]))
+      if verb == 'dead' then
+        bury(id)
+      else
+        local at = #doomed
+        doomed[at + 1], doomed[at + 2] = KEY.job .. id, KEY.fence .. id
+        doomed[at + 3], doomed[at + 4] = KEY.starts .. id, KEY.failures .. id
+      end
+    end
+  end
+end
+
+if #doomed > 0 then
+  redis.call('DEL', unpack(doomed))
+end
+if #settled > 0 then
+  redis.call('ZREM', KEYS[5], unpack(settled))
+end
+if #ended > 0 then
+  for rank = 1, 4 do
+    redis.call('ZREM', KEYS[rank], unpack(ended))
+  end
+  if redis.call('EXISTS', KEYS[10]) == 1 then
+    redis.call('ZREM', KEYS[10], unpack(ended))
+  end
+  notify(KEYS[9], ended)
+end
+for verb, count in pairs(counts) do
+  redis.call('HINCRBY', KEYS[7], verb, count)
+end
+if earliest then
+  wake_for(earliest, now, 1, KEYS[6])
+end
+keep_reply(KEYS[11], ARGV[1], codes, ARGV[2])
+return codes

@@ -1,0 +1,39 @@
+"""What an error reply of Redis means for us."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import hiredis
+
+from ..errors import StoreError, StoreFull, StoreRefused, StoreUnavailable
+
+#: The server cannot answer now, but will: the same call may be repeated.
+_PASSING = frozenset({"LOADING", "BUSY", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN", "READONLY", "NOREPLICAS", "UNKILLABLE"})
+
+#: There is no room; reading and settling still work.
+_FULL = frozenset({"OOM", "MISCONF"})
+
+
+class ScriptMissing(StoreError):
+    """The server does not know the script (any more); send its source."""
+
+
+def error_of(reply: hiredis.ReplyError) -> StoreError:
+    """The exception for an error reply."""
+    text = str(reply)
+    word = text.partition(" ")[0]
+    if word == "NOSCRIPT":
+        return ScriptMissing(text)
+    if word in _PASSING:
+        return StoreUnavailable(f"Redis cannot answer now: {text}")
+    if word in _FULL:
+        return StoreFull(f"Redis is full: {text}")
+    return StoreRefused(f"Redis refused: {text}")
+
+
+def checked(reply: Any) -> Any:
+    """The reply, raised if it is an error."""
+    if isinstance(reply, hiredis.ReplyError):
+        raise error_of(reply)
+    return reply

@@ -1,0 +1,89 @@
+"""The same thin client without an event loop: for `SyncProducer` and for the heartbeat's thread."""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import Any
+
+import hiredis
+
+from ..errors import StoreUnavailable
+from .address import Address
+from .replies import checked
+
+_CHUNK_BYTES = 65_536
+
+
+class SyncLink:
+    """A blocking connection that is opened on first use, and anew after it broke.  For one thread at a time."""
+
+    def __init__(self, address: Address, *, reply_timeout: float = 5.0) -> None:
+        self.address = address
+        self._reply_timeout = reply_timeout
+        self._socket: socket.socket | None = None
+        self._reader = hiredis.Reader()
+
+    def call(self, *command: Any) -> Any:
+        """The reply to one command.
+
+        Raises:
+            StoreUnavailable: No reply; the command may have been carried out.
+            StoreRefused: The server answered with an error.
+        """
+        try:
+            connection = self._socket or self._open()
+            connection.sendall(hiredis.pack_command(command))
+            reply = self._read(connection, self._reply_timeout)
+        except (OSError, hiredis.HiredisError) as error:
+            self.close()
+            raise StoreUnavailable(f"no answer from Redis at {self.address}: {error or type(error).__name__}") from error
+        return checked(reply)
+
+    def wait(self, timeout: float) -> Any:
+        """The next thing that the server says of its own accord (a published message), or None after `timeout` s."""
+        if self._socket is None:
+            raise StoreUnavailable(f"not connected to Redis at {self.address}")
+        try:
+            return self._read(self._socket, timeout)
+        except TimeoutError:
+            return None
+        except (OSError, hiredis.HiredisError) as error:
+            self.close()
+            raise StoreUnavailable(f"the connection to Redis at {self.address} broke: {error}") from error
+
+    def close(self) -> None:
+        """Close the socket.  A later call opens it anew."""
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = None
+
+    def _open(self) -> socket.socket:
+        address = self.address
+        if address.sentinels:
+            raise StoreUnavailable("a blocking client needs the address of Redis itself, not of Sentinels")
+        if address.path:
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            connection.settimeout(address.connect_timeout)
+            connection.connect(address.path)
+        else:
+            connection = socket.create_connection((address.host, address.port), address.connect_timeout)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if address.tls is not None:
+            connection = address.tls.wrap_socket(connection, server_hostname=address.host)
+        self._socket, self._reader = connection, hiredis.Reader()
+        for command in address.greeting:
+            connection.sendall(hiredis.pack_command(command))
+            checked(self._read(connection, self._reply_timeout))
+        return connection
+
+    def _read(self, connection: socket.socket, timeout: float) -> Any:
+        deadline = time.monotonic() + timeout
+        while (reply := self._reader.gets()) is False:
+            connection.settimeout(max(0.001, deadline - time.monotonic()))
+            data = connection.recv(_CHUNK_BYTES)
+            if not data:
+                raise ConnectionError("closed by the server")
+            self._reader.feed(data)
+        return reply

@@ -1,0 +1,349 @@
+"""What can be asked of a queue: one function per verb, each making a request for one script.
+
+A request is a value: `execute` sends it, over an event loop or without one, and reads the reply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import IntEnum, StrEnum
+from typing import Any, Generic, TypeVar
+
+from ..failure import Failure
+from ..priority import Priority
+from . import scripts
+from .keys import QueueKeys
+
+T = TypeVar("T")
+
+#: How long a reply is kept for a repeat: longer than any outage after which a worker still tries.
+REPLY_KEPT_MS = 600_000
+#: How long a fence outlives a lease that nobody renews.  Until another worker claims the job, the outcome of the first
+#: one is still welcome; afterwards its fence tells it from the second.
+FENCE_GRACE_MS = 300_000
+#: Most jobs in one call: a script stops the server for all others while it runs.
+BATCH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Request(Generic[T]):
+    """One script call, ready to be sent, and how to read its reply."""
+
+    script: scripts.Script
+    keys: list[Any]
+    arguments: list[Any]
+    read: Callable[[Any], T]
+
+
+def _request(name: str, read: Callable[[Any], T], **given: Any) -> Request[T]:
+    script = scripts.load(name)
+    keys, arguments = script.pack(**given)
+    return Request(script, keys, arguments, read)
+
+
+def _ranks(queue: QueueKeys) -> dict[str, str]:
+    critical, high, normal, low = queue.ranks
+    return {"critical": critical, "high": high, "normal": normal, "low": low}
+
+
+# --- enqueue
+
+
+class Accepted(IntEnum):
+    """What became of one job of an enqueue."""
+
+    CREATED = 1
+    EXISTS = 0  #: the same job is there already
+    CONFLICT = -1  #: another job has its id
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One job to be written."""
+
+    job_id: str
+    priority: Priority
+    #: Time from now (by the server's clock), or an aware point in time.
+    due: timedelta | datetime
+    #: The envelope up to the value of `et`.
+    head: bytes
+    digest: str = ""
+
+
+def enqueue(queue: QueueKeys, entries: Iterable[Entry]) -> Request[list[Accepted]]:
+    """Write jobs of one queue, each once, however often the request is sent."""
+    flat: list[Any] = []
+    for entry in entries:
+        flat += (entry.job_id, entry.priority.rank, _when(entry.due), entry.head, entry.digest)
+    return _request("enqueue", _read_accepted, **_ranks(queue), wake=queue.wake, stats=queue.stats, jobs=flat)
+
+
+def _read_accepted(reply: list[int]) -> list[Accepted]:
+    return [Accepted(code) for code in reply]
+
+
+_NOW = timedelta(0)
+
+
+def _when(due: timedelta | datetime) -> str:
+    if due is _NOW:
+        return "+0"
+    if isinstance(due, timedelta):
+        return f"+{milliseconds(due)}"
+    return str(round(due.timestamp() * 1000))
+
+
+# --- claim
+
+
+@dataclass(slots=True)
+class Claimed:
+    """A job that a worker holds the lease of."""
+
+    queue: QueueKeys
+    job_id: str
+    #: Starts so far, this one included.
+    starts: int
+    #: When it became due, ms of the server's clock.
+    visible_at_ms: int
+    #: Attempts spent before this one.
+    spent: int
+    crashes: int
+    #: Whether its cancellation was asked for before it started.
+    abort_asked: bool
+    #: The envelope, or None if it has vanished from the store.
+    body: bytes | None
+    #: When it was claimed, ms of the server's clock.
+    claimed_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The jobs of one claim."""
+
+    jobs: list[Claimed]
+    #: Seconds until the next job is due; 0 if some are due now, None if none waits.
+    next_due: float | None
+
+
+def claim(
+    queues: Sequence[QueueKeys],
+    *,
+    worker: str,
+    nonce: str,
+    limit: int,
+    lease: timedelta,
+    ageing: timedelta,
+    lane: int = 0,
+) -> Request[Claim]:
+    """Lease up to `limit` ready jobs from `queues`, in their order.  One claim at a time per worker and lane."""
+    lease_ms = milliseconds(lease)
+
+    def read(reply: list[Any]) -> Claim:
+        next_ms, now_ms = reply[0], reply[1]
+        jobs = [
+            Claimed(
+                queues[reply[at] - 1],
+                reply[at + 1].decode(),
+                reply[at + 2],
+                int(reply[at + 3]),
+                int(reply[at + 4]),
+                int(reply[at + 5]),
+                reply[at + 6] == 1,
+                reply[at + 7],
+                now_ms,
+            )
+            for at in range(2, len(reply), 8)
+        ]
+        return Claim(jobs, next_ms / 1000 if next_ms >= 0 else None)
+
+    return _request(
+        "claim",
+        read,
+        reply=queues[0].reply(f"claim{lane}", worker),
+        abort=queues[0].abort,
+        queues=[key for queue in queues for key in queue.shared],
+        nonce=nonce,
+        worker=worker,
+        limit=limit,
+        lease_ms=lease_ms,
+        fence_ms=lease_ms + FENCE_GRACE_MS,
+        ageing_ms=milliseconds(ageing),
+        reply_ms=REPLY_KEPT_MS,
+    )
+
+
+def fence(worker: str, starts: int) -> str:
+    """What `arq:in-progress:<id>` holds while this attempt owns the job."""
+    return f"{worker}:{starts}"
+
+
+# --- settle
+
+
+class Verb(StrEnum):
+    """How an attempt ended, as the settle script knows it."""
+
+    SUCCEEDED = "succeeded"
+    RETRYING = "retrying"
+    DEAD = "dead"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    RELEASED = "released"
+
+
+@dataclass(slots=True)
+class End:
+    """How one attempt ended."""
+
+    job_id: str
+    fence: str
+    verb: Verb
+    result: bytes | None = None
+    #: How long the result is kept; 0 not at all, -1 for ever.
+    result_ms: int = 0
+    delay_ms: int = 0
+    failure: Failure | None = None
+
+
+def settle(queue: QueueKeys, ends: Iterable[End], *, worker: str, nonce: str) -> Request[list[bool]]:
+    """Record how attempts of one queue ended; per end whether it was accepted."""
+    flat: list[Any] = []
+    for end in ends:
+        result, result_ms = (b"", 0) if end.result is None else (end.result, end.result_ms)
+        failure = b"" if end.failure is None else end.failure.encode()
+        flat += (end.job_id, end.fence, end.verb, result, result_ms, end.delay_ms, failure)
+    return _request(
+        "settle",
+        _read_flags,
+        **_ranks(queue),
+        running=queue.running,
+        wake=queue.wake,
+        stats=queue.stats,
+        dead=queue.dead,
+        waiters=queue.waiters,
+        abort=queue.abort,
+        reply=queue.reply("settle", worker),
+        nonce=nonce,
+        reply_ms=REPLY_KEPT_MS,
+        ends=flat,
+    )
+
+
+def _read_flags(reply: list[int]) -> list[bool]:
+    return [code == 1 for code in reply]
+
+
+# --- renew
+
+
+class Renewal(IntEnum):
+    """What became of one lease."""
+
+    LOST = 0
+    RENEWED = 1
+    ABORT_ASKED = 2  #: renewed, and the job's cancellation is asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """One attempt's hold on its job, and how long it is to be extended from now."""
+
+    job_id: str
+    fence: str
+    length: timedelta
+
+
+def renew(queue: QueueKeys, leases: Iterable[Lease]) -> Request[list[Renewal]]:
+    """Extend leases of one queue, each only if its fence still holds."""
+    flat: list[Any] = []
+    for lease in leases:
+        flat += (lease.job_id, lease.fence, milliseconds(lease.length))
+    return _request(
+        "renew",
+        lambda reply: [Renewal(code) for code in reply],
+        **_ranks(queue),
+        running=queue.running,
+        abort=queue.abort,
+        grace_ms=FENCE_GRACE_MS,
+        leases=flat,
+    )
+
+
+# --- cancel, inspect, replay, discard
+
+
+class Cancellation(StrEnum):
+    """What became of a request to cancel."""
+
+    CANCELLED = "cancelled"
+    REQUESTED = "requested"  #: it runs; its worker will be told
+    ENDED = "ended"  #: too late
+    UNKNOWN = "unknown"
+
+
+def cancel(queue: QueueKeys, job_id: str, result: bytes, result_ms: int) -> Request[Cancellation]:
+    """End a job that waits; ask the worker of one that runs to stop it."""
+    return _request(
+        "cancel",
+        lambda reply: Cancellation(reply.decode()),
+        **_ranks(queue),
+        running=queue.running,
+        stats=queue.stats,
+        waiters=queue.waiters,
+        abort=queue.abort,
+        id=job_id,
+        result=result,
+        result_ms=result_ms,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a job stands: a state, `ended` or `unknown`, with what is recorded of its end."""
+
+    what: str
+    #: The result record of an ended job, or the last failure of a dead one.
+    record: bytes | None = None
+    #: The envelope of a dead job.
+    envelope: bytes | None = None
+
+
+def inspect(queue: QueueKeys, job_id: str, channel: str = "") -> Request[Standing]:
+    """Look at a job; with a channel, its end will be published there if it has not ended."""
+
+    def read(reply: list[Any]) -> Standing:
+        return Standing(reply[0].decode(), *reply[1:])
+
+    return _request("inspect", read, **_ranks(queue), waiters=queue.waiters, id=job_id, channel=channel)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A dead letter to be replayed: where to, and the record that resets its budget."""
+
+    job_id: str
+    priority: Priority
+    mark: Failure
+
+
+def replay(queue: QueueKeys, letters: Iterable[Letter]) -> Request[list[bool]]:
+    """Make dead letters of one queue ready again; per letter whether there was one."""
+    flat: list[Any] = []
+    for letter in letters:
+        flat += (letter.job_id, letter.priority.rank, letter.mark.encode())
+    return _request(
+        "replay", _read_flags, **_ranks(queue), wake=queue.wake, stats=queue.stats, dead=queue.dead, letters=flat
+    )
+
+
+def discard(queue: QueueKeys, job_ids: Iterable[str]) -> Request[list[bool]]:
+    """Forget dead letters of one queue; per id whether there was one."""
+    return _request("discard", _read_flags, dead=queue.dead, stats=queue.stats, letters=list(job_ids))
+
+
+def milliseconds(span: timedelta) -> int:
+    """A time span as Lua wants it."""
+    return round(span.total_seconds() * 1000)

@@ -1,0 +1,224 @@
+"""Claims jobs: in batches, never more than there are free slots, and without polling.
+
+Up to two claims are under way at once, each for half of the slots, so that jobs run while the next ones are fetched.
+When the queues are empty it blocks on their wake lists until something is enqueued or the next job is due.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from random import Random
+from secrets import token_hex
+
+import structlog
+
+from monarq.jobs.errors import StoreError
+from monarq.jobs.store.execute import Transport, execute
+from monarq.jobs.store.keys import QueueKeys
+from monarq.jobs.store.verbs import BATCH, Claim, Claimed, Request, claim
+
+from .outage import Outage
+from .slots import Slots
+
+log = structlog.get_logger("monarq.worker")
+
+#: The longest sleep of an idle worker, in seconds: what a lost wake token can cost, against the commands of an idle one.
+LONGEST_BLOCK = 15.0
+#: Seconds to gather slots that fall free one by one, so that they are claimed for together.
+GATHER = 0.002
+_CLAIMS_UNDER_WAY = 2
+_BURST_CHECK = 0.1
+
+Start = Callable[[Claimed, float], None]
+
+
+class Fetcher:
+    """Keeps the slots filled.
+
+    Args:
+        start: Takes each claimed job, with the `time.monotonic()` until which its lease holds.
+        weights: Queues in strict order if all weights are 0, else served in proportion to their weights.
+        poll: Seconds between looks for jobs that wake nobody (arq's own producers push no token); None for never.
+        burst: Stop when nothing waits any more.
+        limit: Stop after this many jobs; None for no limit.
+    """
+
+    def __init__(
+        self,
+        link: Transport,
+        blocking_link: Transport,
+        weights: Mapping[QueueKeys, int],
+        slots: Slots,
+        start: Start,
+        *,
+        worker_id: str,
+        lease: timedelta,
+        ageing: timedelta,
+        poll: float | None = None,
+        burst: bool = False,
+        limit: int | None = None,
+        random: Random | None = None,
+    ) -> None:
+        self._link = link
+        self._blocking_link = blocking_link
+        self._weights = dict(weights)
+        self._slots = slots
+        self._start = start
+        self._worker_id = worker_id
+        self._lease = lease
+        self._ageing = ageing
+        self._longest_block = min(LONGEST_BLOCK, poll or LONGEST_BLOCK)
+        self._burst = burst
+        self._limit = limit
+        self._random = random or Random()
+        self._outage = Outage("fetcher")
+        self._changed = asyncio.Event()
+        self._claims: dict[int, asyncio.Task[None]] = {}
+        self._idle: asyncio.Task[None] | None = None
+        self._gathering: asyncio.TimerHandle | None = None
+        self._stopping = False
+        self._paused = False
+        self._drained = False
+        self.last_tick = time.monotonic()
+
+    async def run(self) -> None:
+        """Claim until told to stop; in burst mode, until nothing waits."""
+        while not self._stopping:
+            self._changed.clear()
+            self.last_tick = time.monotonic()
+            if self._burst and self._is_done():
+                break
+            self._send_claim()
+            await self._changed.wait()
+        await self._finish()
+
+    def stop(self) -> None:
+        """Claim no more.  Jobs of a claim that is under way are still started; their worker hands them back."""
+        self._stopping = True
+        self._changed.set()
+
+    def pause(self) -> None:
+        """Claim no more, and stay."""
+        self._paused = True
+
+    def notify(self) -> None:
+        """A slot has become free, or an outcome was recorded."""
+        self._changed.set()
+
+    # ---
+
+    def _is_done(self) -> bool:
+        if self._claims or self._slots.busy:
+            return False
+        return self._drained or self._limit == 0
+
+    def _send_claim(self) -> None:
+        size = self._claimable()
+        if not size:
+            return
+        lane = 0 if 0 not in self._claims else 1
+        self._slots.reserved += size
+        self._claims[lane] = asyncio.create_task(self._claim(lane, size), name=f"monarq-claim-{lane}")
+        self._changed.set()  # there may be room for the other lane
+
+    def _claimable(self) -> int:
+        if self._paused or self._idle is not None or self._drained or len(self._claims) >= _CLAIMS_UNDER_WAY:
+            return 0
+        free = self._slots.free
+        if self._limit is not None:
+            free = min(free, self._limit - self._slots.reserved)
+        if free <= 0:
+            return 0
+        half = -(-self._slots.total // 2)
+        if free < half // 4 and self._slots.busy and not self._has_gathered():
+            return 0
+        return min(free, half, BATCH)
+
+    def _has_gathered(self) -> bool:
+        """Whether slots have been gathered for long enough; starts the timer at the first call."""
+        if self._gathering is None:
+            self._gathering = asyncio.get_running_loop().call_later(GATHER, self._changed.set)
+            return False
+        if self._gathering.when() > asyncio.get_running_loop().time():
+            return False
+        self._gathering = None
+        return True
+
+    async def _claim(self, lane: int, size: int) -> None:
+        # from the first try on: a claim that is repeated may have been granted then
+        leased_until = time.monotonic() + self._lease.total_seconds()
+        try:
+            reply = await self._ask(self._request(token_hex(8), size, lane))
+        finally:
+            self._slots.reserved -= size
+            del self._claims[lane]
+            self._changed.set()
+        if reply is not None:
+            self._deliver(reply, leased_until)
+
+    async def _ask(self, request: Request[Claim]) -> Claim | None:
+        while True:
+            try:
+                reply = await execute(self._link, request)
+            except StoreError as error:
+                if self._stopping:
+                    return None
+                await self._outage.wait(error)
+            else:
+                self._outage.over()
+                return reply
+
+    def _request(self, nonce: str, size: int, lane: int) -> Request[Claim]:
+        return claim(
+            self._order(),
+            worker=self._worker_id,
+            nonce=nonce,
+            limit=size,
+            lease=self._lease,
+            ageing=self._ageing,
+            lane=lane,
+        )
+
+    def _order(self) -> list[QueueKeys]:
+        if not any(self._weights.values()):
+            return list(self._weights)
+        # a random order in which each queue leads in proportion to its weight (Efraimidis and Spirakis)
+        keyed = {queue: self._random.random() ** (1 / weight) for queue, weight in self._weights.items()}
+        return sorted(keyed, key=keyed.__getitem__, reverse=True)
+
+    def _deliver(self, reply: Claim, leased_until: float) -> None:
+        for job in reply.jobs:
+            self._start(job, leased_until)
+        if self._limit is not None:
+            self._limit -= len(reply.jobs)
+        if reply.next_due == 0 or self._stopping:
+            return
+        if self._burst and reply.next_due is None and not self._slots.busy:
+            self._drained = True
+        elif self._idle is None:
+            self._idle = asyncio.create_task(self._block(reply.next_due), name="monarq-idle")
+
+    async def _block(self, next_due: float | None) -> None:
+        """Wait for a token, or until the next job is due."""
+        seconds = self._longest_block if next_due is None else min(next_due, self._longest_block)
+        try:
+            if self._burst:
+                await asyncio.sleep(min(seconds, _BURST_CHECK))
+                return
+            lists = [queue.wake for queue in self._weights]
+            await self._blocking_link.call("BLPOP", *lists, max(0.001, round(seconds, 3)), timeout=seconds + 5)
+        except StoreError as error:
+            if not self._stopping:
+                await self._outage.wait(error)
+        finally:
+            self._idle = None
+            self._changed.set()
+
+    async def _finish(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+        waiting = [*self._claims.values(), *filter(None, (self._idle,))]
+        await asyncio.gather(*waiting, return_exceptions=True)

@@ -1,0 +1,156 @@
+"""Keeps leases alive and reports the worker, from a thread of its own with a connection of its own.
+
+A thread, because a handler that blocks the event loop must not cost its neighbours their leases.  It renews exactly the
+attempts that run, never "all of this worker": a claim whose reply got lost must be free to run out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+
+import structlog
+from pydantic_core import to_json
+
+from monarq.jobs.errors import StoreError
+from monarq.jobs.failure import Cause
+from monarq.jobs.store.address import Address
+from monarq.jobs.store.execute import execute_sync
+from monarq.jobs.store.keys import WORKER, QueueKeys
+from monarq.jobs.store.sync_connection import SyncLink
+from monarq.jobs.store.verbs import BATCH, Lease, Renewal, renew
+
+from .outage import Outage
+from .run import Run
+
+log = structlog.get_logger("monarq.worker")
+
+#: Seconds between looks at the leases.
+TICK = 1.0
+#: Seconds between two reports of the worker.
+REPORT_EVERY = 15.0
+_REPORT_KEPT_MS = 50_000
+
+
+class Heartbeat:
+    """The thread.
+
+    Args:
+        runs: The attempts under way; read from the thread, so it must be one call (`list(dict.values())`).
+        report: What the worker says of itself, read from the thread.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        loop: asyncio.AbstractEventLoop,
+        runs: Callable[[], list[Run]],
+        report: Callable[[], dict[str, object]],
+        *,
+        worker_id: str,
+        lease: timedelta,
+    ) -> None:
+        self._link = SyncLink(address, reply_timeout=max(0.5, lease.total_seconds() / 6))
+        self._loop = loop
+        self._runs = runs
+        self._report = report
+        self._key = WORKER + worker_id
+        self._lease = lease.total_seconds()
+        self._outage = Outage("heartbeat")
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="monarq-heartbeat", daemon=True)
+        self._next_report = 0.0
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """End, and take the worker's report back."""
+        self._stop.set()
+        if self._thread.is_alive():
+            await asyncio.to_thread(self._thread.join)
+
+    # --- the thread
+
+    def _beat(self) -> None:
+        tick = min(TICK, self._lease / 10)
+        while not self._stop.wait(tick):
+            try:
+                self._check()
+                self._outage.over()
+            except StoreError as error:
+                self._outage.note(error)
+            except Exception:  # nothing may end this thread: without it every lease of the worker is lost
+                log.exception("worker.heartbeat_failed")
+            self._give_up_unrenewed()
+        self._retire()
+
+    def _check(self) -> None:
+        runs = self._runs()
+        for queue, mine in _by_queue(runs).items():
+            asked = self._abort_is_asked(queue)
+            due = [run for run in mine if asked or self._needs_renewal(run)]
+            for at in range(0, len(due), BATCH):
+                self._renew(queue, due[at : at + BATCH])
+        if time.monotonic() >= self._next_report:
+            self._link.call("SET", self._key, to_json(self._report()), "PX", _REPORT_KEPT_MS)
+            self._next_report = time.monotonic() + REPORT_EVERY
+
+    def _abort_is_asked(self, queue: QueueKeys) -> bool:
+        return bool(self._link.call("EXISTS", queue.abort))
+
+    def _needs_renewal(self, run: Run) -> bool:
+        return run.leased_until - time.monotonic() < self._lease * 2 / 3
+
+    def _renew(self, queue: QueueKeys, runs: list[Run]) -> None:
+        now = time.monotonic()
+        leases = [(run, self._length(run, now)) for run in runs]
+        leases = [(run, length) for run, length in leases if length > 0]
+        if not leases:
+            return
+        request = renew(queue, [Lease(run.job_id, run.fence, timedelta(seconds=length)) for run, length in leases])
+        for (run, length), renewal in zip(leases, execute_sync(self._link.call, request), strict=True):
+            if renewal is Renewal.LOST:
+                self._tell(run, Cause.CRASH)
+                continue
+            run.leased_until = now + length
+            if renewal is Renewal.ABORT_ASKED:
+                self._tell(run, Cause.CANCELLATION)
+
+    def _length(self, run: Run, now: float) -> float:
+        """Never past the job's hard deadline: a handler that is stuck for ever must not hold its job for ever."""
+        if run.hard_deadline is None:
+            return self._lease
+        return min(self._lease, run.hard_deadline - now)
+
+    def _give_up_unrenewed(self) -> None:
+        """Stop handlers before their lease ends, so that no other worker runs the same job meanwhile."""
+        margin = time.monotonic() + self._lease * 0.2
+        for run in self._runs():
+            if run.leased_until <= margin:
+                self._tell(run, Cause.CRASH)
+
+    def _tell(self, run: Run, cause: Cause) -> None:
+        try:
+            self._loop.call_soon_threadsafe(run.stop, cause)
+        except RuntimeError:  # the loop is closed: the worker is gone
+            self._stop.set()
+
+    def _retire(self) -> None:
+        try:
+            self._link.call("DEL", self._key)
+        except StoreError:
+            log.debug("worker.report_left_behind", key=self._key)  # its TTL removes it
+        self._link.close()
+
+
+def _by_queue(runs: Iterable[Run]) -> dict[QueueKeys, list[Run]]:
+    grouped: dict[QueueKeys, list[Run]] = defaultdict(list)
+    for run in runs:
+        grouped[run.claimed.queue].append(run)
+    return grouped

@@ -1,0 +1,84 @@
+"""What a worker says and counts about the ends of its attempts."""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+
+from monarq.jobs.store.verbs import End, Verb
+
+from .run import Run
+
+log = structlog.get_logger("monarq.worker")
+
+#: Seconds between two lines about the same unknown kind.
+_UNKNOWN_EVERY = 60.0
+
+
+class Journal:
+    """Counts and logs.  A success is a debug line: at 30,000 jobs a second, a line each would be most of the work."""
+
+    def __init__(self) -> None:
+        self.complete = 0
+        self.failed = 0
+        self.retried = 0
+        self.released = 0
+        self.refused = 0
+        self._unknown: dict[str, tuple[float, int]] = {}
+
+    def settled(self, run: Run, end: End, accepted: bool) -> None:
+        """Note how an attempt ended, and whether the store took it."""
+        if not accepted:
+            self.refused += 1
+            self._warn("job.lease_lost", run, outcome=end.verb)
+            return
+        match end.verb:
+            case Verb.SUCCEEDED:
+                self.complete += 1
+                log.debug("job.succeeded", job_id=run.job_id, kind=_kind(run), attempt=run.attempt)
+            case Verb.RETRYING:
+                self.retried += 1
+                self._warn("job.retrying", run, delay_s=end.delay_ms / 1000, **_told(end))
+            case Verb.RELEASED:
+                self.released += 1
+                self._released(run, end)
+            case Verb.DEAD:
+                self.failed += 1
+                log.error("job.dead", job_id=run.job_id, kind=_kind(run), attempt=run.attempt, **_told(end))
+            case Verb.CANCELLED | Verb.EXPIRED:
+                self.failed += 1
+                self._warn(f"job.{end.verb}", run)
+
+    def counters(self, running: int) -> str:
+        """arq's health line."""
+        return f"j_complete={self.complete} j_failed={self.failed} j_retried={self.retried} j_ongoing={running}"
+
+    def _released(self, run: Run, end: End) -> None:
+        if end.failure is not None:
+            self._warn("job.interrupted", run, cause=end.failure.cause)
+        elif run.runnable is None and run.envelope is not None:
+            self._unknown_kind(run.envelope.kind)
+
+    def _unknown_kind(self, kind: str) -> None:
+        logged_at, count = self._unknown.get(kind, (0.0, 0))
+        now, count = time.monotonic(), count + 1
+        if now - logged_at >= _UNKNOWN_EVERY:
+            log.warning("job.unknown_kind", kind=kind, times=count, mend="load its module, or start a worker that does")
+            logged_at, count = now, 0
+        self._unknown[kind] = (logged_at, count)
+
+    @staticmethod
+    def _warn(event: str, run: Run, **facts: object) -> None:
+        log.warning(event, job_id=run.job_id, kind=_kind(run), attempt=run.attempt, **facts)
+
+
+def _kind(run: Run) -> str:
+    return run.envelope.kind if run.envelope is not None else "<unreadable>"
+
+
+def _told(end: End) -> dict[str, object]:
+    failure = end.failure
+    if failure is None:
+        return {}
+    return {"cause": failure.cause, "error_type": failure.error_type, "error": failure.message}

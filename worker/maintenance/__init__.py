@@ -1,0 +1,1 @@
+"""What a worker does besides running jobs: one duty per file."""

@@ -1,0 +1,43 @@
+"""Looks again, every minute, at what could silently lose jobs: somebody may change the server's settings at run time."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from monarq.jobs.errors import StoreError
+from monarq.jobs.store.execute import Transport
+from monarq.jobs.store.posture import Finding, Level, examine
+
+from ..outage import Outage
+
+log = structlog.get_logger("monarq.worker")
+
+EVERY_SECONDS = 60.0
+
+
+class ServerWatch:
+    """Examines the server; `refused` holds what it found wanting, for the readiness probe."""
+
+    def __init__(self, link: Transport) -> None:
+        self._link = link
+        self._outage = Outage("server watch")
+        self.refused: list[Finding] = []
+
+    async def run(self) -> None:
+        """Examine now and then, until cancelled."""
+        while True:
+            await asyncio.sleep(EVERY_SECONDS)
+            try:
+                await self.look()
+            except StoreError as error:
+                self._outage.note(error)
+
+    async def look(self) -> list[Finding]:
+        """Examine once, and log what is refused."""
+        findings = await examine(self._link)
+        self.refused = [finding for finding in findings if finding.level is Level.REFUSED]
+        for finding in self.refused:
+            log.error("worker.server_unfit", check=finding.check, found=finding.found, mend=finding.mend)
+        return findings

@@ -1,0 +1,59 @@
+"""One attempt while it is under way: what the worker's services know about it in common."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+from monarq.jobs.codec import Codec
+from monarq.jobs.context import JobContext
+from monarq.jobs.envelope import Envelope
+from monarq.jobs.failure import Cause
+from monarq.jobs.store.verbs import Claimed
+
+from .runnable import Runnable
+
+
+def now_ms() -> int:
+    """The worker's own clock, for records that people read; no decision rests on it."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """One attempt of one job in this process.
+
+    The event loop writes it; the heartbeat's thread reads `job_id`, `fence` and `hard_deadline`, and owns `leased_until`.
+    """
+
+    claimed: Claimed
+    fence: str
+    #: `time.monotonic()` until which the lease holds, counted from before the claim was sent.
+    leased_until: float
+    #: `time.monotonic()` after which the lease is not renewed, whatever the handler does; None if it may run for ever.
+    hard_deadline: float | None = None
+    started_ms: int = field(default_factory=now_ms)
+    envelope: Envelope | None = None
+    codec: Codec | None = None
+    runnable: Runnable | None = None
+    ctx: JobContext | None = None
+    task: asyncio.Task[None] | None = None
+    #: Why the handler was told to stop; None if nobody did.
+    stopped_for: Cause | None = None
+
+    @property
+    def job_id(self) -> str:
+        return self.claimed.job_id
+
+    @property
+    def attempt(self) -> int:
+        """1 for the first try; interruptions and crashes do not count."""
+        first = self.envelope.first_attempt if self.envelope is not None else None
+        return max(self.claimed.spent + 1, first or 1)
+
+    def stop(self, cause: Cause) -> None:
+        """Cancel the handler, once; the first cause is the one that counts."""
+        if self.stopped_for is None and self.task is not None and not self.task.done():
+            self.stopped_for = cause
+            self.task.cancel()

@@ -1,0 +1,43 @@
+"""From an outcome to what the settle script takes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from monarq.jobs.outcome import Cancelled, Dead, Expired, Outcome, Released, Retrying, Succeeded
+from monarq.jobs.store.verbs import End, Verb, milliseconds
+
+from .run import Run
+
+#: How long the end of a job can be read whose kind, and so whose wish, is unknown.
+_DEFAULT_KEEP_MS = 3_600_000
+
+
+def end_of(run: Run, outcome: Outcome) -> End:
+    """The end of an attempt, addressed by its fence."""
+    job_id, fence = run.claimed.job_id, run.fence
+    match outcome:
+        case Succeeded(result):
+            return End(job_id, fence, Verb.SUCCEEDED, result, _keep_ms(run))
+        case Retrying(delay, failure):
+            return End(job_id, fence, Verb.RETRYING, delay_ms=milliseconds(delay), failure=failure)
+        case Dead(result, failure):
+            return End(job_id, fence, Verb.DEAD, result, _keep_ms(run), failure=failure)
+        case Cancelled(result):
+            return End(job_id, fence, Verb.CANCELLED, result, _keep_ms(run))
+        case Expired(result):
+            return End(job_id, fence, Verb.EXPIRED, result, _keep_ms(run))
+        case Released(delay, failure):
+            return End(job_id, fence, Verb.RELEASED, delay_ms=milliseconds(delay), failure=failure)
+
+
+def handed_back(run: Run) -> End:
+    """The end of an attempt that never began, or whose handler will not stop."""
+    return end_of(run, Released(timedelta(0), None))
+
+
+def _keep_ms(run: Run) -> int:
+    if run.runnable is None:
+        return _DEFAULT_KEEP_MS
+    keep = run.runnable.policy.keep_result
+    return -1 if keep is None else milliseconds(keep)

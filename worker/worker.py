@@ -1,0 +1,386 @@
+"""The worker: arq's, with everything between fetch and finish replaced by services of one duty each."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from secrets import token_hex
+from signal import Signals
+from typing import Any, Unpack, cast
+
+import arq.worker
+import structlog
+from arq.connections import RedisSettings, create_pool
+from arq.utils import to_seconds
+from arq.worker import Function
+
+from monarq.jobs.codec import Codecs, ForeignCodec
+from monarq.jobs.errors import ConfigError
+from monarq.jobs.failure import Cause
+from monarq.jobs.handler import Handler
+from monarq.jobs.registry import Registry
+from monarq.jobs.settings import Settings, load_settings
+from monarq.jobs.store.address import Address, from_arq, from_pool, from_url, to_arq
+from monarq.jobs.store.arq_json import deserialize, serialize
+from monarq.jobs.store.connection import Link
+from monarq.jobs.store.keys import QueueKeys, arq_queue_keys, queue_keys
+from monarq.jobs.store.pickled import pickle_codec
+from monarq.jobs.store.verbs import Claimed, End, fence
+
+from . import signals
+from .completer import Completer
+from .executor import Executor
+from .fetcher import Fetcher
+from .heartbeat import Heartbeat
+from .journal import Journal
+from .loop import ensure_loop
+from .maintenance.aborts import Aborts
+from .maintenance.arq_health import ArqHealth
+from .maintenance.cron import Cron
+from .maintenance.server_watch import ServerWatch
+from .options import ArqOptions
+from .run import Run, now_ms
+from .runnable import ArqDefaults, Runnable, from_arq as runnable_from_arq, from_handler
+from .settlement import end_of, handed_back
+from .slots import Slots
+
+log = structlog.get_logger("monarq.worker")
+
+#: arq's own default, kept for its functions: their producers wake nobody.
+_ARQ_POLL = 0.5
+#: Seconds that cancelled handlers get to clean up, and that the last outcomes get to be recorded.
+_LAST_GRACE = 5.0
+
+AnyFunction = Function | Handler[..., Any] | Callable[..., Coroutine[Any, Any, Any]]
+
+
+class Worker(arq.worker.Worker):
+    """Runs jobs until it is told to stop.
+
+    Takes arq's constructor arguments with arq's meanings (see `ArqOptions`), and besides:
+
+    Args:
+        functions: Typed handlers, and functions of arq's.
+        queues: What to serve instead of `queue_name`: names in strict order, or a mapping of names to weights.
+        settings: Where arq's arguments are silent; by default from the environment (`MONARQ_…`).
+        retry_errors: Run functions of arq's again after an ordinary exception, too.  Typed jobs always do.
+
+    Raises:
+        DuplicateKind: Two handlers have one kind.
+        ConfigError: The environment's settings cannot be read.
+    """
+
+    slots: Slots
+    fetcher: Fetcher
+    executor: Executor
+    completer: Completer
+    heartbeat: Heartbeat
+    server_watch: ServerWatch
+
+    def __init__(
+        self,
+        functions: Sequence[AnyFunction] = (),
+        *,
+        queues: Mapping[str, int] | Sequence[str] | None = None,
+        settings: Settings | None = None,
+        retry_errors: bool = False,
+        **arq_options: Unpack[ArqOptions],
+    ) -> None:
+        self.settings = settings or load_settings()
+        handlers = Registry(function for function in functions if isinstance(function, Handler))
+        plain = [function for function in functions if not isinstance(function, Handler)]
+        self._wants_signals = arq_options.pop("handle_signals", True)
+        poll_given = arq_options.get("poll_delay")
+        arq_options.setdefault("max_jobs", self.settings.concurrency)
+        if arq_options.get("redis_pool") is None and arq_options.get("redis_settings") is None:
+            arq_options["redis_settings"] = to_arq(from_url(self.settings.redis_url.get_secret_value()))
+        ensure_loop()
+        super().__init__(
+            functions=[*cast(list[Function], plain), *map(_as_arq, handlers)],
+            handle_signals=False,
+            **cast(dict[str, Any], arq_options),
+        )
+        self.worker_id = f"{socket.gethostname().split('.')[0]}-{os.getpid()}-{token_hex(3)}"
+        self.journal = Journal()
+        self.runs: set[Run] = set()
+        self.exit_code = 0
+        self._poll = self._poll_seconds(poll_given, has_arq_functions=bool(plain or self.cron_jobs))
+        self._weights = self._queue_weights(queues)
+        self._runnables = self._make_runnables(handlers, retry_errors)
+        self._stopping = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._closed = False
+
+    # --- what arq calls
+
+    def run(self) -> None:
+        """Run in this thread until stopped or, in burst mode, until nothing waits; then close the connections."""
+        self.main_task = self.loop.create_task(self.main())
+        try:
+            self.loop.run_until_complete(self.main_task)
+        except asyncio.CancelledError:
+            log.info("worker.cancelled")
+        finally:
+            self.loop.run_until_complete(self.close())
+
+    async def main(self) -> None:
+        """The life of a worker.
+
+        Raises:
+            ConfigError: The server would lose jobs.
+            StoreUnavailable: It does not answer, after arq's `conn_retries`.
+        """
+        self.loop = asyncio.get_running_loop()
+        await self._connect()
+        remove_signals = self._listen() if self._wants_signals else None
+        background: list[asyncio.Task[None]] = []
+        try:
+            await self._refuse_unfit_server()
+            if self.on_startup:
+                await self.on_startup(self.ctx)
+            self.heartbeat.start()
+            background = self._start_background()
+            log.info("worker.started", worker=self.worker_id, queues=self._queue_names(), kinds=len(self._runnables))
+            await self.fetcher.run()
+        finally:
+            self.fetcher.stop()
+            await self._drain()
+            for duty in background:
+                duty.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
+            if remove_signals is not None:
+                remove_signals()
+
+    async def close(self) -> None:
+        """Close the connections, after `on_shutdown`.  Safe to call twice."""
+        if self._pool is None or self._closed:
+            return
+        self._closed = True
+        self.handle_sig(signal.SIGUSR1)
+        if self.main_task is not None and self.main_task is not asyncio.current_task():
+            await asyncio.wait([self.main_task], timeout=_LAST_GRACE)
+        await self._arq_health.forget()
+        if self.on_shutdown:
+            await self.on_shutdown(self.ctx)
+        for link in self._links:
+            await link.close()
+        await self.pool.close(close_connection_pool=True)
+        self._pool = None
+
+    def handle_sig(self, signum: Signals) -> None:
+        """Stop: the first time within the drain time, the second time at once."""
+        if self._stopping.is_set():
+            self._hurry.set()
+            return
+        log.info("worker.stopping", signal=Signals(signum).name, running=len(self.runs))
+        self._stopping.set()
+        self.allow_pick_jobs = False
+        if hasattr(self, "fetcher"):
+            self.fetcher.stop()
+        if self.on_stop:
+            self.on_stop(signum)
+
+    # --- one job's way through the worker
+
+    def _start(self, claimed: Claimed, leased_until: float) -> None:
+        run = Run(claimed, fence(self.worker_id, claimed.starts), leased_until)
+        self.runs.add(run)
+        if self._stopping.is_set():
+            self.completer.add(run, handed_back(run))
+            return
+        self.slots.busy += 1
+        run.task = self.loop.create_task(self._attempt(run))
+
+    async def _attempt(self, run: Run) -> None:
+        outcome = await self.executor.attempt(run)
+        self.slots.busy -= 1
+        self.fetcher.notify()
+        if run in self.runs:
+            self.completer.add(run, end_of(run, outcome))
+
+    def _settled(self, run: Run, end: End, accepted: bool) -> None:
+        self.runs.discard(run)
+        self.journal.settled(run, end, accepted)
+        self.jobs_complete, self.jobs_failed = self.journal.complete, self.journal.failed
+        self.jobs_retried = self.journal.retried
+        if self.after_job_end is not None and run.ctx is not None:
+            hook = self.loop.create_task(self._after_job_end(run))
+            self.job_tasks[run.job_id] = hook  # the loop itself keeps only a weak reference
+            hook.add_done_callback(lambda _: self.job_tasks.pop(run.job_id, None))
+
+    async def _after_job_end(self, run: Run) -> None:
+        try:
+            await cast(Callable[[Any], Awaitable[None]], self.after_job_end)(run.ctx)
+        except Exception:  # a hook of the app must not hurt the worker
+            log.exception("worker.hook_failed", hook="after_job_end", job_id=run.job_id)
+
+    # --- start
+
+    async def _connect(self) -> None:
+        arq_settings: RedisSettings | None = self.redis_settings
+        if self._pool is None:
+            self._pool = await create_pool(
+                arq_settings,
+                job_serializer=self.job_serializer or serialize,
+                job_deserializer=self.job_deserializer or deserialize,
+                default_queue_name=self.queue_name,
+                expires_extra_ms=self.expires_extra_ms,
+            )
+        self.ctx["redis"] = self._pool
+        self._build_services(from_arq(arq_settings) if arq_settings else from_pool(self._pool))
+
+    def _build_services(self, address: Address) -> None:
+        claims, blocking, settles, duties = self._links = [Link(address) for _ in range(4)]
+        lease = self.settings.lease
+        self.slots = Slots(self.max_jobs)
+        self.executor = Executor(
+            self._runnables,
+            Codecs(self._foreign_codec()),
+            worker_id=self.worker_id,
+            shared=self.ctx,
+            max_crashes=self.settings.max_crashes,
+            on_job_start=self.on_job_start,
+            on_job_end=self.on_job_end,
+            honour_retry=self.retry_jobs,
+        )
+        self.completer = Completer(settles, self._settled, worker_id=self.worker_id)
+        self.fetcher = Fetcher(
+            claims,
+            blocking,
+            self._weights,
+            self.slots,
+            self._start,
+            worker_id=self.worker_id,
+            lease=lease,
+            ageing=self.settings.ageing,
+            poll=self._poll,
+            burst=self.burst,
+            limit=self.max_burst_jobs if self.burst and self.max_burst_jobs >= 0 else None,
+        )
+        self.heartbeat = Heartbeat(
+            address, self.loop, lambda: list(self.runs), self._report, worker_id=self.worker_id, lease=lease
+        )
+        self.server_watch = ServerWatch(duties)
+        self._aborts = Aborts(duties, self._weights)
+        self._cron = Cron(duties, next(iter(self._weights)), self.cron_jobs, self.timezone)
+        interval = to_seconds(self.health_check_interval)
+        self._arq_health = ArqHealth(
+            duties, self.health_check_key, interval, lambda: self.journal.counters(len(self.runs))
+        )
+
+    async def _refuse_unfit_server(self) -> None:
+        await self.server_watch.look()
+        if refused := self.server_watch.refused:
+            raise ConfigError([f"{finding.check}: {finding.found}; {finding.mend}" for finding in refused])
+
+    def _start_background(self) -> list[asyncio.Task[None]]:
+        duties = self._cron, self._aborts, self.server_watch, self._arq_health
+        return [self.loop.create_task(duty.run(), name=f"monarq-{type(duty).__name__}") for duty in duties]
+
+    def _listen(self) -> Callable[[], None]:
+        return signals.install(self.loop, shut_down=self.handle_sig, quiet=self._quiet, dump=self._dump)
+
+    def _quiet(self, signum: Signals) -> None:
+        log.info("worker.quiet", signal=Signals(signum).name)
+        self.fetcher.pause()
+
+    def _dump(self, signum: Signals) -> None:
+        for run in self.runs:
+            log.info("worker.runs", job_id=run.job_id, since_ms=now_ms() - run.started_ms, task=repr(run.task))
+
+    # --- stop
+
+    async def _drain(self) -> None:
+        tasks = [run.task for run in self.runs if run.task is not None and not run.task.done()]
+        if tasks:
+            hurry = self.loop.create_task(self._hurry.wait())
+            everything = asyncio.ensure_future(asyncio.wait(tasks))
+            await asyncio.wait({hurry, everything}, timeout=self._drain_seconds(), return_when=asyncio.FIRST_COMPLETED)
+            hurry.cancel()
+            everything.cancel()
+            await self._interrupt(tasks)
+        if not await self.completer.drain(_LAST_GRACE):
+            self.exit_code = 75
+        await self.completer.close()
+        await self.heartbeat.stop()
+
+    async def _interrupt(self, tasks: list[asyncio.Task[None]]) -> None:
+        running = [run for run in self.runs if run.task in tasks and not cast(asyncio.Task[None], run.task).done()]
+        if not running:
+            return
+        self.exit_code = 75
+        log.warning("worker.drain_timed_out", handed_back=len(running))
+        for run in running:
+            run.stop(Cause.INTERRUPTION)
+        await asyncio.wait(tasks, timeout=_LAST_GRACE)
+        for run in running:
+            if not cast(asyncio.Task[None], run.task).done():
+                # its handler will not stop; the process is about to end, and the job must not wait for its lease
+                self.completer.add(run, handed_back(run))
+
+    def _drain_seconds(self) -> float:
+        return float(self._job_completion_wait) or self.settings.drain_timeout.total_seconds()
+
+    # --- what the constructor works out
+
+    def _poll_seconds(self, given: Any, *, has_arq_functions: bool) -> float | None:
+        if given is not None:
+            return float(to_seconds(given))
+        if self.settings.arq_poll is not None:
+            return self.settings.arq_poll.total_seconds()
+        return _ARQ_POLL if has_arq_functions else None
+
+    def _queue_weights(self, queues: Mapping[str, int] | Sequence[str] | None) -> dict[QueueKeys, int]:
+        if queues is None:
+            return {arq_queue_keys(self.queue_name): 0}
+        weights = queues if isinstance(queues, Mapping) else dict.fromkeys(queues, 0)
+        return {queue_keys(name, tagged=self.settings.hash_tags): weight for name, weight in weights.items()}
+
+    def _make_runnables(self, handlers: Registry, retry_errors: bool) -> dict[str, Runnable]:
+        defaults = ArqDefaults(
+            timeout=self.job_timeout_s,
+            keep_result=self.keep_result_s,
+            keep_result_forever=self.keep_result_forever,
+            max_tries=self.max_tries,
+            retry_errors=retry_errors,
+        )
+        runnables = {name: runnable_from_arq(function, defaults) for name, function in self.functions.items()}
+        return runnables | {handler.kind: from_handler(handler) for handler in handlers}
+
+    def _foreign_codec(self) -> ForeignCodec | None:
+        if self.job_deserializer is not None:
+            return ForeignCodec(self.job_serializer or serialize, self.job_deserializer)
+        return pickle_codec() if self.settings.read_pickled else None
+
+    def _queue_names(self) -> dict[str, int]:
+        return {queue.name: weight for queue, weight in self._weights.items()}
+
+    def _report(self) -> dict[str, object]:
+        return {
+            "worker": self.worker_id,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "queues": self._queue_names(),
+            "kinds": sorted(self._runnables),
+            "slots": self.slots.total,
+            "busy": self.slots.busy,
+            "complete": self.journal.complete,
+            "failed": self.journal.failed,
+            "stopping": self._stopping.is_set(),
+            "at_ms": now_ms(),
+        }
+
+
+def _as_arq(handler: Handler[..., Any]) -> Function:
+    timeout = handler.policy.timeout
+    return arq.worker.func(
+        cast(Any, handler.function),
+        name=handler.kind,
+        timeout=timeout.total_seconds() if timeout else None,
+        max_tries=handler.policy.max_attempts,
+    )
