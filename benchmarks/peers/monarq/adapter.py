@@ -1,0 +1,83 @@
+"""Monarq as it comes; variant `sync` produces with SyncProducer."""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import driver
+from marks import Marks
+
+from monarq import Producer, SyncProducer, Worker, job
+
+marks: Marks
+
+
+@job(kind="noop")
+async def noop(ctx: Any, data: str) -> int:
+    marks.start()
+    marks.end()
+    return len(data)
+
+
+@job(kind="nap")
+async def nap(ctx: Any, data: str) -> int:
+    marks.start()
+    await asyncio.sleep(0.05)
+    marks.end()
+    return len(data)
+
+
+@job(kind="stamp")
+async def stamp(ctx: Any, data: str) -> int:
+    marks.started(data)
+    return len(data)
+
+
+JOBS = {"noop": noop, "nap": nap, "stamp": stamp}
+
+
+class Monarq:
+    async def open(self, url: str) -> None:
+        self.producer = await Producer.connect(url).__aenter__()
+
+    async def enqueue(self, job: str, data: str) -> object:
+        return await self.producer.enqueue(JOBS[job].of(data=data))
+
+    async def bulk(self, job: str, batch: list[str]) -> None:
+        await self.producer.enqueue_many([JOBS[job].of(data=data) for data in batch])
+
+    async def close(self) -> None:
+        await self.producer.__aexit__(None, None, None)
+
+    def work(self, url: str, options: argparse.Namespace, view: Marks) -> None:
+        global marks
+        from arq.connections import RedisSettings
+
+        marks = view
+        worker = Worker(
+            functions=list(JOBS.values()),
+            redis_settings=RedisSettings.from_dsn(url),
+            max_jobs=options.concurrency,
+        )
+        marks.ready()
+        worker.run()
+
+
+class MonarqSync:
+    def open(self, url: str) -> None:
+        self.producer = SyncProducer(url)
+
+    def enqueue(self, job: str, data: str) -> object:
+        return self.producer.enqueue(JOBS[job].of(data=data))
+
+    def bulk(self, job: str, batch: list[str]) -> None:
+        self.producer.enqueue_many([JOBS[job].of(data=data) for data in batch])
+
+    def work(self, url: str, options: argparse.Namespace, view: Marks) -> None:
+        raise driver.Unsupported
+
+
+driver.main(MonarqSync() if driver.arguments().variant == "sync" else Monarq())
