@@ -1,0 +1,23 @@
+"""What a job is."""
+
+from .context import JobContext
+from .control import Discard, Retry
+from .handler import Call, Handler, job
+from .priority import Priority
+from .registry import Registry
+from .settings import Settings, load_settings
+from .state import State
+
+__all__ = [
+    "Call",
+    "Discard",
+    "Handler",
+    "JobContext",
+    "Priority",
+    "Registry",
+    "Retry",
+    "Settings",
+    "State",
+    "job",
+    "load_settings",
+]

@@ -108,10 +108,16 @@ def from_document(document: Any) -> Envelope:
         first_attempt, meta = document.get("t"), document.get("m") or {}
     except (KeyError, TypeError, AttributeError) as error:
         raise CorruptRecord(f"the envelope lacks {error}") from None
-    shapes = (str, kind), ((list, tuple), args), (dict, kwargs), (int, enqueued_ms), (dict, meta), ((int, type(None)), first_attempt)
-    for shape, value in shapes:
-        if not isinstance(value, shape):  # type: ignore[arg-type]
-            raise CorruptRecord(f"the envelope holds {type(value).__name__} where {shape} is due")
+    well_formed = (
+        isinstance(kind, str)
+        and isinstance(args, (list, tuple))
+        and isinstance(kwargs, dict)
+        and isinstance(enqueued_ms, int)
+        and isinstance(meta, dict)
+        and (first_attempt is None or isinstance(first_attempt, int))
+    )
+    if not well_formed:
+        raise CorruptRecord("a field of the envelope has the wrong type")
     return Envelope(kind, list(args), kwargs, enqueued_ms, first_attempt, meta)
 
 

@@ -62,6 +62,8 @@ class Settings(BaseSettings):
     hash_tags: bool = False
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = "auto"
+    #: Write a line for each job that succeeds, too.
+    log_successes: bool = False
     #: Do not hide arguments and results in logs.
     log_payloads: bool = False
 

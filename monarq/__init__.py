@@ -1,3 +1,78 @@
 """Monarq: typed async jobs on Redis, in arq's shape."""
 
+from monarq.jobs import Call, Discard, Handler, JobContext, Priority, Registry, Retry, Settings, State, job, load_settings
+from monarq.jobs.errors import (
+    ConfigError,
+    Conflict,
+    CorruptRecord,
+    DefinitionError,
+    DuplicateKind,
+    InvalidArguments,
+    JobCancelled,
+    JobExpired,
+    JobFailed,
+    JobNotFound,
+    JobRejected,
+    JobUnsuccessful,
+    MonarqError,
+    PayloadTooLarge,
+    StoreError,
+    StoreFull,
+    StoreRefused,
+    StoreUnavailable,
+    UnknownKind,
+)
+from monarq.jobs.retry import exponential, fixed, linear
+from monarq.producer import JobHandle, Order, Producer, SyncJobHandle, SyncProducer
+from monarq.worker import Worker, cron, func
+
 __version__ = "0.1.0"
+
+__all__ = [
+    # what a job is
+    "Call",
+    "Discard",
+    "Handler",
+    "JobContext",
+    "Priority",
+    "Registry",
+    "Retry",
+    "State",
+    "exponential",
+    "fixed",
+    "job",
+    "linear",
+    # asking for work
+    "JobHandle",
+    "Order",
+    "Producer",
+    "SyncJobHandle",
+    "SyncProducer",
+    # doing work
+    "Worker",
+    "cron",
+    "func",
+    # settings
+    "Settings",
+    "load_settings",
+    # errors
+    "ConfigError",
+    "Conflict",
+    "CorruptRecord",
+    "DefinitionError",
+    "DuplicateKind",
+    "InvalidArguments",
+    "JobCancelled",
+    "JobExpired",
+    "JobFailed",
+    "JobNotFound",
+    "JobRejected",
+    "JobUnsuccessful",
+    "MonarqError",
+    "PayloadTooLarge",
+    "StoreError",
+    "StoreFull",
+    "StoreRefused",
+    "StoreUnavailable",
+    "UnknownKind",
+]

@@ -106,7 +106,7 @@ class Worker(arq.worker.Worker):
             **cast(dict[str, Any], arq_options),
         )
         self.worker_id = f"{socket.gethostname().split('.')[0]}-{os.getpid()}-{token_hex(3)}"
-        self.journal = Journal()
+        self.journal = Journal(log_successes=self.settings.log_successes)
         self.runs: set[Run] = set()
         self.exit_code = 0
         self._poll = self._poll_seconds(poll_given, has_arq_functions=bool(plain or self.cron_jobs))

@@ -23,9 +23,9 @@ from .sentinel import resolve
 class Connection(asyncio.Protocol):
     """One socket.  When it breaks, all who wait get `StoreUnavailable`, and it is of no more use."""
 
-    def __init__(self, address: Address, on_push: Callable[[list[Any]], None] | None = None) -> None:
+    def __init__(self, address: Address) -> None:
         self._address = address
-        self._on_push = on_push
+        self._on_push: Callable[[list[Any]], None] | None = None
         self._reader = hiredis.Reader()
         self._waiting: deque[asyncio.Future[Any]] = deque()
         self._loop = asyncio.get_running_loop()
@@ -45,6 +45,12 @@ class Connection(asyncio.Protocol):
             self._waiting.append(future)
             self._transport.write(hiredis.pack_command(command))
         return future
+
+    def subscribe(self, channel: str, on_push: Callable[[list[Any]], None]) -> None:
+        """From now on this is a subscription: whatever the server says goes to `on_push`."""
+        self._on_push = on_push
+        if self._transport is not None:
+            self._transport.write(hiredis.pack_command(("SUBSCRIBE", channel)))
 
     def close(self) -> None:
         """Close the socket; who still waits gets `StoreUnavailable`."""
@@ -95,7 +101,7 @@ class Connection(asyncio.Protocol):
         return StoreUnavailable(f"the connection to Redis at {self._address} broke ({cause or 'closed by the server'})")
 
 
-async def connect(address: Address, on_push: Callable[[list[Any]], None] | None = None) -> Connection:
+async def connect(address: Address) -> Connection:
     """Open a connection and say what is to be said on entering.
 
     Raises:
@@ -104,7 +110,7 @@ async def connect(address: Address, on_push: Callable[[list[Any]], None] | None 
     """
     try:
         async with asyncio.timeout(address.connect_timeout):
-            connection = await _open(await resolve(address), on_push)
+            connection = await _open(await resolve(address))
             for command in address.greeting:
                 await connection.send(*command)
     except (OSError, TimeoutError) as error:
@@ -113,11 +119,11 @@ async def connect(address: Address, on_push: Callable[[list[Any]], None] | None 
     return connection
 
 
-async def _open(address: Address, on_push: Callable[[list[Any]], None] | None) -> Connection:
+async def _open(address: Address) -> Connection:
     loop = asyncio.get_running_loop()
 
     def protocol() -> Connection:
-        return Connection(address, on_push)
+        return Connection(address)
 
     if address.path:
         _, connection = await loop.create_unix_connection(protocol, address.path)

@@ -27,6 +27,7 @@ slot of a Redis Cluster.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from ..identity import check_name
 from ..priority import PRIORITIES, Priority
@@ -54,9 +55,9 @@ _ARQ_QUEUE = "arq:queue"
 DEFAULT_QUEUE = "default"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class QueueKeys:
-    """The keys of one queue."""
+    """The keys of one queue.  There is one such object per queue, so that it can be compared and hashed by identity."""
 
     name: str
     #: The zsets in which its jobs wait and run, by rank: critical first.
@@ -81,6 +82,7 @@ class QueueKeys:
         return (*self.ranks, self.running, self.wake, self.stats)
 
 
+@cache
 def queue_keys(name: str, *, tagged: bool = False) -> QueueKeys:
     """The keys of the queue of this name.
 
@@ -92,6 +94,7 @@ def queue_keys(name: str, *, tagged: bool = False) -> QueueKeys:
     return _build(name, arq_name, tagged=tagged)
 
 
+@cache
 def arq_queue_keys(arq_name: str) -> QueueKeys:
     """The keys of a queue that is given as arq gives it: by the name of its zset.
 

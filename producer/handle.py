@@ -1,0 +1,92 @@
+"""A handle on a job that was enqueued."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from monarq.jobs.handler import Handler
+from monarq.jobs.state import State
+from monarq.jobs.store.keys import QueueKeys
+from monarq.jobs.store.verbs import Cancellation, inspect
+
+from .cancelling import cancel_request
+from .ending import has_ended, result_of, state_of
+
+if TYPE_CHECKING:
+    from .producer import Producer
+
+R = TypeVar("R")
+
+#: Seconds after which one who waits looks again, unwoken: the job may have been run by one of arq's own workers, which
+#: tell nobody.
+_LOOK_AGAIN = 10.0
+
+
+class JobHandle(Generic[R]):
+    """Asks about one job.  Holds no state of its own: every answer is the store's, of now."""
+
+    __slots__ = ("_handler", "_producer", "_queue", "created", "job_id")
+
+    def __init__(
+        self, producer: Producer, queue: QueueKeys, job_id: str, handler: Handler[..., R] | None, created: bool
+    ) -> None:
+        self._producer = producer
+        self._queue = queue
+        self._handler = handler
+        self.job_id = job_id
+        #: False if the job was there already, from an earlier enqueue under the same id.
+        self.created = created
+
+    @property
+    def queue(self) -> str:
+        return self._queue.name
+
+    async def status(self) -> State:
+        """The job's state now.
+
+        Raises:
+            JobNotFound: It never existed, or its end is no longer kept.
+            StoreUnavailable: Redis did not answer.
+        """
+        return state_of(self.job_id, await self._producer.ask(inspect(self._queue, self.job_id)))
+
+    async def result(self, timeout: float | None = None) -> R:
+        """What the handler returned; waits for it, woken by the worker that records it.
+
+        Args:
+            timeout: Seconds to wait; None waits for ever.
+
+        Raises:
+            JobFailed: The job is a dead letter; with kind, message and traceback text of its last attempt.
+            JobCancelled, JobExpired: It ended so.
+            JobNotFound: It never existed, or its result is no longer kept (see `keep_result`).
+            TimeoutError: It has not ended yet.
+            StoreUnavailable: Redis did not answer.
+        """
+        async with asyncio.timeout(timeout):
+            while True:
+                with self._producer.waits.expect(self.job_id) as woken:
+                    channel = await self._producer.waits.channel()
+                    standing = await self._producer.ask(inspect(self._queue, self.job_id, channel))
+                    if has_ended(standing):
+                        return cast(R, result_of(self.job_id, standing, self._handler))
+                    await asyncio.wait([woken], timeout=_LOOK_AGAIN)
+
+    async def cancel(self) -> Cancellation:
+        """Cancel the job: at once if it waits; if it runs, its worker is asked to stop it.
+
+        Returns:
+            `cancelled`, `requested`, `ended` (too late) or `unknown`.
+
+        Raises:
+            StoreUnavailable: Redis did not answer; the job may be cancelled.
+        """
+        body = await self._producer.read_envelope(self.job_id)
+        return await self._producer.ask(cancel_request(self._queue, self.job_id, body, self._policy()))
+
+    def __repr__(self) -> str:
+        return f"<JobHandle {self.job_id}>"
+
+    def _policy(self) -> Any:
+        return None if self._handler is None else self._handler.policy

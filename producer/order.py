@@ -1,0 +1,115 @@
+"""What is to be enqueued, and its form in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
+
+from monarq.jobs.envelope import content_digest, encode_head
+from monarq.jobs.errors import InvalidArguments, PayloadTooLarge
+from monarq.jobs.handler import Call
+from monarq.jobs.identity import is_job_id, new_job_id
+from monarq.jobs.priority import PRIORITIES, Priority
+from monarq.jobs.store.keys import QueueKeys, queue_keys
+from monarq.jobs.store.verbs import Entry
+
+R = TypeVar("R")
+
+_NOW = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Order(Generic[R]):
+    """A call, and what is special about this job of it.  What is None comes from the handler's `@job(…)`."""
+
+    call: Call[R]
+    #: Time before it may start, by the server's clock (timedelta or seconds).
+    delay: timedelta | float | None = None
+    #: An aware point in time at which it may start, instead of `delay`.
+    at: datetime | None = None
+    priority: Priority | str | None = None
+    queue: str | None = None
+    #: The app's own id: the same id again is the same job.
+    job_id: str | None = None
+    #: The job is not worth starting later than this after now (timedelta or seconds).
+    expires_in: timedelta | float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared(Generic[R]):
+    """An order that has passed all checks."""
+
+    order: Order[R]
+    queue: QueueKeys
+    entry: Entry
+
+
+def prepare(order: Order[R], *, tagged: bool, max_payload_bytes: int) -> Prepared[R]:
+    """Check an order and encode it.
+
+    Raises:
+        InvalidArguments: An option is unusable; the error names it.
+        PayloadTooLarge: The encoded job is over the limit.
+        DefinitionError: The queue's name is none.
+    """
+    handler = order.call.handler
+    queue = queue_keys(order.queue or handler.policy.queue, tagged=tagged)
+    priority = handler.policy.priority if order.priority is None else _priority(order)
+    digest = None
+    if order.job_id is not None:
+        _check_job_id(order)
+        digest = content_digest(handler.kind, order.call.arguments)
+    head = encode_head(
+        handler.kind,
+        order.call.arguments,
+        queue=queue.name,
+        priority=priority,
+        expires_in=None if order.expires_in is None else _span(order, "expires_in", order.expires_in),
+        digest=digest,
+    )
+    if len(head) > max_payload_bytes:
+        raise PayloadTooLarge(handler.kind, len(head), max_payload_bytes)
+    job_id = queue.id_prefix + (order.job_id or new_job_id())
+    return Prepared(order, queue, Entry(job_id, priority, _due(order), head, digest or ""))
+
+
+def grouped(prepared: Iterable[Prepared[R]]) -> dict[QueueKeys, list[Prepared[R]]]:
+    """By queue: a script call serves one."""
+    groups: dict[QueueKeys, list[Prepared[R]]] = {}
+    for one in prepared:
+        groups.setdefault(one.queue, []).append(one)
+    return groups
+
+
+def _due(order: Order[R]) -> timedelta | datetime:
+    if order.at is not None:
+        if order.delay is not None:
+            raise _fault(order, "delay", "give either delay or at")
+        if order.at.tzinfo is None:
+            raise _fault(order, "at", f"{order.at!r} has no time zone; use datetime.now(timezone.utc) and the like")
+        return order.at
+    return _NOW if order.delay is None else _span(order, "delay", order.delay)
+
+
+def _span(order: Order[R], option: str, value: timedelta | float) -> timedelta:
+    span = value if isinstance(value, timedelta) else timedelta(seconds=value)
+    if span < _NOW:
+        raise _fault(order, option, f"{span} is negative")
+    return span
+
+
+def _priority(order: Order[R]) -> Priority:
+    if order.priority not in PRIORITIES:
+        raise _fault(order, "priority", f"{order.priority!r} is not one of {', '.join(PRIORITIES)}")
+    return Priority(order.priority)
+
+
+def _check_job_id(order: Order[R]) -> None:
+    if order.job_id is not None and not is_job_id(order.job_id):
+        raise _fault(order, "job_id", f"{order.job_id!r} is no id; use 1 to 200 of A-Z a-z 0-9 _ . : @ / + - =")
+
+
+def _fault(order: Order[R], option: str, fault: str) -> InvalidArguments:
+    return InvalidArguments(order.call.handler.kind, {option: fault})

@@ -1,0 +1,191 @@
+"""`SyncProducer`: the same for code without an event loop (Django, Flask, scripts)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar, cast
+
+from monarq.jobs.errors import Conflict, JobRejected, StoreUnavailable
+from monarq.jobs.handler import Call, Handler
+from monarq.jobs.priority import Priority
+from monarq.jobs.settings import Settings, load_settings
+from monarq.jobs.state import State
+from monarq.jobs.store.address import from_url
+from monarq.jobs.store.execute import execute_sync
+from monarq.jobs.store.keys import JOB, QUEUES, QueueKeys, queue_keys
+from monarq.jobs.store.sync_connection import SyncLink
+from monarq.jobs.store.verbs import Accepted, Cancellation, Request, enqueue, inspect
+
+from .cancelling import cancel_request
+from .ending import has_ended, result_of, state_of
+from .order import Order, Prepared, grouped, prepare
+from .producer import CHUNK
+from .retrying import waits_between_tries
+from .sync_waits import SyncWait
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class SyncProducer:
+    """Enqueues jobs and asks about them, without an event loop.  Safe to share between threads, and across a fork.
+
+        with SyncProducer.connect() as producer:
+            handle = producer.enqueue(resize.of("a.png", width=200))
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._address = from_url(settings.redis_url.get_secret_value())
+        self._link = SyncLink(self._address)
+        self._lock = threading.Lock()
+        self._known_queues: set[QueueKeys] = set()
+
+    @classmethod
+    def connect(cls, url: str | None = None, *, settings: Settings | None = None) -> Self:
+        """A producer for the Redis at `url`; by default the one of the settings (`MONARQ_REDIS_URL`)."""
+        if settings is not None and url is not None:
+            raise TypeError("give either url or settings")
+        return cls(settings or load_settings(redis_url=url))
+
+    def enqueue(
+        self,
+        call: Call[R],
+        *,
+        delay: timedelta | float | None = None,
+        at: datetime | None = None,
+        priority: Priority | str | None = None,
+        queue: str | None = None,
+        job_id: str | None = None,
+        expires_in: timedelta | float | None = None,
+    ) -> SyncJobHandle[R]:
+        """Write one job; arguments, promises and errors are those of `Producer.enqueue`."""
+        prepared = self._prepare(Order(call, delay, at, priority, queue, job_id, expires_in))
+        [code] = self._write(prepared.queue, [prepared])
+        return self._handle(prepared, code)
+
+    def enqueue_many(self, calls: Iterable[Call[Any] | Order[Any]]) -> list[SyncJobHandle[Any] | JobRejected]:
+        """Write many jobs in few round trips; see `Producer.enqueue_many`."""
+        outcomes: list[Any] = []
+        places: dict[int, int] = {}
+        prepared: list[Prepared[Any]] = []
+        for place, call in enumerate(calls):
+            try:
+                one = self._prepare(call if isinstance(call, Order) else Order(call))
+            except JobRejected as rejected:
+                outcomes.append(rejected)
+            else:
+                outcomes.append(None)
+                places[id(one)] = place
+                prepared.append(one)
+        for queue, group in grouped(prepared).items():
+            for at in range(0, len(group), CHUNK):
+                chunk = group[at : at + CHUNK]
+                for one, code in zip(chunk, self._write(queue, chunk), strict=True):
+                    try:
+                        outcomes[places[id(one)]] = self._handle(one, code)
+                    except JobRejected as rejected:
+                        outcomes[places[id(one)]] = rejected
+        return outcomes
+
+    def job(self, job_id: str, *, of: Handler[..., R] | None = None, queue: str | None = None) -> SyncJobHandle[R]:
+        """A handle on a job by its id; see `Producer.job`."""
+        name = queue or (of.policy.queue if of is not None else "default")
+        return SyncJobHandle(self, queue_keys(name, tagged=self._settings.hash_tags), job_id, of, created=False)
+
+    def close(self) -> None:
+        """Close the connection.  A later call opens it anew."""
+        with self._lock:
+            self._link.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- for the handles
+
+    def ask(self, request: Request[T]) -> T:
+        """Send a request that may be repeated; retries for some seconds while Redis does not answer."""
+        for wait in waits_between_tries():
+            try:
+                with self._lock:
+                    return execute_sync(self._link.call, request)
+            except StoreUnavailable:
+                if wait is None:
+                    raise
+                time.sleep(wait)
+        raise AssertionError("the last try returns or raises")
+
+    def call(self, *command: Any) -> Any:
+        """Send one plain command."""
+        with self._lock:
+            return self._link.call(*command)
+
+    def wait_for_end(self) -> SyncWait:
+        """A subscription of its own, for one who waits."""
+        return SyncWait(self._address)
+
+    # ---
+
+    def _prepare(self, order: Order[R]) -> Prepared[R]:
+        return prepare(order, tagged=self._settings.hash_tags, max_payload_bytes=self._settings.max_payload_bytes)
+
+    def _handle(self, prepared: Prepared[R], code: Accepted) -> SyncJobHandle[R]:
+        entry, order = prepared.entry, prepared.order
+        if code is Accepted.CONFLICT:
+            raise Conflict(entry.job_id)
+        created = code is Accepted.CREATED or order.job_id is None
+        return SyncJobHandle(self, prepared.queue, entry.job_id, order.call.handler, created)
+
+    def _write(self, queue: QueueKeys, prepared: list[Prepared[Any]]) -> list[Accepted]:
+        if queue not in self._known_queues:
+            self.call("SADD", QUEUES, queue.name)
+            self._known_queues.add(queue)
+        return self.ask(enqueue(queue, [one.entry for one in prepared]))
+
+
+class SyncJobHandle(Generic[R]):
+    """Asks about one job; see `JobHandle`."""
+
+    __slots__ = ("_handler", "_producer", "_queue", "created", "job_id")
+
+    def __init__(
+        self, producer: SyncProducer, queue: QueueKeys, job_id: str, handler: Handler[..., R] | None, created: bool
+    ) -> None:
+        self._producer = producer
+        self._queue = queue
+        self._handler = handler
+        self.job_id = job_id
+        #: False if the job was there already, from an earlier enqueue under the same id.
+        self.created = created
+
+    def status(self) -> State:
+        """The job's state now; see `JobHandle.status`."""
+        return state_of(self.job_id, self._producer.ask(inspect(self._queue, self.job_id)))
+
+    def result(self, timeout: float | None = None) -> R:
+        """What the handler returned; waits for it, woken by the worker.  See `JobHandle.result`."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self._producer.wait_for_end() as wait:
+            while True:
+                standing = self._producer.ask(inspect(self._queue, self.job_id, wait.channel()))
+                if has_ended(standing):
+                    return cast(R, result_of(self.job_id, standing, self._handler))
+                wait.for_message(deadline)
+
+    def cancel(self) -> Cancellation:
+        """Cancel the job; see `JobHandle.cancel`."""
+        body = self._producer.call("GET", JOB + self.job_id)
+        policy = None if self._handler is None else self._handler.policy
+        return self._producer.ask(cancel_request(self._queue, self.job_id, body, policy))
+
+    def __repr__(self) -> str:
+        return f"<SyncJobHandle {self.job_id}>"

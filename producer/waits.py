@@ -1,0 +1,77 @@
+"""Being told when jobs end: one subscription per producer, however many jobs it waits for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from secrets import token_hex
+from typing import Any
+
+from monarq.jobs.store.address import Address
+from monarq.jobs.store.connection import Connection, connect
+
+
+class Waits:
+    """Wakes those who wait for a job's end.  After a broken connection all are woken, to look for themselves."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._channel = f"monarq:done:{token_hex(8)}"
+        self._waiting: dict[str, set[asyncio.Future[None]]] = {}
+        self._connection: Connection | None = None
+        self._subscribing = asyncio.Lock()
+        self._subscribed: asyncio.Future[None] | None = None
+
+    @contextmanager
+    def expect(self, job_id: str) -> Iterator[asyncio.Future[None]]:
+        """A future that is done when the job has ended, or when nobody can tell any more."""
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(job_id, set()).add(future)
+        try:
+            yield future
+        finally:
+            waiting = self._waiting[job_id]
+            waiting.discard(future)
+            if not waiting:
+                del self._waiting[job_id]
+            future.cancel()
+
+    async def channel(self) -> str:
+        """The channel that is listened to, subscribed by now.
+
+        Raises:
+            StoreUnavailable: Redis does not answer.
+        """
+        async with self._subscribing:
+            if self._connection is None or not self._connection.is_open:
+                self._subscribed = asyncio.get_running_loop().create_future()
+                self._connection = await connect(self._address)
+                self._connection.closed.add_done_callback(self._wake_all)
+                self._connection.subscribe(self._channel, self._told)
+                async with asyncio.timeout(self._address.connect_timeout):
+                    await self._subscribed
+        return self._channel
+
+    def close(self) -> None:
+        """Close the subscription; who still waits is woken."""
+        if self._connection is not None:
+            self._connection.close()
+
+    def _told(self, message: list[Any]) -> None:
+        if message[0] == b"subscribe":
+            if self._subscribed is not None and not self._subscribed.done():
+                self._subscribed.set_result(None)
+        elif message[0] == b"message":
+            self._wake(message[2].decode())
+
+    def _wake(self, job_id: str) -> None:
+        for future in self._waiting.get(job_id, ()):
+            if not future.done():
+                future.set_result(None)
+
+    def _wake_all(self, _: object) -> None:
+        if self._subscribed is not None and not self._subscribed.done():
+            self._subscribed.cancel()
+        for job_id in list(self._waiting):
+            self._wake(job_id)
