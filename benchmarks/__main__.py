@@ -2,10 +2,11 @@
 
 import argparse
 import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
+
+from rich.console import Console
 
 from . import quick, report
 from .rounds import Results, install, interleaved, together
@@ -13,6 +14,7 @@ from .servers import server
 from .systems import SYSTEMS
 from .workloads import ONCE, WORKLOADS
 
+CONSOLE = Console(stderr=True)
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -23,7 +25,6 @@ def arguments() -> argparse.Namespace:
     run.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS), metavar="NAME")
     run.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS), metavar="NAME")
     run.add_argument("--rounds", type=int, default=3)
-    run.add_argument("--scale", type=float, default=1.0, help="multiplies every number of jobs, for trials")
     run.add_argument("--no-docs", action="store_true", help="leave docs/benchmarks.md as it is")
     small = commands.add_parser("quick", help="Monarq, arq and the raw loop, under 5 minutes")
     commands.add_parser("list", help="name the workloads and systems")
@@ -40,7 +41,7 @@ def arguments() -> argparse.Namespace:
 
 
 def say(text: str) -> None:
-    print(f"{time.strftime('%H:%M:%S')}  {text}", file=sys.stderr, flush=True)
+    CONSOLE.print(f"{time.strftime('%H:%M:%S')}  {text}", markup=False, soft_wrap=True)
 
 
 def save(name: str, document: dict[str, Any]) -> Path:
@@ -83,7 +84,7 @@ def main() -> int:
     if options.command == "run":
         run(options)
     elif options.command == "quick":
-        document = quick.run(options.server, say)
+        document = quick.run(options.server, options.scale, say)
         say(f"wrote {save('quick.json', document)}")
         print(json.dumps(document, indent=None if options.json else 1))
     elif options.command == "report":

@@ -11,12 +11,11 @@ WORKLOADS = ("drain", "sleep50", "enqueue_one", "enqueue_gather", "enqueue_bulk"
 METRICS = ("drain", "sleep50", "enqueue_one", "enqueue_gather", "enqueue_bulk")
 METRICS_LATENCY = ("latency_idle_ms_p50", "latency_idle_ms_p99")
 ROUNDS = 3
-SCALE = 0.5
 #: After this, workloads get one round each.
-BUDGET_SECONDS = 150.0
+BUDGET_SECONDS = 180.0
 
 
-def run(server_name: str, say: Say) -> dict[str, Any]:
+def run(server_name: str, scale: float, say: Say) -> dict[str, Any]:
     """Measure and return the document of results/quick.json: workload, then system, then the median."""
     results, began = Results(), time.monotonic()
     systems = install([MONARQ, ARQ, LIMIT], results, say)
@@ -26,7 +25,7 @@ def run(server_name: str, say: Say) -> dict[str, Any]:
             WORKLOADS,
             redis,
             rounds=ROUNDS,
-            scale=SCALE,
+            scale=scale,
             results=results,
             say=say,
             give_up=began + BUDGET_SECONDS,

@@ -15,14 +15,8 @@ from .targets import LIMIT, OURS, ROWS, Row, Table, best_peer
 DOCS = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- results: begin (written by `make bench`) -->", "<!-- results: end -->"
 
-EMPTY_PAGE = f"""# Benchmarks
-
-`make bench` measures Monarq and its peers, interleaved in one run on one server, and rewrites what stands
-between the markers. `make bench-quick` measures Monarq, arq and the raw loop only.
-
-{BEGIN}
-{END}
-"""
+#: What the page says before anyone has edited it.
+PAGE = Path(__file__).parent / "page.md"
 
 
 def facts(redis: Server, rounds: int, scale: float) -> dict[str, Any]:
@@ -161,7 +155,7 @@ def render(document: dict[str, Any]) -> str:
 
 def write(document: dict[str, Any], path: Path = DOCS) -> Path:
     """Replace what stands between the markers; a page without markers gets them at its end."""
-    page = path.read_text() if path.exists() else EMPTY_PAGE
+    page = path.read_text() if path.exists() else PAGE.read_text()
     if BEGIN not in page or END not in page:
         page = f"{page.rstrip()}\n\n{BEGIN}\n{END}\n"
     before, rest = page.split(BEGIN, 1)

@@ -78,6 +78,10 @@ class Fetcher:
         self._changed = asyncio.Event()
         self._claims: dict[int, asyncio.Task[None]] = {}
         self._idle: asyncio.Task[None] | None = None
+        #: The last claim was filled, so that a second one may well be, too.
+        self._plenty = False
+        #: A claim was not filled: wait for those under way, then block.
+        self._ebb = False
         self._gathering: asyncio.TimerHandle | None = None
         self._stopping = False
         self._paused = False
@@ -125,7 +129,9 @@ class Fetcher:
         self._changed.set()  # there may be room for the other lane
 
     def _claimable(self) -> int:
-        if self._paused or self._idle is not None or self._drained or len(self._claims) >= _CLAIMS_UNDER_WAY:
+        if self._paused or self._ebb or self._idle is not None or self._drained:
+            return 0
+        if len(self._claims) >= (_CLAIMS_UNDER_WAY if self._plenty else 1):
             return 0
         free = self._slots.free
         if self._limit is not None:
@@ -194,12 +200,21 @@ class Fetcher:
             self._start(job, leased_until)
         if self._limit is not None:
             self._limit -= len(reply.jobs)
-        if reply.next_due == 0 or self._stopping:
+        self._plenty = reply.next_due == 0
+        if not self._plenty:
+            self._ebb = True
+        if self._ebb and not self._claims and not self._stopping:
+            # the reply that came last saw the queue last: what it says of the next job holds
+            self._ebb = False
+            self._rest(reply.next_due)
+
+    def _rest(self, next_due: float | None) -> None:
+        if next_due == 0:
             return
-        if self._burst and reply.next_due is None and not self._slots.busy:
+        if self._burst and next_due is None and not self._slots.busy:
             self._drained = True
-        elif self._idle is None:
-            self._idle = asyncio.create_task(self._block(reply.next_due), name="monarq-idle")
+        else:
+            self._idle = asyncio.create_task(self._block(next_due), name="monarq-idle")
 
     async def _block(self, next_due: float | None) -> None:
         """Wait for a token, or until the next job is due."""

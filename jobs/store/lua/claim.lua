@@ -250,8 +250,9 @@ for queue = 1, queue_count do
       report(queue, leased)
       limit = limit - #leased
     end
-    if more then
-      push_token(KEYS[base + 5]) -- what is left may wake another worker
+    -- who has slots left will be back when the next job is due; who has none passes the token on
+    if more or limit == 0 then
+      push_token(KEYS[base + 5])
     else
       redis.call('DEL', KEYS[base + 5])
     end
