@@ -1,0 +1,1 @@
+"""The shipped kinds against real servers and real files."""

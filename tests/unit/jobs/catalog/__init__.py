@@ -1,0 +1,1 @@
+"""The shipped kinds: their pure parts."""
