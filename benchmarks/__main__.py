@@ -35,6 +35,9 @@ def arguments() -> argparse.Namespace:
             "--server", default="valkey", help="valkey (embedded) or a binary such as redis-server"
         )
         command.add_argument(
+            "--scale", type=float, default=1.0, help="times every number of jobs, for trials"
+        )
+        command.add_argument(
             "--json", action="store_true", help="print the results as JSON on standard output"
         )
     return parser.parse_args()

@@ -5,7 +5,7 @@ with their bodies; each job runs a coroutine as a task of its own; everything th
 loop is acknowledged by one call that writes the results.  One bare RESP connection, no retries, no timeouts,
 no fences, no priorities, no validation.  Expired leases return to the queue once a second.
 
-Run as an adapter (see peers/driver.py), by the harness's own interpreter.
+Run as an adapter (see measured/driver.py), by the harness's own interpreter.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from uuid import uuid4
 import hiredis
 import orjson
 
-sys.path.insert(0, str(Path(__file__).parent / "peers"))
+sys.path.insert(0, str(Path(__file__).parent / "measured"))
 import driver
 from marks import Marks
 

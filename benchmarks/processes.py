@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from .environments import interpreter_of, variables
-from .peers import marks
-from .peers.marks import Marks
+from .measured import marks
+from .measured.marks import Marks
 from .systems import System
 
 READY_TIMEOUT = 40.0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import quantiles
 
 from . import processes
-from .peers.marks import STAMPS_AT
+from .measured.marks import STAMPS_AT
 from .processes import Crew, Failed
 from .servers import Server, slow_road
 from .systems import System

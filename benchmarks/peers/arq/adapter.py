@@ -8,7 +8,7 @@ from time import time
 from typing import Any
 from uuid import uuid4
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2] / "measured"))
 import driver
 import uvloop
 from arq import create_pool

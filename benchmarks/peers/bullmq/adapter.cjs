@@ -1,4 +1,4 @@
-// BullMQ on Node: the same command line, loops and marks as peers/driver.py and peers/marks.py.
+// BullMQ on Node: the same command line, loops and marks as measured/driver.py and measured/marks.py.
 // The bar above Python: it finishes a job and fetches the next one in a single script.
 
 const fs = require("fs");

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2] / "measured"))
 import driver
 from marks import Marks
 
@@ -68,7 +68,7 @@ class Monarq:
 
 class MonarqSync:
     def open(self, url: str) -> None:
-        self.producer = SyncProducer(url)
+        self.producer = SyncProducer.connect(url)
 
     def enqueue(self, job: str, data: str) -> object:
         return self.producer.enqueue(JOBS[job].of(data=data))
