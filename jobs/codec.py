@@ -28,7 +28,9 @@ class Codec(Protocol):
         """The record of a success; `result` is the JSON of `value`."""
         ...  # pragma: no cover
 
-    def failure(self, envelope: Envelope, attempt: Attempt, failure: Failure, state: State, error: BaseException) -> bytes:
+    def failure(
+        self, envelope: Envelope, attempt: Attempt, failure: Failure, state: State, error: BaseException
+    ) -> bytes:
         """The record of an end without success."""
         ...  # pragma: no cover
 
@@ -42,7 +44,9 @@ class JsonCodec:
     def success(self, envelope: Envelope, attempt: Attempt, result: bytes, value: Any) -> bytes:
         return record.encode_success(envelope, attempt, result)
 
-    def failure(self, envelope: Envelope, attempt: Attempt, failure: Failure, state: State, error: BaseException) -> bytes:
+    def failure(
+        self, envelope: Envelope, attempt: Attempt, failure: Failure, state: State, error: BaseException
+    ) -> bytes:
         return record.encode_failure(envelope, attempt, failure, state)
 
 
@@ -65,7 +69,9 @@ class ForeignCodec:
     def success(self, envelope: Envelope, attempt: Attempt, result: bytes, value: Any) -> bytes:
         return self._serializer(_arq_result(envelope, attempt, success=True, result=value))
 
-    def failure(self, envelope: Envelope, attempt: Attempt, failure: Failure, state: State, error: BaseException) -> bytes:
+    def failure(
+        self, envelope: Envelope, attempt: Attempt, failure: Failure, state: State, error: BaseException
+    ) -> bytes:
         try:
             return self._serializer(_arq_result(envelope, attempt, success=False, result=error))
         except Exception:  # not every exception can be serialised; its text always can

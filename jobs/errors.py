@@ -58,7 +58,9 @@ class UnknownKind(DefinitionError):
 
     def __init__(self, kind: str, known: tuple[str, ...]) -> None:
         listed = ", ".join(known) or "none"
-        super().__init__(f"no handler of kind {kind!r} is loaded (known: {listed}); name its module in MONARQ_JOBS")
+        super().__init__(
+            f"no handler of kind {kind!r} is loaded (known: {listed}); name its module in MONARQ_JOBS"
+        )
         self.kind = kind
 
 
@@ -137,9 +139,16 @@ class JobFailed(JobUnsuccessful):
 
     code = "job_failed"
 
-    def __init__(self, job_id: str, kind: str, error_type: str, message: str, traceback_text: str = "") -> None:
+    def __init__(
+        self, job_id: str, kind: str, error_type: str, message: str, traceback_text: str = ""
+    ) -> None:
         super().__init__(job_id, f"{kind} {job_id} failed: {error_type}: {message}")
-        self.kind, self.error_type, self.message, self.traceback_text = kind, error_type, message, traceback_text
+        self.kind, self.error_type, self.message, self.traceback_text = (
+            kind,
+            error_type,
+            message,
+            traceback_text,
+        )
 
 
 class JobCancelled(JobUnsuccessful):

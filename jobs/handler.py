@@ -46,7 +46,10 @@ class Policy:
         rules = (
             (self.max_attempts >= 1, f"max_attempts: {self.max_attempts} is below 1"),
             (self.timeout is None or self.timeout > timedelta(0), f"timeout: {self.timeout} is not positive"),
-            (self.keep_result is None or self.keep_result >= timedelta(0), f"keep_result: {self.keep_result} is negative"),
+            (
+                self.keep_result is None or self.keep_result >= timedelta(0),
+                f"keep_result: {self.keep_result} is negative",
+            ),
         )
         if faults := [fault for holds, fault in rules if not holds]:
             raise DefinitionError("; ".join(faults))
@@ -87,7 +90,9 @@ class Handler(Generic[P, R]):
     Call it like the function that it wraps; `of` makes a job of it.
     """
 
-    def __init__(self, kind: str, function: Callable[Concatenate[Any, P], Awaitable[R]], policy: Policy) -> None:
+    def __init__(
+        self, kind: str, function: Callable[Concatenate[Any, P], Awaitable[R]], policy: Policy
+    ) -> None:
         if not inspect.iscoroutinefunction(function):
             raise DefinitionError(f"{kind}: {function!r} is not an `async def` function")
         self.kind = check_name("kind", kind)

@@ -33,5 +33,11 @@ def new_job_id() -> str:
     bits = int.from_bytes(os.urandom(10))
     milliseconds = time.time_ns() // 1_000_000
     # RFC 9562: 48 bits of time, version 7, 12 random bits, variant 0b10, 62 random bits
-    value = (milliseconds & 0xFFFF_FFFF_FFFF) << 80 | 0x7000 << 64 | (bits >> 68) << 64 | 0b10 << 62 | bits & (1 << 62) - 1
+    value = (
+        (milliseconds & 0xFFFF_FFFF_FFFF) << 80
+        | 0x7000 << 64
+        | (bits >> 68) << 64
+        | 0b10 << 62
+        | bits & (1 << 62) - 1
+    )
     return f"{value:032x}"

@@ -15,7 +15,17 @@ from .context import JobContext
 #: The job that the code which logs is working on.  One variable, set once per attempt: cheaper than binding each name.
 current_job: ContextVar[JobContext | None] = ContextVar("monarq_current_job", default=None)
 
-_SECRET_WORDS = ("password", "passwd", "secret", "token", "authorization", "api_key", "apikey", "cookie", "credential")
+_SECRET_WORDS = (
+    "password",
+    "passwd",
+    "secret",
+    "token",
+    "authorization",
+    "api_key",
+    "apikey",
+    "cookie",
+    "credential",
+)
 _PRIVATE_WORDS = ("args", "kwargs", "arguments", "payload", "result", "body")
 _HIDDEN = "[hidden]"
 
@@ -50,7 +60,8 @@ def configure(*, level: str = "info", log_format: str = "auto", show_payloads: b
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
     logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler], force=True)

@@ -14,7 +14,9 @@ from typing_extensions import NotRequired, TypedDict
 from .errors import DefinitionError, InvalidArguments
 
 #: Bytes travel as base64 and NaN as a string, since JSON has neither; unknown arguments are refused.
-_CONFIG = ConfigDict(extra="forbid", ser_json_bytes="base64", val_json_bytes="base64", ser_json_inf_nan="strings")
+_CONFIG = ConfigDict(
+    extra="forbid", ser_json_bytes="base64", val_json_bytes="base64", ser_json_inf_nan="strings"
+)
 
 
 class Arguments:
@@ -102,7 +104,9 @@ class Result:
 def _parameters(kind: str, function: Callable[..., Any]) -> list[inspect.Parameter]:
     context, *parameters = inspect.signature(function).parameters.values() or (None,)
     if context is None or context.kind is inspect.Parameter.KEYWORD_ONLY:
-        raise DefinitionError(f"{kind}: the handler's first parameter must be the context: `async def handler(ctx, …)`")
+        raise DefinitionError(
+            f"{kind}: the handler's first parameter must be the context: `async def handler(ctx, …)`"
+        )
     for parameter in parameters:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
             raise DefinitionError(f"{kind}: parameter {parameter} has no fixed name; name each argument")
@@ -113,7 +117,9 @@ def _hints(kind: str, function: Callable[..., Any]) -> dict[str, Any]:
     try:
         return typing.get_type_hints(function, include_extras=True)
     except NameError as error:
-        raise DefinitionError(f"{kind}: {error}; the handler's annotations must be importable at module level") from None
+        raise DefinitionError(
+            f"{kind}: {error}; the handler's annotations must be importable at module level"
+        ) from None
 
 
 def _field(annotation: Any, parameter: inspect.Parameter) -> Any:

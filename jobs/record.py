@@ -43,7 +43,9 @@ def encode_success(envelope: Envelope, attempt: Attempt, result: bytes) -> bytes
     return _encode(envelope, attempt, State.SUCCEEDED, result)
 
 
-def encode_failure(envelope: Envelope, attempt: Attempt, failure: Failure, state: State = State.DEAD) -> bytes:
+def encode_failure(
+    envelope: Envelope, attempt: Attempt, failure: Failure, state: State = State.DEAD
+) -> bytes:
     """The record of an end without success."""
     told = {"type": failure.error_type, "message": failure.message, "traceback": failure.traceback}
     return _encode(envelope, attempt, state, to_json(told))

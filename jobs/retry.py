@@ -57,7 +57,9 @@ class Exponential:
     jitter: bool
 
     def delay(self, attempt: int, random: Random) -> timedelta:
-        ceiling = min(self.limit.total_seconds(), self.first.total_seconds() * self.factor ** min(attempt - 1, 64))
+        ceiling = min(
+            self.limit.total_seconds(), self.first.total_seconds() * self.factor ** min(attempt - 1, 64)
+        )
         return timedelta(seconds=random.uniform(0, ceiling) if self.jitter else ceiling)
 
 

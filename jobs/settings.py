@@ -75,7 +75,11 @@ class Settings(BaseSettings):
     @field_validator("jobs", mode="before")
     @classmethod
     def _read_list(cls, value: Any) -> Any:
-        return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
+        return (
+            tuple(filter(None, (part.strip() for part in value.split(","))))
+            if isinstance(value, str)
+            else value
+        )
 
     @field_validator("queues", mode="before")
     @classmethod
@@ -102,7 +106,9 @@ def parse_queues(text: str) -> dict[str, int]:
     if not queues:
         raise ValueError("name at least one queue")
     if len({weight > 0 for weight in queues.values()}) > 1:
-        raise ValueError("give all queues a weight (critical=6,default=3), or none (critical,default: strict order)")
+        raise ValueError(
+            "give all queues a weight (critical=6,default=3), or none (critical,default: strict order)"
+        )
     return queues
 
 
@@ -126,9 +132,15 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: Any) ->
 
 def unknown_names(environ: Mapping[str, str]) -> list[str]:
     """A fault for each name under the prefix that no settings class knows."""
-    from .catalog.settings import CatalogSettings  # here, or every import of the settings would load the catalog
+    from .catalog.settings import (
+        CatalogSettings,  # here, or every import of the settings would load the catalog
+    )
 
-    known = {PREFIX + name.upper() for name in Settings.model_fields} | CatalogSettings.env_names() | _KNOWN_ELSEWHERE
+    known = (
+        {PREFIX + name.upper() for name in Settings.model_fields}
+        | CatalogSettings.env_names()
+        | _KNOWN_ELSEWHERE
+    )
     return [
         f"{name}: no such setting{_suggestion(name, known)}"
         for name in sorted(environ)

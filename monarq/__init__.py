@@ -1,6 +1,18 @@
 """Monarq: typed async jobs on Redis, in arq's shape."""
 
-from monarq.jobs import Call, Discard, Handler, JobContext, Priority, Registry, Retry, Settings, State, job, load_settings
+from monarq.jobs import (
+    Call,
+    Discard,
+    Handler,
+    JobContext,
+    Priority,
+    Registry,
+    Retry,
+    Settings,
+    State,
+    job,
+    load_settings,
+)
 from monarq.jobs.errors import (
     ConfigError,
     Conflict,

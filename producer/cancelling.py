@@ -15,7 +15,9 @@ from monarq.jobs.store.keys import QueueKeys
 from monarq.jobs.store.verbs import Cancellation, Request, cancel, milliseconds
 
 
-def cancel_request(queue: QueueKeys, job_id: str, body: bytes | None, policy: Policy | None) -> Request[Cancellation]:
+def cancel_request(
+    queue: QueueKeys, job_id: str, body: bytes | None, policy: Policy | None
+) -> Request[Cancellation]:
     """A request to cancel; `body` is the job's envelope, None if it is not there."""
     keep = (policy or Policy()).keep_result
     return cancel(queue, job_id, _record(queue, job_id, body), -1 if keep is None else milliseconds(keep))

@@ -29,7 +29,12 @@ class JobHandle(Generic[R]):
     __slots__ = ("_handler", "_producer", "_queue", "created", "job_id")
 
     def __init__(
-        self, producer: Producer, queue: QueueKeys, job_id: str, handler: Handler[..., R] | None, created: bool
+        self,
+        producer: Producer,
+        queue: QueueKeys,
+        job_id: str,
+        handler: Handler[..., R] | None,
+        created: bool,
     ) -> None:
         self._producer = producer
         self._queue = queue

@@ -88,7 +88,9 @@ def _due(order: Order[R]) -> timedelta | datetime:
         if order.delay is not None:
             raise _fault(order, "delay", "give either delay or at")
         if order.at.tzinfo is None:
-            raise _fault(order, "at", f"{order.at!r} has no time zone; use datetime.now(timezone.utc) and the like")
+            raise _fault(
+                order, "at", f"{order.at!r} has no time zone; use datetime.now(timezone.utc) and the like"
+            )
         return order.at
     return _NOW if order.delay is None else _span(order, "delay", order.delay)
 
@@ -108,7 +110,9 @@ def _priority(order: Order[R]) -> Priority:
 
 def _check_job_id(order: Order[R]) -> None:
     if order.job_id is not None and not is_job_id(order.job_id):
-        raise _fault(order, "job_id", f"{order.job_id!r} is no id; use 1 to 200 of A-Z a-z 0-9 _ . : @ / + - =")
+        raise _fault(
+            order, "job_id", f"{order.job_id!r} is no id; use 1 to 200 of A-Z a-z 0-9 _ . : @ / + - ="
+        )
 
 
 def _fault(order: Order[R], option: str, fault: str) -> InvalidArguments:

@@ -106,7 +106,9 @@ class Producer:
         gathered.append((prepared, future))
         return self._handle(prepared, await future)
 
-    async def enqueue_many(self, calls: Iterable[Call[Any] | Order[Any]]) -> list[JobHandle[Any] | JobRejected]:
+    async def enqueue_many(
+        self, calls: Iterable[Call[Any] | Order[Any]]
+    ) -> list[JobHandle[Any] | JobRejected]:
         """Write many jobs in few round trips; each call or `Order` stands for itself.
 
         Returns:
@@ -136,7 +138,9 @@ class Producer:
                     outcomes[places[id(one)]] = rejected
         return cast(list[JobHandle[Any] | JobRejected], outcomes)
 
-    def job(self, job_id: str, *, of: Handler[..., R] | None = None, queue: str | None = None) -> JobHandle[R]:
+    def job(
+        self, job_id: str, *, of: Handler[..., R] | None = None, queue: str | None = None
+    ) -> JobHandle[R]:
         """A handle on a job by its id; asks nothing of Redis.
 
         Args:
@@ -191,7 +195,9 @@ class Producer:
     # ---
 
     def _prepare(self, order: Order[R]) -> Prepared[R]:
-        return prepare(order, tagged=self._settings.hash_tags, max_payload_bytes=self._settings.max_payload_bytes)
+        return prepare(
+            order, tagged=self._settings.hash_tags, max_payload_bytes=self._settings.max_payload_bytes
+        )
 
     def _handle(self, prepared: Prepared[R], code: Accepted) -> JobHandle[R]:
         entry, order = prepared.entry, prepared.order
@@ -222,10 +228,14 @@ class Producer:
             if not future.done():
                 future.set_result(code)
 
-    async def _write_all(self, prepared: list[Prepared[Any]]) -> list[tuple[list[Prepared[Any]], list[Accepted]]]:
+    async def _write_all(
+        self, prepared: list[Prepared[Any]]
+    ) -> list[tuple[list[Prepared[Any]], list[Accepted]]]:
         room = asyncio.Semaphore(_CHUNKS_UNDER_WAY)
 
-        async def write(queue: QueueKeys, chunk: list[Prepared[Any]]) -> tuple[list[Prepared[Any]], list[Accepted]]:
+        async def write(
+            queue: QueueKeys, chunk: list[Prepared[Any]]
+        ) -> tuple[list[Prepared[Any]], list[Accepted]]:
             async with room:
                 return chunk, await self._write(queue, chunk)
 

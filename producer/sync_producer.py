@@ -34,8 +34,8 @@ T = TypeVar("T")
 class SyncProducer:
     """Enqueues jobs and asks about them, without an event loop.  Safe to share between threads, and across a fork.
 
-        with SyncProducer.connect() as producer:
-            handle = producer.enqueue(resize.of("a.png", width=200))
+    with SyncProducer.connect() as producer:
+        handle = producer.enqueue(resize.of("a.png", width=200))
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -92,10 +92,14 @@ class SyncProducer:
                         outcomes[places[id(one)]] = rejected
         return outcomes
 
-    def job(self, job_id: str, *, of: Handler[..., R] | None = None, queue: str | None = None) -> SyncJobHandle[R]:
+    def job(
+        self, job_id: str, *, of: Handler[..., R] | None = None, queue: str | None = None
+    ) -> SyncJobHandle[R]:
         """A handle on a job by its id; see `Producer.job`."""
         name = queue or (of.policy.queue if of is not None else "default")
-        return SyncJobHandle(self, queue_keys(name, tagged=self._settings.hash_tags), job_id, of, created=False)
+        return SyncJobHandle(
+            self, queue_keys(name, tagged=self._settings.hash_tags), job_id, of, created=False
+        )
 
     def close(self) -> None:
         """Close the connection.  A later call opens it anew."""
@@ -136,7 +140,9 @@ class SyncProducer:
     # ---
 
     def _prepare(self, order: Order[R]) -> Prepared[R]:
-        return prepare(order, tagged=self._settings.hash_tags, max_payload_bytes=self._settings.max_payload_bytes)
+        return prepare(
+            order, tagged=self._settings.hash_tags, max_payload_bytes=self._settings.max_payload_bytes
+        )
 
     def _handle(self, prepared: Prepared[R], code: Accepted) -> SyncJobHandle[R]:
         entry, order = prepared.entry, prepared.order
@@ -158,7 +164,12 @@ class SyncJobHandle(Generic[R]):
     __slots__ = ("_handler", "_producer", "_queue", "created", "job_id")
 
     def __init__(
-        self, producer: SyncProducer, queue: QueueKeys, job_id: str, handler: Handler[..., R] | None, created: bool
+        self,
+        producer: SyncProducer,
+        queue: QueueKeys,
+        job_id: str,
+        handler: Handler[..., R] | None,
+        created: bool,
     ) -> None:
         self._producer = producer
         self._queue = queue

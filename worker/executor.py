@@ -102,7 +102,9 @@ class Executor:
         try:
             if not body:
                 # arq gives a waiting payload a TTL; after it, only the id is left
-                raise Ended(Expired(self._failure_record(run, JobExpired(run.job_id, "job expired"), State.EXPIRED)))
+                raise Ended(
+                    Expired(self._failure_record(run, JobExpired(run.job_id, "job expired"), State.EXPIRED))
+                )
             run.codec = self._codecs.of(body)
             run.envelope = run.codec.decode(body)
         except CorruptRecord as error:
@@ -125,13 +127,19 @@ class Executor:
             late = JobExpired(run.job_id, "its deadline passed before it could start")
             raise Ended(Expired(self._failure_record(run, late, State.EXPIRED)))
         if claimed.crashes >= self._max_crashes:
-            died = WorkerCrashed(f"{claimed.crashes} workers died, froze or lost their connection while they ran it")
+            died = WorkerCrashed(
+                f"{claimed.crashes} workers died, froze or lost their connection while they ran it"
+            )
             raise Ended(self._dead(run, died, Cause.CRASH))
         if claimed.spent >= runnable.policy.max_attempts:
-            spent = MonarqError(f"max_attempts is {runnable.policy.max_attempts}, and {claimed.spent} are spent")
+            spent = MonarqError(
+                f"max_attempts is {runnable.policy.max_attempts}, and {claimed.spent} are spent"
+            )
             raise Ended(self._dead(run, spent, Cause.ERROR))
 
-    def _bind(self, run: Run, envelope: Envelope, runnable: Runnable) -> Callable[[JobContext], Awaitable[Any]]:
+    def _bind(
+        self, run: Run, envelope: Envelope, runnable: Runnable
+    ) -> Callable[[JobContext], Awaitable[Any]]:
         try:
             return runnable.bind(envelope)
         except InvalidArguments as error:
@@ -150,7 +158,9 @@ class Executor:
             outcome = self._success(run, envelope, runnable, value)
         except GeneratorExit:
             raise  # the loop was closed over us
-        except BaseException as error:  # SystemExit and a bare CancelledError are the job's end, not the worker's
+        except (
+            BaseException
+        ) as error:  # SystemExit and a bare CancelledError are the job's end, not the worker's
             outcome = self._classify(run, runnable, error)
         finally:
             if timer is not None:

@@ -224,7 +224,9 @@ class Fetcher:
                 await asyncio.sleep(min(seconds, _BURST_CHECK))
                 return
             lists = [queue.wake for queue in self._weights]
-            await self._blocking_link.call("BLPOP", *lists, max(0.001, round(seconds, 3)), timeout=seconds + 5)
+            await self._blocking_link.call(
+                "BLPOP", *lists, max(0.001, round(seconds, 3)), timeout=seconds + 5
+            )
         except StoreError as error:
             if not self._stopping:
                 await self._outage.wait(error)

@@ -113,7 +113,9 @@ class Heartbeat:
         leases = [(run, length) for run, length in leases if length > 0]
         if not leases:
             return
-        request = renew(queue, [Lease(run.job_id, run.fence, timedelta(seconds=length)) for run, length in leases])
+        request = renew(
+            queue, [Lease(run.job_id, run.fence, timedelta(seconds=length)) for run, length in leases]
+        )
         for (run, length), renewal in zip(leases, execute_sync(self._link.call, request), strict=True):
             if renewal is Renewal.LOST:
                 self._tell(run, Cause.CRASH)

@@ -58,7 +58,9 @@ class Journal:
 
     def counters(self, running: int) -> str:
         """arq's health line."""
-        return f"j_complete={self.complete} j_failed={self.failed} j_retried={self.retried} j_ongoing={running}"
+        return (
+            f"j_complete={self.complete} j_failed={self.failed} j_retried={self.retried} j_ongoing={running}"
+        )
 
     def _released(self, run: Run, end: End) -> None:
         if end.failure is not None:
@@ -70,7 +72,12 @@ class Journal:
         logged_at, count = self._unknown.get(kind, (0.0, 0))
         now, count = time.monotonic(), count + 1
         if now - logged_at >= _UNKNOWN_EVERY:
-            log.warning("job.unknown_kind", kind=kind, times=count, mend="load its module, or start a worker that does")
+            log.warning(
+                "job.unknown_kind",
+                kind=kind,
+                times=count,
+                mend="load its module, or start a worker that does",
+            )
             logged_at, count = now, 0
         self._unknown[kind] = (logged_at, count)
 

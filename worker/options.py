@@ -56,7 +56,9 @@ class ArqOptions(TypedDict, total=False):
 
 def options_of(settings_class: type | dict[str, Any], constructor: Any) -> dict[str, Any]:
     """The constructor's arguments among the attributes of an arq-style `WorkerSettings` class, or of a dict."""
-    names = {name for name in inspect.signature(constructor).parameters if name not in ("self", "arq_options")}
+    names = {
+        name for name in inspect.signature(constructor).parameters if name not in ("self", "arq_options")
+    }
     names |= set(ArqOptions.__annotations__)
     if isinstance(settings_class, dict):
         return {name: value for name, value in settings_class.items() if name in names}

@@ -47,7 +47,9 @@ class Outage:
     def over(self) -> None:
         """Note a try that succeeded."""
         if self._failures:
-            self._log("worker.store_is_back", seconds=round(time.monotonic() - self._began, 1), tries=self._failures)
+            self._log(
+                "worker.store_is_back", seconds=round(time.monotonic() - self._began, 1), tries=self._failures
+            )
             self._failures = 0
 
     def _log(self, event: str, **facts: Any) -> None:

@@ -70,7 +70,9 @@ def from_arq(function: Function | CronJob, defaults: ArqDefaults) -> Runnable:
 def _arq_policy(function: Function | CronJob, defaults: ArqDefaults) -> Policy:
     timeout = defaults.timeout if function.timeout_s is None else function.timeout_s
     keep = defaults.keep_result if function.keep_result_s is None else function.keep_result_s
-    forever = defaults.keep_result_forever if function.keep_result_forever is None else function.keep_result_forever
+    forever = (
+        defaults.keep_result_forever if function.keep_result_forever is None else function.keep_result_forever
+    )
     return Policy(
         max_attempts=max(1, defaults.max_tries if function.max_tries is None else function.max_tries),
         timeout=timedelta(seconds=timeout) if timeout else None,

@@ -45,7 +45,8 @@ from .maintenance.cron import Cron
 from .maintenance.server_watch import ServerWatch
 from .options import ArqOptions
 from .run import Run, now_ms
-from .runnable import ArqDefaults, Runnable, from_arq as runnable_from_arq, from_handler
+from .runnable import ArqDefaults, Runnable, from_handler
+from .runnable import from_arq as runnable_from_arq
 from .settlement import end_of, handed_back
 from .slots import Slots
 
@@ -145,7 +146,12 @@ class Worker(arq.worker.Worker):
                 await self.on_startup(self.ctx)
             self.heartbeat.start()
             background = self._start_background()
-            log.info("worker.started", worker=self.worker_id, queues=self._queue_names(), kinds=len(self._runnables))
+            log.info(
+                "worker.started",
+                worker=self.worker_id,
+                queues=self._queue_names(),
+                kinds=len(self._runnables),
+            )
             await self.fetcher.run()
         finally:
             self.fetcher.stop()
@@ -291,7 +297,9 @@ class Worker(arq.worker.Worker):
 
     def _dump(self, signum: Signals) -> None:
         for run in self.runs:
-            log.info("worker.runs", job_id=run.job_id, since_ms=now_ms() - run.started_ms, task=repr(run.task))
+            log.info(
+                "worker.runs", job_id=run.job_id, since_ms=now_ms() - run.started_ms, task=repr(run.task)
+            )
 
     # --- stop
 
@@ -300,7 +308,9 @@ class Worker(arq.worker.Worker):
         if tasks:
             hurry = self.loop.create_task(self._hurry.wait())
             everything = asyncio.ensure_future(asyncio.wait(tasks))
-            await asyncio.wait({hurry, everything}, timeout=self._drain_seconds(), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(
+                {hurry, everything}, timeout=self._drain_seconds(), return_when=asyncio.FIRST_COMPLETED
+            )
             hurry.cancel()
             everything.cancel()
             await self._interrupt(tasks)
@@ -310,7 +320,9 @@ class Worker(arq.worker.Worker):
         await self.heartbeat.stop()
 
     async def _interrupt(self, tasks: list[asyncio.Task[None]]) -> None:
-        running = [run for run in self.runs if run.task in tasks and not cast(asyncio.Task[None], run.task).done()]
+        running = [
+            run for run in self.runs if run.task in tasks and not cast(asyncio.Task[None], run.task).done()
+        ]
         if not running:
             return
         self.exit_code = 75

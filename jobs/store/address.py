@@ -35,7 +35,9 @@ class Address:
         """The commands that open a connection."""
         commands: list[tuple[Any, ...]] = []
         if self.password is not None:
-            commands.append(("AUTH", self.username, self.password) if self.username else ("AUTH", self.password))
+            commands.append(
+                ("AUTH", self.username, self.password) if self.username else ("AUTH", self.password)
+            )
         if self.database:
             commands.append(("SELECT", self.database))
         return commands

@@ -1,6 +1,6 @@
 """JSON serializers for arq's own client, so that plain arq code and Monarq read each other:
 
-    redis = await arq.create_pool(settings, job_serializer=serialize, job_deserializer=deserialize)
+redis = await arq.create_pool(settings, job_serializer=serialize, job_deserializer=deserialize)
 """
 
 from __future__ import annotations

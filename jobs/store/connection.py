@@ -98,7 +98,9 @@ class Connection(asyncio.Protocol):
                 future.set_exception(self._lost(cause))
 
     def _lost(self, cause: BaseException | None) -> StoreUnavailable:
-        return StoreUnavailable(f"the connection to Redis at {self._address} broke ({cause or 'closed by the server'})")
+        return StoreUnavailable(
+            f"the connection to Redis at {self._address} broke ({cause or 'closed by the server'})"
+        )
 
 
 async def connect(address: Address) -> Connection:

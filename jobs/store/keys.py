@@ -108,7 +108,8 @@ def arq_queue_keys(arq_name: str) -> QueueKeys:
 def _build(name: str, arq_name: str, *, tagged: bool) -> QueueKeys:
     tag = _tag(name, tagged)
     critical, high, normal, low = (
-        arq_name if priority is Priority.NORMAL else f"monarq:queue:{tag}:{priority}" for priority in PRIORITIES
+        arq_name if priority is Priority.NORMAL else f"monarq:queue:{tag}:{priority}"
+        for priority in PRIORITIES
     )
     return QueueKeys(
         name=name,

@@ -84,14 +84,18 @@ def _memory(info: dict[str, str]) -> Finding:
         return Finding("memory", Level.OK, f"{used:,} bytes used, no limit set")
     found = f"{used:,} of {limit:,} bytes used"
     if used > limit * _NEARLY_FULL:
-        return Finding("memory", Level.WARNING, found, "raise maxmemory, or add workers: enqueues will be refused soon")
+        return Finding(
+            "memory", Level.WARNING, found, "raise maxmemory, or add workers: enqueues will be refused soon"
+        )
     return Finding("memory", Level.OK, found)
 
 
 def _persistence(info: dict[str, str]) -> Finding:
     if info.get("aof_enabled") == "1":
         if info.get("aof_last_write_status", "ok") != "ok":
-            return Finding("persistence", Level.WARNING, "the append-only file cannot be written", "free the disk")
+            return Finding(
+                "persistence", Level.WARNING, "the append-only file cannot be written", "free the disk"
+            )
         return Finding("persistence", Level.OK, "append-only file")
     return Finding(
         "persistence",
@@ -110,5 +114,7 @@ def _role(info: dict[str, str]) -> Finding:
 def _clock(ahead: float) -> Finding:
     found = f"the server's clock is {ahead:+.0f} s from ours"
     if abs(ahead) > _CLOCK_TOLERANCE_S:
-        return Finding("clock", Level.WARNING, found, "run NTP on both; `at=` times are kept by the server's clock")
+        return Finding(
+            "clock", Level.WARNING, found, "run NTP on both; `at=` times are kept by the server's clock"
+        )
     return Finding("clock", Level.OK, "in step")

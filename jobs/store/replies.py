@@ -9,7 +9,9 @@ import hiredis
 from ..errors import StoreError, StoreFull, StoreRefused, StoreUnavailable
 
 #: The server cannot answer now, but will: the same call may be repeated.
-_PASSING = frozenset({"LOADING", "BUSY", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN", "READONLY", "NOREPLICAS", "UNKILLABLE"})
+_PASSING = frozenset(
+    {"LOADING", "BUSY", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN", "READONLY", "NOREPLICAS", "UNKILLABLE"}
+)
 
 #: There is no room; reading and settling still work.
 _FULL = frozenset({"OOM", "MISCONF"})

@@ -82,7 +82,9 @@ def load(name: str) -> Script:
 def names() -> list[str]:
     """The names of all scripts."""
     folder = files(__package__) / "lua"
-    return sorted(path.name.removesuffix(".lua") for path in folder.iterdir() if not path.name.startswith("_"))
+    return sorted(
+        path.name.removesuffix(".lua") for path in folder.iterdir() if not path.name.startswith("_")
+    )
 
 
 def _prefix_table() -> str:

@@ -37,7 +37,9 @@ class SyncLink:
             reply = self._read(connection, self._reply_timeout)
         except (OSError, hiredis.HiredisError) as error:
             self.close()
-            raise StoreUnavailable(f"no answer from Redis at {self.address}: {error or type(error).__name__}") from error
+            raise StoreUnavailable(
+                f"no answer from Redis at {self.address}: {error or type(error).__name__}"
+            ) from error
         return checked(reply)
 
     def wait(self, timeout: float) -> Any:

@@ -335,7 +335,13 @@ def replay(queue: QueueKeys, letters: Iterable[Letter]) -> Request[list[bool]]:
     for letter in letters:
         flat += (letter.job_id, letter.priority.rank, letter.mark.encode())
     return _request(
-        "replay", _read_flags, **_ranks(queue), wake=queue.wake, stats=queue.stats, dead=queue.dead, letters=flat
+        "replay",
+        _read_flags,
+        **_ranks(queue),
+        wake=queue.wake,
+        stats=queue.stats,
+        dead=queue.dead,
+        letters=flat,
     )
 
 

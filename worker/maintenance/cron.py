@@ -30,7 +30,9 @@ _LONGEST_SLEEP = 30.0
 class Cron:
     """Puts the next instants of cron jobs into the queue.  Instants that pass while no worker lives are not made up."""
 
-    def __init__(self, link: Transport, queue: QueueKeys, cron_jobs: Sequence[CronJob], timezone: tzinfo | None) -> None:
+    def __init__(
+        self, link: Transport, queue: QueueKeys, cron_jobs: Sequence[CronJob], timezone: tzinfo | None
+    ) -> None:
         self._link = link
         self._queue = queue
         self._cron_jobs = cron_jobs
