@@ -1,7 +1,8 @@
 """Records how attempts ended: in batches, fenced, and for as long as it takes.
 
-Outcomes of one queue gather while the batch before them is under way, so that a busy worker settles in few calls and an
-idle one settles at once.  While Redis is away they are kept, and sent again under the same nonce when it is back.
+Outcomes of one queue gather while the batch before them is under way, so that a busy worker settles in few
+calls and an idle one settles at once.  While Redis is away they are kept, and sent again under the same nonce
+when it is back.
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
 """Runs one attempt, as a pipeline of small steps: decode, resolve, guard, bind, call, classify.
 
-No store in sight: an attempt goes in, an outcome comes out, and nothing that a job does escapes as an exception.
+No store in sight: an attempt goes in, an outcome comes out, and nothing that a job does escapes as an
+exception.
 """
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from random import Random
@@ -32,10 +31,9 @@ from .runnable import Runnable
 
 log = structlog.get_logger("monarq.worker")
 
-#: A job of a kind that this worker does not know goes back for this long: another worker may know it, or a deploy bring it.
+#: A job of a kind that this worker does not know goes back for this long: another worker may know it, or a
+#: deploy bring it.
 UNKNOWN_KIND_DELAY = timedelta(seconds=5)
-#: A lease is renewed for this long past the job's timeout, so that cancellation and clean-up are covered by it.
-HARD_DEADLINE_GRACE = timedelta(seconds=30)
 
 Hook = Callable[[dict[Any, Any]], Awaitable[Any]]
 
@@ -150,7 +148,6 @@ class Executor:
     ) -> Outcome:
         ctx = run.ctx = self._context(run, envelope)
         current_job.set(ctx)
-        timer = self._start_timer(run, runnable)
         try:
             if self._on_job_start is not None:
                 await self._on_job_start(ctx)
@@ -162,20 +159,11 @@ class Executor:
             BaseException
         ) as error:  # SystemExit and a bare CancelledError are the job's end, not the worker's
             outcome = self._classify(run, runnable, error)
-        finally:
-            if timer is not None:
-                timer.cancel()
+        if run.timer is not None:
+            run.timer.cancel()
         if self._on_job_end is not None:
             await self._after(self._on_job_end, run)
         return outcome
-
-    def _start_timer(self, run: Run, runnable: Runnable) -> asyncio.TimerHandle | None:
-        timeout = runnable.policy.timeout
-        if timeout is None:
-            return None
-        run.hard_deadline = time.monotonic() + (timeout + HARD_DEADLINE_GRACE).total_seconds()
-        # one timer and no context manager: asyncio.timeout costs five times as much
-        return asyncio.get_running_loop().call_later(timeout.total_seconds(), run.stop, Cause.TIMEOUT)
 
     async def _after(self, hook: Hook, run: Run) -> None:
         try:
@@ -187,7 +175,7 @@ class Executor:
 
     def _success(self, run: Run, envelope: Envelope, runnable: Runnable, value: Any) -> Outcome:
         encoded = runnable.encode(value)
-        if runnable.policy.keep_result == timedelta(0) or run.codec is None:
+        if runnable.keep_ms == 0 or run.codec is None:
             return Succeeded(None)
         return Succeeded(run.codec.success(envelope, self._attempt(run), encoded, value))
 

@@ -1,7 +1,8 @@
 """Claims jobs: in batches, never more than there are free slots, and without polling.
 
-Up to two claims are under way at once, each for half of the slots, so that jobs run while the next ones are fetched.
-When the queues are empty it blocks on their wake lists until something is enqueued or the next job is due.
+Up to two claims are under way at once, each for half of the slots, so that jobs run while the next ones are
+fetched. When the queues are empty it blocks on their wake lists until something is enqueued or the next job
+is due.
 """
 
 from __future__ import annotations
@@ -25,25 +26,25 @@ from .slots import Slots
 
 log = structlog.get_logger("monarq.worker")
 
-#: The longest sleep of an idle worker, in seconds: what a lost wake token can cost, against the commands of an idle one.
+#: The longest sleep of an idle worker, in seconds: what a lost wake token can cost, against the commands of
+#: an idle one.
 LONGEST_BLOCK = 15.0
 #: Seconds to gather slots that fall free one by one, so that they are claimed for together.
 GATHER = 0.002
 _CLAIMS_UNDER_WAY = 2
 _BURST_CHECK = 0.1
 
-Start = Callable[[Claimed, float], None]
+Start = Callable[[list[Claimed], float], None]
 
 
 class Fetcher:
     """Keeps the slots filled.
 
     Args:
-        start: Takes each claimed job, with the `time.monotonic()` until which its lease holds.
+        start: Takes the claimed jobs, with the `time.monotonic()` until which their leases hold.
         weights: Queues in strict order if all weights are 0, else served in proportion to their weights.
-        poll: Seconds between looks for jobs that wake nobody (arq's own producers push no token); None for never.
-        burst: Stop when nothing waits any more.
-        limit: Stop after this many jobs; None for no limit.
+        poll: Seconds between looks for jobs that wake nobody (arq's own producers push no token); None for
+        never. burst: Stop when nothing waits any more. limit: Stop after this many jobs; None for no limit.
     """
 
     def __init__(
@@ -196,8 +197,8 @@ class Fetcher:
         return sorted(keyed, key=keyed.__getitem__, reverse=True)
 
     def _deliver(self, reply: Claim, leased_until: float) -> None:
-        for job in reply.jobs:
-            self._start(job, leased_until)
+        if reply.jobs:
+            self._start(reply.jobs, leased_until)
         if self._limit is not None:
             self._limit -= len(reply.jobs)
         self._plenty = reply.next_due == 0

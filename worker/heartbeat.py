@@ -1,7 +1,8 @@
 """Keeps leases alive and reports the worker, from a thread of its own with a connection of its own.
 
-A thread, because a handler that blocks the event loop must not cost its neighbours their leases.  It renews exactly the
-attempts that run, never "all of this worker": a claim whose reply got lost must be free to run out.
+A thread, because a handler that blocks the event loop must not cost its neighbours their leases.  It renews
+exactly the attempts that run, never "all of this worker": a claim whose reply got lost must be free to run
+out.
 """
 
 from __future__ import annotations

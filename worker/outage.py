@@ -12,7 +12,8 @@ import structlog
 log = structlog.get_logger("monarq.worker")
 
 _FIRST_WAIT = 0.05
-#: Short, so that work goes on soon after the store is back; jittered, so that a fleet does not knock all at once.
+#: Short, so that work goes on soon after the store is back; jittered, so that a fleet does not knock all at
+#: once.
 _LONGEST_WAIT = 2.0
 #: One line per outage, and one more each time that it has lasted this much longer.
 _LOG_EVERY = 30.0

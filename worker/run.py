@@ -15,6 +15,11 @@ from monarq.jobs.store.verbs import Claimed
 from .runnable import Runnable
 
 
+#: Seconds past a job's timeout for which its lease is renewed, so that cancellation and clean-up are covered
+#: by it.
+HARD_DEADLINE_GRACE = 30.0
+
+
 def now_ms() -> int:
     """The worker's own clock, for records that people read; no decision rests on it."""
     return time.time_ns() // 1_000_000
@@ -24,14 +29,16 @@ def now_ms() -> int:
 class Run:
     """One attempt of one job in this process.
 
-    The event loop writes it; the heartbeat's thread reads `job_id`, `fence` and `hard_deadline`, and owns `leased_until`.
+    The event loop writes it; the heartbeat's thread reads `job_id`, `fence` and `hard_deadline`, and owns
+    `leased_until`.
     """
 
     claimed: Claimed
     fence: str
     #: `time.monotonic()` until which the lease holds, counted from before the claim was sent.
     leased_until: float
-    #: `time.monotonic()` after which the lease is not renewed, whatever the handler does; None if it may run for ever.
+    #: `time.monotonic()` after which the lease is not renewed, whatever the handler does; None if it may run
+    #: for ever.
     hard_deadline: float | None = None
     started_ms: int = field(default_factory=now_ms)
     envelope: Envelope | None = None
@@ -39,6 +46,8 @@ class Run:
     runnable: Runnable | None = None
     ctx: JobContext | None = None
     task: asyncio.Task[None] | None = None
+    #: Ends the attempt at its timeout; None if the handler was done before one was needed.
+    timer: asyncio.TimerHandle | None = None
     #: Why the handler was told to stop; None if nobody did.
     stopped_for: Cause | None = None
 
@@ -51,6 +60,13 @@ class Run:
         """1 for the first try; interruptions and crashes do not count."""
         first = self.envelope.first_attempt if self.envelope is not None else None
         return max(self.claimed.spent + 1, first or 1)
+
+    def arm(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start the clock for the job's timeout."""
+        timeout = self.runnable.timeout_seconds if self.runnable is not None else None
+        if timeout is not None and self.task is not None and not self.task.done():
+            self.hard_deadline = time.monotonic() + timeout + HARD_DEADLINE_GRACE
+            self.timer = loop.call_later(timeout, self.stop, Cause.TIMEOUT)
 
     def stop(self, cause: Cause) -> None:
         """Cancel the handler, once; the first cause is the one that counts."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,12 +15,14 @@ from monarq.jobs.context import JobContext
 from monarq.jobs.envelope import Envelope
 from monarq.jobs.handler import Handler, Policy
 from monarq.jobs.retry import fixed
+from monarq.jobs.store.verbs import milliseconds
 
-#: Several workers may enqueue the same instant of a cron job; its result, even an empty one, tells that it has run.
+#: Several workers may enqueue the same instant of a cron job; its result, even an empty one, tells that it
+#: has run.
 CRON_MEMORY = timedelta(seconds=60)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Runnable:
     """A kind of job, ready to run."""
 
@@ -30,6 +32,14 @@ class Runnable:
     bind: Callable[[Envelope], Callable[[JobContext], Awaitable[Any]]]
     #: The JSON of a result; raises `ValueError` or `TypeError` if it has none.
     encode: Callable[[Any], bytes]
+    #: From the policy, as the hot path needs them.
+    timeout_seconds: float | None = field(init=False)
+    keep_ms: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        timeout, keep = self.policy.timeout, self.policy.keep_result
+        self.timeout_seconds = None if timeout is None else timeout.total_seconds()
+        self.keep_ms = -1 if keep is None else milliseconds(keep)
 
 
 def from_handler(handler: Handler[..., Any]) -> Runnable:
@@ -51,7 +61,8 @@ class ArqDefaults:
     keep_result: float
     keep_result_forever: bool
     max_tries: int
-    #: arq never runs a function again after an ordinary exception, and functions were written under that rule.
+    #: arq never runs a function again after an ordinary exception, and functions were written under that
+    #: rule.
     retry_errors: bool
 
 

@@ -37,7 +37,4 @@ def handed_back(run: Run) -> End:
 
 
 def _keep_ms(run: Run) -> int:
-    if run.runnable is None:
-        return _DEFAULT_KEEP_MS
-    keep = run.runnable.policy.keep_result
-    return -1 if keep is None else milliseconds(keep)
+    return _DEFAULT_KEEP_MS if run.runnable is None else run.runnable.keep_ms

@@ -67,8 +67,8 @@ class Worker(arq.worker.Worker):
 
     Args:
         functions: Typed handlers, and functions of arq's.
-        queues: What to serve instead of `queue_name`: names in strict order, or a mapping of names to weights.
-        settings: Where arq's arguments are silent; by default from the environment (`MONARQ_…`).
+        queues: What to serve instead of `queue_name`: names in strict order, or a mapping of names to
+        weights. settings: Where arq's arguments are silent; by default from the environment (`MONARQ_…`).
         retry_errors: Run functions of arq's again after an ordinary exception, too.  Typed jobs always do.
 
     Raises:
@@ -193,14 +193,22 @@ class Worker(arq.worker.Worker):
 
     # --- one job's way through the worker
 
-    def _start(self, claimed: Claimed, leased_until: float) -> None:
-        run = Run(claimed, fence(self.worker_id, claimed.starts), leased_until)
-        self.runs.add(run)
+    def _start(self, jobs: list[Claimed], leased_until: float) -> None:
+        runs = [Run(claimed, fence(self.worker_id, claimed.starts), leased_until) for claimed in jobs]
+        self.runs.update(runs)
         if self._stopping.is_set():
-            self.completer.add(run, handed_back(run))
+            for run in runs:
+                self.completer.add(run, handed_back(run))
             return
-        self.slots.busy += 1
-        run.task = self.loop.create_task(self._attempt(run))
+        self.slots.busy += len(runs)
+        for run in runs:
+            run.task = self.loop.create_task(self._attempt(run))
+        # after the first step of each: most short jobs are done by then, and need no timer at all
+        self.loop.call_soon(self._arm, runs)
+
+    def _arm(self, runs: list[Run]) -> None:
+        for run in runs:
+            run.arm(self.loop)
 
     async def _attempt(self, run: Run) -> None:
         outcome = await self.executor.attempt(run)
@@ -332,7 +340,8 @@ class Worker(arq.worker.Worker):
         await asyncio.wait(tasks, timeout=_LAST_GRACE)
         for run in running:
             if not cast(asyncio.Task[None], run.task).done():
-                # its handler will not stop; the process is about to end, and the job must not wait for its lease
+                # its handler will not stop; the process is about to end, and the job must not wait for its
+                # lease
                 self.completer.add(run, handed_back(run))
 
     def _drain_seconds(self) -> float:
