@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -66,7 +67,16 @@ def encode_head(
     expires_in: timedelta | None = None,
     digest: str | None = None,
 ) -> bytes:
-    """An envelope up to the value of `et`.  Kinds, queues and digests need no escaping: their characters are bounded."""
+    """An envelope up to the value of `et`.  Kinds, queues and digests hold nothing that needs escaping."""
+    if digest is None:
+        return _prefix(kind, queue, priority, expires_in, None) + arguments + b',"et":'
+    return _prefix.__wrapped__(kind, queue, priority, expires_in, digest) + arguments + b',"et":'
+
+
+@lru_cache(maxsize=1024)  # the same few dozen, over and over; digests would only push them out
+def _prefix(
+    kind: str, queue: str, priority: Priority, expires_in: timedelta | None, digest: str | None
+) -> bytes:
     meta = f'"v":{VERSION}'
     if digest is not None:
         meta += f',"h":"{digest}"'
@@ -76,7 +86,7 @@ def encode_head(
         meta += f',"p":"{priority}"'
     if expires_in is not None:
         meta += f',"x":{round(expires_in.total_seconds() * 1000)}'
-    return b'{"m":{%b},"t":null,"f":"%b","a":[],"k":%b,"et":' % (meta.encode(), kind.encode(), arguments)
+    return f'{{"m":{{{meta}}},"t":null,"f":"{kind}","a":[],"k":'.encode()
 
 
 def content_digest(kind: str, arguments: bytes) -> str:

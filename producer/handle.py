@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-#: Seconds after which one who waits looks again, unwoken: the job may have been run by one of arq's own workers, which
-#: tell nobody.
+#: Seconds after which one who waits looks again, unwoken: the job may have been run by one of arq's own
+#: workers, which tell nobody.
 _LOOK_AGAIN = 10.0
 
 

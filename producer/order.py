@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from monarq.jobs.envelope import content_digest, encode_head
-from monarq.jobs.errors import InvalidArguments, PayloadTooLarge
+from monarq.jobs.errors import Conflict, InvalidArguments, PayloadTooLarge
 from monarq.jobs.handler import Call
 from monarq.jobs.identity import is_job_id, new_job_id
 from monarq.jobs.priority import PRIORITIES, Priority
 from monarq.jobs.store.keys import QueueKeys, queue_keys
-from monarq.jobs.store.verbs import Entry
+from monarq.jobs.store.verbs import Accepted, Entry
 
 R = TypeVar("R")
+
+#: Jobs per script call of an enqueue: some two milliseconds of the server's time.
+CHUNK = 200
 
 _NOW = timedelta(0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that would triple the cost of making one
 class Order(Generic[R]):
     """A call, and what is special about this job of it.  What is None comes from the handler's `@job(…)`."""
 
@@ -37,13 +39,26 @@ class Order(Generic[R]):
     expires_in: timedelta | float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Prepared(Generic[R]):
-    """An order that has passed all checks."""
+    """An order that has passed all checks, and later what became of it."""
 
     order: Order[R]
     queue: QueueKeys
     entry: Entry
+    accepted: Accepted | None = None
+
+    @property
+    def created(self) -> bool:
+        """Whether the job is new.
+
+        Raises:
+            Conflict: Its id belongs to another job.
+        """
+        if self.accepted is Accepted.CONFLICT:
+            raise Conflict(self.entry.job_id)
+        # an id of our own that exists already is one whose first reply was lost
+        return self.accepted is Accepted.CREATED or self.order.job_id is None
 
 
 def prepare(order: Order[R], *, tagged: bool, max_payload_bytes: int) -> Prepared[R]:
@@ -75,12 +90,21 @@ def prepare(order: Order[R], *, tagged: bool, max_payload_bytes: int) -> Prepare
     return Prepared(order, queue, Entry(job_id, priority, _due(order), head, digest or ""))
 
 
-def grouped(prepared: Iterable[Prepared[R]]) -> dict[QueueKeys, list[Prepared[R]]]:
-    """By queue: a script call serves one."""
-    groups: dict[QueueKeys, list[Prepared[R]]] = {}
-    for one in prepared:
-        groups.setdefault(one.queue, []).append(one)
-    return groups
+class Chunks:
+    """Gathers prepared jobs into chunks of one queue each: what one script call takes."""
+
+    def __init__(self) -> None:
+        self._open: dict[QueueKeys, list[Prepared[Any]]] = {}
+
+    def add(self, one: Prepared[Any]) -> list[Prepared[Any]] | None:
+        """Put one in; the chunk that is full with it, if any."""
+        chunk = self._open.setdefault(one.queue, [])
+        chunk.append(one)
+        return self._open.pop(one.queue) if len(chunk) == CHUNK else None
+
+    def rest(self) -> list[list[Prepared[Any]]]:
+        """The chunks that are not full."""
+        return list(self._open.values())
 
 
 def _due(order: Order[R]) -> timedelta | datetime:

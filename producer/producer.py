@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
-from monarq.jobs.errors import Conflict, JobRejected, StoreUnavailable
+from monarq.jobs.errors import JobRejected, StoreUnavailable
 from monarq.jobs.handler import Call, Handler
 from monarq.jobs.priority import Priority
 from monarq.jobs.settings import Settings, load_settings
@@ -16,18 +16,16 @@ from monarq.jobs.store.address import from_url
 from monarq.jobs.store.connection import Link
 from monarq.jobs.store.execute import Transport, execute
 from monarq.jobs.store.keys import JOB, QUEUES, QueueKeys, queue_keys
-from monarq.jobs.store.verbs import Accepted, Request, enqueue
+from monarq.jobs.store.verbs import Request, enqueue
 
 from .handle import JobHandle
-from .order import Order, Prepared, grouped, prepare
+from .order import CHUNK, Chunks, Order, Prepared, prepare
 from .retrying import waits_between_tries
 from .waits import Waits
 
 R = TypeVar("R")
 T = TypeVar("T")
 
-#: Jobs per script call of an enqueue: some two milliseconds of the server's time.
-CHUNK = 200
 #: Script calls of one `enqueue_many` that are under way at once.
 _CHUNKS_UNDER_WAY = 4
 
@@ -48,8 +46,8 @@ class Producer:
         self._link: Transport = transport or Link(self._address)
         self._waits: Waits | None = None
         self._known_queues: set[QueueKeys] = set()
-        #: What `enqueue` was asked for in this tick of the loop, by queue.
-        self._gathered: dict[QueueKeys, list[tuple[Prepared[Any], asyncio.Future[Accepted]]]] = {}
+        #: Who joined the first `enqueue` of this tick of the loop, by queue.
+        self._gathered: dict[QueueKeys, list[tuple[Prepared[Any], asyncio.Future[None]]]] = {}
         self._sending: set[asyncio.Task[None]] = set()
 
     @classmethod
@@ -76,8 +74,9 @@ class Producer:
     ) -> JobHandle[R]:
         """Write one job and return a handle to it.
 
-        Redis has the job when this returns; whether it survives a crash of Redis is up to `appendfsync`.  It runs at
-        least once, so its handler must be idempotent.  Calls made in one tick of the event loop travel together.
+        Redis has the job when this returns; whether it survives a crash of Redis is up to `appendfsync`.  It
+        runs at least once, so its handler must be idempotent.  Calls made in one tick of the event loop
+        travel together.
 
         Args:
             call: What to run: `resize.of("a.png", width=200)`.
@@ -85,7 +84,7 @@ class Producer:
             at: An aware point in time at which it may start, instead of `delay`.
             priority: critical, high, normal or low; the handler's by default.
             queue: Where it waits; the handler's by default.
-            job_id: The app's own id.  The same id and content again is the same job: `handle.created` is False.
+            job_id: The app's own id.  The same id and content is the same job: `handle.created` is False.
             expires_in: The job is not worth starting later than this; it then ends as `expired`.
 
         Raises:
@@ -93,18 +92,13 @@ class Producer:
             PayloadTooLarge: The encoded job is over the limit.  Nothing was written.
             Conflict: The id belongs to a job with another kind or other arguments.  Nothing was written.
             StoreFull: Redis has no room.  Nothing was written.
-            StoreUnavailable: Redis did not answer, after some seconds of retries.  The job may exist: enqueue it
-                again under the same `job_id`.
+            StoreUnavailable: Redis did not answer, after some seconds of retries.  The job may exist:
+                enqueue it again under the same `job_id`.
         """
         order = Order(call, delay, at, priority, queue, job_id, expires_in)
         prepared = self._prepare(order)
-        future: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
-        gathered = self._gathered.get(prepared.queue)
-        if gathered is None:
-            gathered = self._gathered[prepared.queue] = []
-            asyncio.get_running_loop().call_soon(self._flush, prepared.queue)
-        gathered.append((prepared, future))
-        return self._handle(prepared, await future)
+        await self._gather(prepared)
+        return self._handle(prepared)
 
     async def enqueue_many(
         self, calls: Iterable[Call[Any] | Order[Any]]
@@ -118,25 +112,25 @@ class Producer:
             StoreUnavailable: Redis did not answer.  Some of the jobs may exist, each with an id of its own.
             StoreFull: Redis has no room.  Some of the jobs may exist.
         """
-        outcomes: list[JobHandle[Any] | JobRejected | None] = []
-        places: dict[int, int] = {}
-        prepared: list[Prepared[Any]] = []
-        for place, call in enumerate(calls):
-            outcomes.append(None)
+        outcomes: list[Prepared[Any] | JobRejected] = []
+        chunks = Chunks()
+        writing: list[asyncio.Task[None]] = []
+        room = asyncio.Semaphore(_CHUNKS_UNDER_WAY)
+        for call in calls:
             try:
                 one = self._prepare(call if isinstance(call, Order) else Order(call))
             except JobRejected as rejected:
-                outcomes[place] = rejected
-            else:
-                places[id(one)] = place
-                prepared.append(one)
-        for chunk, codes in await self._write_all(prepared):
-            for one, code in zip(chunk, codes, strict=True):
-                try:
-                    outcomes[places[id(one)]] = self._handle(one, code)
-                except JobRejected as rejected:
-                    outcomes[places[id(one)]] = rejected
-        return cast(list[JobHandle[Any] | JobRejected], outcomes)
+                outcomes.append(rejected)
+                continue
+            outcomes.append(one)
+            if chunk := chunks.add(one):
+                writing.append(asyncio.create_task(self._write_within(room, chunk)))
+                await asyncio.sleep(0)  # the server works on this chunk while we encode the next
+        writing += [asyncio.create_task(self._write_within(room, chunk)) for chunk in chunks.rest()]
+        for written in await asyncio.gather(*writing, return_exceptions=True):
+            if written is not None:
+                raise written
+        return [one if isinstance(one, JobRejected) else self._outcome(one) for one in outcomes]
 
     def job(
         self, job_id: str, *, of: Handler[..., R] | None = None, queue: str | None = None
@@ -199,55 +193,65 @@ class Producer:
             order, tagged=self._settings.hash_tags, max_payload_bytes=self._settings.max_payload_bytes
         )
 
-    def _handle(self, prepared: Prepared[R], code: Accepted) -> JobHandle[R]:
-        entry, order = prepared.entry, prepared.order
-        if code is Accepted.CONFLICT:
-            raise Conflict(entry.job_id)
-        # an id of our own that exists already is one whose first reply was lost
-        created = code is Accepted.CREATED or order.job_id is None
-        return JobHandle(self, prepared.queue, entry.job_id, order.call.handler, created)
+    def _handle(self, prepared: Prepared[R]) -> JobHandle[R]:
+        handler = prepared.order.call.handler
+        return JobHandle(self, prepared.queue, prepared.entry.job_id, handler, prepared.created)
 
-    def _flush(self, queue: QueueKeys) -> None:
-        gathered = self._gathered.pop(queue)
-        for at in range(0, len(gathered), CHUNK):
-            sending = asyncio.create_task(self._send(queue, gathered[at : at + CHUNK]))
-            self._sending.add(sending)
-            sending.add_done_callback(self._sending.discard)
+    def _outcome(self, prepared: Prepared[R]) -> JobHandle[R] | JobRejected:
+        try:
+            return self._handle(prepared)
+        except JobRejected as rejected:
+            return rejected
+
+    async def _gather(self, prepared: Prepared[Any]) -> None:
+        """Write one job together with all that are asked for in this tick of the loop."""
+        followers = self._gathered.get(prepared.queue)
+        if followers is not None and len(followers) < CHUNK - 1:
+            written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            followers.append((prepared, written))
+            await written
+            return
+        # the first of the tick leads: it lets the others join, and then sends for all
+        followers = self._gathered[prepared.queue] = []
+        try:
+            await asyncio.sleep(0)
+            self._close_group(prepared.queue, followers)
+            await self._send(prepared, followers)
+        except asyncio.CancelledError:
+            # who leads was cancelled, the others were not: send again, which changes nothing for what was written
+            self._close_group(prepared.queue, followers)
+            again = asyncio.create_task(self._send(prepared, followers))
+            self._sending.add(again)
+            again.add_done_callback(self._sending.discard)
+            raise
+
+    def _close_group(self, queue: QueueKeys, followers: list[tuple[Prepared[Any], asyncio.Future[None]]]) -> None:
+        if self._gathered.get(queue) is followers:
+            del self._gathered[queue]
 
     async def _send(
-        self, queue: QueueKeys, gathered: Sequence[tuple[Prepared[Any], asyncio.Future[Accepted]]]
+        self, leader: Prepared[Any], followers: Sequence[tuple[Prepared[Any], asyncio.Future[None]]]
     ) -> None:
         try:
-            codes = await self._write(queue, [prepared for prepared, _ in gathered])
+            await self._write([leader, *(prepared for prepared, _ in followers)])
         except Exception as error:
-            for _, future in gathered:
-                if not future.done():
-                    future.set_exception(error)
-            return
-        for (_, future), code in zip(gathered, codes, strict=True):
-            if not future.done():
-                future.set_result(code)
+            for _, written in followers:
+                if not written.done():
+                    written.set_exception(error)
+            raise
+        for _, written in followers:
+            if not written.done():
+                written.set_result(None)
 
-    async def _write_all(
-        self, prepared: list[Prepared[Any]]
-    ) -> list[tuple[list[Prepared[Any]], list[Accepted]]]:
-        room = asyncio.Semaphore(_CHUNKS_UNDER_WAY)
+    async def _write_within(self, room: asyncio.Semaphore, chunk: Sequence[Prepared[Any]]) -> None:
+        async with room:
+            await self._write(chunk)
 
-        async def write(
-            queue: QueueKeys, chunk: list[Prepared[Any]]
-        ) -> tuple[list[Prepared[Any]], list[Accepted]]:
-            async with room:
-                return chunk, await self._write(queue, chunk)
-
-        chunks = [
-            write(queue, group[at : at + CHUNK])
-            for queue, group in grouped(prepared).items()
-            for at in range(0, len(group), CHUNK)
-        ]
-        return await asyncio.gather(*chunks)
-
-    async def _write(self, queue: QueueKeys, prepared: Sequence[Prepared[Any]]) -> list[Accepted]:
+    async def _write(self, chunk: Sequence[Prepared[Any]]) -> None:
+        queue = chunk[0].queue
         if queue not in self._known_queues:
             await self._link.call("SADD", QUEUES, queue.name)
             self._known_queues.add(queue)
-        return await self.ask(enqueue(queue, [one.entry for one in prepared]))
+        codes = await self.ask(enqueue(queue, [one.entry for one in chunk]))
+        for one, code in zip(chunk, codes, strict=True):
+            one.accepted = code

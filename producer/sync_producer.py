@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast
 
-from monarq.jobs.errors import Conflict, JobRejected, StoreUnavailable
+from monarq.jobs.errors import JobRejected, StoreUnavailable
 from monarq.jobs.handler import Call, Handler
 from monarq.jobs.priority import Priority
 from monarq.jobs.settings import Settings, load_settings
@@ -18,12 +18,11 @@ from monarq.jobs.store.address import from_url
 from monarq.jobs.store.execute import execute_sync
 from monarq.jobs.store.keys import JOB, QUEUES, QueueKeys, queue_keys
 from monarq.jobs.store.sync_connection import SyncLink
-from monarq.jobs.store.verbs import Accepted, Cancellation, Request, enqueue, inspect
+from monarq.jobs.store.verbs import Cancellation, Request, enqueue, inspect
 
 from .cancelling import cancel_request
 from .ending import has_ended, result_of, state_of
-from .order import Order, Prepared, grouped, prepare
-from .producer import CHUNK
+from .order import Chunks, Order, Prepared, prepare
 from .retrying import waits_between_tries
 from .sync_waits import SyncWait
 
@@ -32,10 +31,13 @@ T = TypeVar("T")
 
 
 class SyncProducer:
-    """Enqueues jobs and asks about them, without an event loop.  Safe to share between threads, and across a fork.
+    """Enqueues jobs and asks about them, without an event loop.  Safe to share between threads.
 
-    with SyncProducer.connect() as producer:
-        handle = producer.enqueue(resize.of("a.png", width=200))
+        with SyncProducer.connect() as producer:
+            handle = producer.enqueue(resize.of("a.png", width=200))
+            print(handle.result(timeout=30))
+
+    Nothing is sent before the first call, and a connection that breaks is opened anew.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -65,32 +67,25 @@ class SyncProducer:
     ) -> SyncJobHandle[R]:
         """Write one job; arguments, promises and errors are those of `Producer.enqueue`."""
         prepared = self._prepare(Order(call, delay, at, priority, queue, job_id, expires_in))
-        [code] = self._write(prepared.queue, [prepared])
-        return self._handle(prepared, code)
+        self._write([prepared])
+        return self._handle(prepared)
 
     def enqueue_many(self, calls: Iterable[Call[Any] | Order[Any]]) -> list[SyncJobHandle[Any] | JobRejected]:
         """Write many jobs in few round trips; see `Producer.enqueue_many`."""
-        outcomes: list[Any] = []
-        places: dict[int, int] = {}
-        prepared: list[Prepared[Any]] = []
-        for place, call in enumerate(calls):
+        outcomes: list[Prepared[Any] | JobRejected] = []
+        chunks = Chunks()
+        for call in calls:
             try:
                 one = self._prepare(call if isinstance(call, Order) else Order(call))
             except JobRejected as rejected:
                 outcomes.append(rejected)
-            else:
-                outcomes.append(None)
-                places[id(one)] = place
-                prepared.append(one)
-        for queue, group in grouped(prepared).items():
-            for at in range(0, len(group), CHUNK):
-                chunk = group[at : at + CHUNK]
-                for one, code in zip(chunk, self._write(queue, chunk), strict=True):
-                    try:
-                        outcomes[places[id(one)]] = self._handle(one, code)
-                    except JobRejected as rejected:
-                        outcomes[places[id(one)]] = rejected
-        return outcomes
+                continue
+            outcomes.append(one)
+            if chunk := chunks.add(one):
+                self._write(chunk)
+        for chunk in chunks.rest():
+            self._write(chunk)
+        return [one if isinstance(one, JobRejected) else self._outcome(one) for one in outcomes]
 
     def job(
         self, job_id: str, *, of: Handler[..., R] | None = None, queue: str | None = None
@@ -144,18 +139,24 @@ class SyncProducer:
             order, tagged=self._settings.hash_tags, max_payload_bytes=self._settings.max_payload_bytes
         )
 
-    def _handle(self, prepared: Prepared[R], code: Accepted) -> SyncJobHandle[R]:
-        entry, order = prepared.entry, prepared.order
-        if code is Accepted.CONFLICT:
-            raise Conflict(entry.job_id)
-        created = code is Accepted.CREATED or order.job_id is None
-        return SyncJobHandle(self, prepared.queue, entry.job_id, order.call.handler, created)
+    def _handle(self, prepared: Prepared[R]) -> SyncJobHandle[R]:
+        handler = prepared.order.call.handler
+        return SyncJobHandle(self, prepared.queue, prepared.entry.job_id, handler, prepared.created)
 
-    def _write(self, queue: QueueKeys, prepared: list[Prepared[Any]]) -> list[Accepted]:
+    def _outcome(self, prepared: Prepared[R]) -> SyncJobHandle[R] | JobRejected:
+        try:
+            return self._handle(prepared)
+        except JobRejected as rejected:
+            return rejected
+
+    def _write(self, chunk: list[Prepared[Any]]) -> None:
+        queue = chunk[0].queue
         if queue not in self._known_queues:
             self.call("SADD", QUEUES, queue.name)
             self._known_queues.add(queue)
-        return self.ask(enqueue(queue, [one.entry for one in prepared]))
+        codes = self.ask(enqueue(queue, [one.entry for one in chunk]))
+        for one, code in zip(chunk, codes, strict=True):
+            one.accepted = code
 
 
 class SyncJobHandle(Generic[R]):

@@ -13,7 +13,7 @@ from monarq.jobs.store.connection import Connection, connect
 
 
 class Waits:
-    """Wakes those who wait for a job's end.  After a broken connection all are woken, to look for themselves."""
+    """Wakes those who wait for a job's end; all of them after a broken connection, to look for themselves."""
 
     def __init__(self, address: Address) -> None:
         self._address = address
