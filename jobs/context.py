@@ -10,7 +10,8 @@ import structlog
 class JobContext(dict[Any, Any]):
     """The first argument of every handler: arq's `ctx` dict, with the job's facts as attributes.
 
-    As a dict it holds what `on_startup` put there and arq's keys: `job_id`, `job_try`, `enqueue_time`, `score`, `redis`.
+    As a dict it holds what `on_startup` put there and arq's keys: `job_id`, `job_try`, `enqueue_time`,
+    `score`, `redis`.
     """
 
     __slots__ = ("attempt", "fence", "job_id", "kind", "queue")
@@ -21,7 +22,8 @@ class JobContext(dict[Any, Any]):
     queue: str
     #: 1 for the first try.  Interruptions and crashes of the worker do not count.
     attempt: int
-    #: Grows with every start of this job, for whatever cause: pass it on where a stale writer must be refused.
+    #: Grows with every start of this job, for whatever cause: pass it on where a stale writer must be
+    #: refused.
     fence: int
 
     @property

@@ -135,7 +135,7 @@ class JobUnsuccessful(MonarqError):
 
 
 class JobFailed(JobUnsuccessful):
-    """The job is a dead letter.  `error_type`, `message` and `traceback_text` are those of its last attempt."""
+    """The job is a dead letter.  Type, message and traceback text of the error are its last attempt's."""
 
     code = "job_failed"
 
@@ -143,12 +143,8 @@ class JobFailed(JobUnsuccessful):
         self, job_id: str, kind: str, error_type: str, message: str, traceback_text: str = ""
     ) -> None:
         super().__init__(job_id, f"{kind} {job_id} failed: {error_type}: {message}")
-        self.kind, self.error_type, self.message, self.traceback_text = (
-            kind,
-            error_type,
-            message,
-            traceback_text,
-        )
+        self.kind, self.error_type = kind, error_type
+        self.message, self.traceback_text = message, traceback_text
 
 
 class JobCancelled(JobUnsuccessful):

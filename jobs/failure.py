@@ -82,7 +82,7 @@ def describe(error: BaseException) -> dict[str, str]:
 
 
 def clean(text: str, limit: int) -> str:
-    """At most `limit` characters, the middle cut out, without lone surrogates (JSON and PostgreSQL refuse them)."""
+    """At most `limit` characters, the middle cut out, without what JSON and PostgreSQL refuse."""
     if len(text) > limit:
         half = limit // 2
         text = f"{text[:half]}\n… {len(text) - 2 * half} characters cut …\n{text[-half:]}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
@@ -33,7 +33,7 @@ class Policy:
     max_attempts: int = 5
     #: Time for one attempt; None for no limit.
     timeout: timedelta | None = timedelta(minutes=5)
-    backoff: Backoff = exponential()
+    backoff: Backoff = field(default_factory=exponential)
     #: Exceptions that are worth another attempt.
     retry_on: Matcher = Exception
     #: Exceptions that are not, whatever `retry_on` says.
@@ -143,7 +143,7 @@ def job(
             Default: exponential with full jitter, from 5 s to 1 h.
         retry_on: Exception types, or a predicate; all `Exception`s by default.
         discard_on: Exceptions that go straight to the dead letters, whatever `retry_on` says.
-        keep_result: How long the result can be read (timedelta or seconds); 0 keeps none, None keeps it for ever.
+        keep_result: How long the result can be read (timedelta or seconds); 0 keeps none, None keeps it.
 
     Raises:
         DefinitionError: At import, naming the option.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from typing import Any
 
 from .errors import DefinitionError
 
@@ -14,11 +15,12 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@/+-]{0,127}")
 _JOB_ID = re.compile(r"[A-Za-z0-9_{][A-Za-z0-9_.:@/+{}=-]{0,199}")
 
 
-def check_name(what: str, name: str) -> str:
+def check_name(what: str, name: Any) -> str:
     """Return `name`, or raise `DefinitionError` if it cannot name a kind or a queue."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise DefinitionError(
-            f"{what}: {name!r} is not a name; use 1 to 128 of A-Z a-z 0-9 _ . : @ / + - and start with a letter or digit"
+            f"{what}: {name!r} is not a name; use 1 to 128 of A-Z a-z 0-9 _ . : @ / + -, "
+            "the first of them a letter, a digit or _"
         )
     return name
 

@@ -12,7 +12,8 @@ from structlog.typing import EventDict, Processor
 
 from .context import JobContext
 
-#: The job that the code which logs is working on.  One variable, set once per attempt: cheaper than binding each name.
+#: The job that the code which logs is working on.  One variable, set once per attempt: cheaper than binding
+#: each name.
 current_job: ContextVar[JobContext | None] = ContextVar("monarq_current_job", default=None)
 
 _SECRET_WORDS = (

@@ -72,7 +72,7 @@ class Arguments:
             raise InvalidArguments(self._kind, {"arguments": fault})
         named = dict(zip(self._positional, args, strict=False))
         if twice := named.keys() & kwargs.keys():
-            raise InvalidArguments(self._kind, {name: "given twice" for name in sorted(twice)})
+            raise InvalidArguments(self._kind, dict.fromkeys(sorted(twice), "given twice"))
         return named | kwargs
 
 

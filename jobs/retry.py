@@ -35,7 +35,7 @@ class Fixed:
 
 @dataclass(frozen=True, slots=True)
 class Linear:
-    """`step`, 2 × `step`, 3 × `step`, … up to `limit`."""
+    """`step`, twice `step`, three times `step`, … up to `limit`."""
 
     step: timedelta
     limit: timedelta
@@ -46,7 +46,7 @@ class Linear:
 
 @dataclass(frozen=True, slots=True)
 class Exponential:
-    """Any wait between zero and `first` × `factor` ^ (attempt - 1), at most `limit`: full jitter.
+    """Any wait between zero and `first` * `factor` ** (attempt - 1), at most `limit`: full jitter.
 
     The jitter is what keeps ten thousand jobs that failed together from coming back together.
     """
@@ -89,7 +89,7 @@ def fixed(wait: timedelta | float) -> Fixed:
 
 
 def linear(step: timedelta | float, limit: timedelta | float = timedelta(hours=1)) -> Linear:
-    """`step` × attempt, at most `limit` (seconds or timedelta)."""
+    """`step` times the attempt, at most `limit` (seconds or timedelta)."""
     return Linear(_as_wait(step, "step"), _as_wait(limit, "limit"))
 
 

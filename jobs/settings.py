@@ -30,7 +30,10 @@ def _seconds(value: Any) -> Any:
 
 
 class Settings(BaseSettings):
-    """What a process needs to know.  Read once, at start; never mutated.  Spans are in seconds in the environment."""
+    """What a process needs to know.  Read once, at start; never mutated.
+
+    Spans are in seconds in the environment.
+    """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
@@ -42,8 +45,8 @@ class Settings(BaseSettings):
     queues: Annotated[dict[str, int], NoDecode] = {"default": 0}
     #: Jobs that one worker process runs at once.
     concurrency: int = Field(100, ge=1, le=10_000)
-    #: How long a claim holds without a renewal.  Longer: slower recovery from a crash.  Shorter: less patience with a
-    #: slow network.
+    #: How long a claim holds without a renewal.  Longer: slower recovery from a crash.  Shorter: less
+    #: patience with a slow network.
     lease: Annotated[timedelta, Field(ge=timedelta(seconds=1))] = timedelta(seconds=30)
     #: A waiting job counts as one priority higher after each of these.
     ageing: Span = timedelta(seconds=60)
@@ -53,12 +56,12 @@ class Settings(BaseSettings):
     max_crashes: int = Field(3, ge=1)
     #: The largest job that is accepted, encoded.
     max_payload_bytes: int = Field(512 * 1024, ge=1024)
-    #: How often to look for jobs of arq's own producers, which wake nobody; by default every half second if the
-    #: worker has functions of arq's, else not at all.
+    #: How often to look for jobs of arq's own producers, which wake nobody; by default every half second if
+    #: the worker has functions of arq's, else not at all.
     arq_poll: Span | None = None
     #: Read jobs that arq has pickled.  Whoever can write to your Redis can then run code in your workers.
     read_pickled: bool = False
-    #: Put each queue's keys into one slot of a Redis Cluster.  The same for all processes, from the first job on.
+    #: Put each queue's keys into one slot of a Redis Cluster.  The same in all processes, from the first job.
     hash_tags: bool = False
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = "auto"

@@ -40,7 +40,7 @@ from monarq.worker import Worker, cron, func
 
 __version__ = "0.1.0"
 
-__all__ = [
+__all__ = [  # noqa: RUF022 - in groups, by what one wants to do
     # what a job is
     "Call",
     "Discard",

@@ -225,7 +225,9 @@ class Producer:
             again.add_done_callback(self._sending.discard)
             raise
 
-    def _close_group(self, queue: QueueKeys, followers: list[tuple[Prepared[Any], asyncio.Future[None]]]) -> None:
+    def _close_group(
+        self, queue: QueueKeys, followers: list[tuple[Prepared[Any], asyncio.Future[None]]]
+    ) -> None:
         if self._gathered.get(queue) is followers:
             del self._gathered[queue]
 

@@ -101,7 +101,7 @@ class Completer:
                 return accepted
 
     async def _one_by_one(self, queue: QueueKeys, batch: list[tuple[Run, End]], error: StoreError) -> None:
-        """One of the batch cannot be recorded (a key of another type, say): the others must not suffer for it."""
+        """One of the batch cannot be recorded (a key of another type, say): the others must not suffer."""
         if len(batch) > 1:
             for one in batch:
                 await self._settle(queue, [one])

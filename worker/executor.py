@@ -7,7 +7,7 @@ exception.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -258,7 +258,7 @@ class Executor:
         ctx = JobContext(self._shared)
         ctx.job_id = ctx["job_id"] = run.claimed.job_id
         ctx.attempt = ctx["job_try"] = run.attempt
-        ctx["enqueue_time"] = datetime.fromtimestamp(envelope.enqueued_ms / 1000, timezone.utc)
+        ctx["enqueue_time"] = datetime.fromtimestamp(envelope.enqueued_ms / 1000, UTC)
         ctx["score"] = run.claimed.visible_at_ms
         ctx.fence = run.claimed.starts
         ctx.kind = envelope.kind

@@ -1,7 +1,7 @@
 """Claims jobs: in batches, never more than there are free slots, and without polling.
 
 Up to two claims are under way at once, each for half of the slots, so that jobs run while the next ones are
-fetched. When the queues are empty it blocks on their wake lists until something is enqueued or the next job
+fetched.  When the queues are empty it blocks on their wake lists until something is enqueued or the next job
 is due.
 """
 
@@ -43,8 +43,9 @@ class Fetcher:
     Args:
         start: Takes the claimed jobs, with the `time.monotonic()` until which their leases hold.
         weights: Queues in strict order if all weights are 0, else served in proportion to their weights.
-        poll: Seconds between looks for jobs that wake nobody (arq's own producers push no token); None for
-        never. burst: Stop when nothing waits any more. limit: Stop after this many jobs; None for no limit.
+        poll: Seconds between looks for jobs that wake nobody (arq's producers push no token); None: never.
+        burst: Stop when nothing waits any more.
+        limit: Stop after this many jobs; None for no limit.
     """
 
     def __init__(
@@ -101,7 +102,7 @@ class Fetcher:
         await self._finish()
 
     def stop(self) -> None:
-        """Claim no more.  Jobs of a claim that is under way are still started; their worker hands them back."""
+        """Claim no more.  Jobs of a claim under way are still started; their worker hands them back."""
         self._stopping = True
         self._changed.set()
 

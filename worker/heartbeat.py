@@ -117,7 +117,8 @@ class Heartbeat:
         request = renew(
             queue, [Lease(run.job_id, run.fence, timedelta(seconds=length)) for run, length in leases]
         )
-        for (run, length), renewal in zip(leases, execute_sync(self._link.call, request), strict=True):
+        renewals = execute_sync(self._link.call, request)
+        for (run, length), renewal in zip(leases, renewals, strict=True):
             if renewal is Renewal.LOST:
                 self._tell(run, Cause.CRASH)
                 continue
@@ -126,7 +127,7 @@ class Heartbeat:
                 self._tell(run, Cause.CANCELLATION)
 
     def _length(self, run: Run, now: float) -> float:
-        """Never past the job's hard deadline: a handler that is stuck for ever must not hold its job for ever."""
+        """Never past the hard deadline: a handler that is stuck for ever must not hold its job for ever."""
         if run.hard_deadline is None:
             return self._lease
         return min(self._lease, run.hard_deadline - now)

@@ -20,8 +20,7 @@ class Journal:
     """Counts and logs.
 
     Args:
-        log_successes: Also write a line for each success: at 20,000 jobs a second that would be most of the
-        work.
+        log_successes: Also write a line for each success: at 20,000 jobs a second most of the work.
     """
 
     def __init__(self, *, log_successes: bool = False) -> None:

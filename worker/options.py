@@ -17,7 +17,10 @@ Seconds = int | float | timedelta
 
 
 class ArqOptions(TypedDict, total=False):
-    """arq's arguments, with arq's meanings.  Those marked * have nothing left to do and are accepted for its sake."""
+    """arq's arguments, with arq's meanings.
+
+    Those marked * have nothing left to do, and are accepted for its sake.
+    """
 
     queue_name: str | None
     cron_jobs: Sequence[CronJob] | None
@@ -55,7 +58,7 @@ class ArqOptions(TypedDict, total=False):
 
 
 def options_of(settings_class: type | dict[str, Any], constructor: Any) -> dict[str, Any]:
-    """The constructor's arguments among the attributes of an arq-style `WorkerSettings` class, or of a dict."""
+    """The constructor's arguments among the attributes of an arq-style `WorkerSettings` class or dict."""
     names = {
         name for name in inspect.signature(constructor).parameters if name not in ("self", "arq_options")
     }

@@ -14,7 +14,6 @@ from monarq.jobs.store.verbs import Claimed
 
 from .runnable import Runnable
 
-
 #: Seconds past a job's timeout for which its lease is renewed, so that cancellation and clean-up are covered
 #: by it.
 HARD_DEADLINE_GRACE = 30.0

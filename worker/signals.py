@@ -1,7 +1,8 @@
 """What a signal means to a worker.
 
-SIGTERM, SIGINT    finish what runs, within the drain time, then hand the rest back; a second one: hand back
-now SIGTSTP, SIGUSR1   claim no more, and stay up SIGUSR2            log what runs
+SIGTERM, SIGINT    finish what runs, within the drain time, then hand the rest back; again: hand back now
+SIGTSTP, SIGUSR1   claim no more, and stay up
+SIGUSR2            log what runs
 """
 
 from __future__ import annotations

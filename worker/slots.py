@@ -4,8 +4,10 @@ from __future__ import annotations
 
 
 class Slots:
-    """Counts the places for running jobs.  A claim reserves places before it is sent, so that no job is ever claimed
-    that cannot start at once."""
+    """Counts the places for running jobs.
+
+    A claim reserves places before it is sent, so that no job is ever claimed that cannot start at once.
+    """
 
     def __init__(self, total: int) -> None:
         self.total = total

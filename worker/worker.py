@@ -7,8 +7,6 @@ import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
-from datetime import timedelta
 from secrets import token_hex
 from signal import Signals
 from typing import Any, Unpack, cast
@@ -67,8 +65,8 @@ class Worker(arq.worker.Worker):
 
     Args:
         functions: Typed handlers, and functions of arq's.
-        queues: What to serve instead of `queue_name`: names in strict order, or a mapping of names to
-        weights. settings: Where arq's arguments are silent; by default from the environment (`MONARQ_…`).
+        queues: What to serve instead of `queue_name`: names in strict order, or names with weights.
+        settings: Where arq's arguments are silent; by default from the environment (`MONARQ_…`).
         retry_errors: Run functions of arq's again after an ordinary exception, too.  Typed jobs always do.
 
     Raises:
@@ -120,7 +118,7 @@ class Worker(arq.worker.Worker):
     # --- what arq calls
 
     def run(self) -> None:
-        """Run in this thread until stopped or, in burst mode, until nothing waits; then close the connections."""
+        """Run in this thread until stopped or, in burst mode, until nothing waits; then close all."""
         self.main_task = self.loop.create_task(self.main())
         try:
             self.loop.run_until_complete(self.main_task)
@@ -146,12 +144,8 @@ class Worker(arq.worker.Worker):
                 await self.on_startup(self.ctx)
             self.heartbeat.start()
             background = self._start_background()
-            log.info(
-                "worker.started",
-                worker=self.worker_id,
-                queues=self._queue_names(),
-                kinds=len(self._runnables),
-            )
+            queues, kinds = self._queue_names(), len(self._runnables)
+            log.info("worker.started", worker=self.worker_id, queues=queues, kinds=kinds)
             await self.fetcher.run()
         finally:
             self.fetcher.stop()
@@ -305,9 +299,8 @@ class Worker(arq.worker.Worker):
 
     def _dump(self, signum: Signals) -> None:
         for run in self.runs:
-            log.info(
-                "worker.runs", job_id=run.job_id, since_ms=now_ms() - run.started_ms, task=repr(run.task)
-            )
+            since_ms = now_ms() - run.started_ms
+            log.info("worker.runs", job_id=run.job_id, since_ms=since_ms, task=repr(run.task))
 
     # --- stop
 
@@ -328,9 +321,7 @@ class Worker(arq.worker.Worker):
         await self.heartbeat.stop()
 
     async def _interrupt(self, tasks: list[asyncio.Task[None]]) -> None:
-        running = [
-            run for run in self.runs if run.task in tasks and not cast(asyncio.Task[None], run.task).done()
-        ]
+        running = [run for run in self.runs if run.task in tasks and not run.task.done()]
         if not running:
             return
         self.exit_code = 75
@@ -340,8 +331,7 @@ class Worker(arq.worker.Worker):
         await asyncio.wait(tasks, timeout=_LAST_GRACE)
         for run in running:
             if not cast(asyncio.Task[None], run.task).done():
-                # its handler will not stop; the process is about to end, and the job must not wait for its
-                # lease
+                # its handler will not stop; the process ends now, and the job must not wait for its lease
                 self.completer.add(run, handed_back(run))
 
     def _drain_seconds(self) -> float:

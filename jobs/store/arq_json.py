@@ -23,7 +23,7 @@ def serialize(document: dict[str, Any]) -> bytes:
 
 
 def deserialize(data: bytes) -> dict[str, Any]:
-    """arq's `job_deserializer`.  What went wrong with a job becomes an exception, as arq's `Job.result()` expects."""
+    """arq's `job_deserializer`.  What went wrong becomes an exception, as arq's `Job.result()` expects."""
     document: dict[str, Any] = from_json(data)
     if document.get("s") is False:
         document["r"] = _as_exception(document)

@@ -1,8 +1,8 @@
 """Our own thin client: commands go out in order, replies come back in order, over one socket.
 
-Why not redis-py on this path: an awaited redis-py call costs the caller 95 µs of CPU and one socket each, this one some
-15 µs, and any number of callers share the socket (docs/adr/0002).  A caller that is cancelled leaves its reply to be
-read and dropped in its turn, so that no reply can reach the wrong caller.
+Why not redis-py on this path: an awaited redis-py call costs the caller 95 µs of CPU and one socket each,
+this one some 15 µs, and any number of callers share the socket (docs/adr/0002).  A caller that is cancelled
+leaves its reply to be read and dropped in its turn, so that no reply can reach the wrong caller.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ class Connection(asyncio.Protocol):
         """From now on this is a subscription: whatever the server says goes to `on_push`."""
         self._on_push = on_push
         if self._transport is not None:
-            self._transport.write(hiredis.pack_command(("SUBSCRIBE", channel)))
+            command: tuple[Any, ...] = ("SUBSCRIBE", channel)
+            self._transport.write(hiredis.pack_command(command))
 
     def close(self) -> None:
         """Close the socket; who still waits gets `StoreUnavailable`."""
@@ -137,8 +138,8 @@ async def _open(address: Address) -> Connection:
 class Link:
     """A connection that comes back: opened on first use, and anew after it broke.
 
-    One call at a time may wait longer than `reply_timeout` seconds (a blocking command says so); a server that is
-    silent for longer than that is taken for gone, and the socket is dropped.
+    One call at a time may wait longer than `reply_timeout` seconds (a blocking command says so); a server
+    that is silent for longer than that is taken for gone, and the socket is dropped.
     """
 
     def __init__(self, address: Address, *, reply_timeout: float = 5.0) -> None:
@@ -178,7 +179,7 @@ class Link:
             self._connection = None
 
     async def _reopen(self) -> Connection:
-        # shared by all who call meanwhile, and shielded: one caller's cancellation must not cut the others off
+        # shared by all who call meanwhile, and shielded: one caller's cancellation must not cut others off
         if self._opening is None:
             self._opening = asyncio.create_task(connect(self.address))
             self._opening.add_done_callback(self._opened)

@@ -16,12 +16,12 @@ The layout is a superset of arq's, so that arq's `enqueue_job`, `Job` and worker
     monarq:wake:<q>                   list    at most one token: there is something to claim
     monarq:waiters:<q>                hash    job id → channels of those who wait for its end
     monarq:stats:<q>                  hash    counters
-    monarq:reply:<verb>:<worker>      list    nonce and reply of the last call, for a repeat after a lost reply
+    monarq:reply:<verb>:<worker>      list    nonce and reply of the last call, for a repeat of it
     monarq:queues                     set     the queues that exist
     monarq:worker:<worker>            string  what a live worker says of itself, with a TTL
 
-With `tagged=True` the queue's name stands in braces in every key, and its job ids begin with it: the queue is then one
-slot of a Redis Cluster.
+With `tagged=True` the queue's name stands in braces in every key, and its job ids begin with it: the queue is
+then one slot of a Redis Cluster.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ DEFAULT_QUEUE = "default"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QueueKeys:
-    """The keys of one queue.  There is one such object per queue, so that it can be compared and hashed by identity."""
+    """The keys of one queue.  There is one such object per queue: it is compared and hashed by identity."""
 
     name: str
     #: The zsets in which its jobs wait and run, by rank: critical first.

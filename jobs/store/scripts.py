@@ -1,7 +1,7 @@
 """The Lua scripts: one file per verb, whose header is its signature.
 
-`load("claim")` parses the header; `script.pack(nonce=…, queues=[…])` puts keys and arguments in their places, so that a
-wrong or missing name is a `TypeError` before anything is sent.
+`load("claim")` parses the header; `script.pack(nonce=…, queues=[…])` puts keys and arguments in their places,
+so that a wrong or missing name is a `TypeError` before anything is sent.
 """
 
 from __future__ import annotations

@@ -18,9 +18,10 @@ async def resolve(address: Address) -> Address:
     """
     if not address.sentinels:
         return address
-    sentinel = Sentinel(list(address.sentinels), socket_timeout=address.connect_timeout)
+    sentinels = list(address.sentinels)
+    sentinel = Sentinel(sentinels, socket_timeout=address.connect_timeout)  # type: ignore[no-untyped-call]
     try:
-        host, port = await sentinel.discover_master(address.sentinel_master)  # type: ignore[no-untyped-call]
+        host, port = await sentinel.discover_master(address.sentinel_master)
     except MasterNotFoundError as error:
         raise StoreUnavailable(f"no Sentinel knows the master {address.sentinel_master!r}: {error}") from None
     finally:

@@ -16,7 +16,7 @@ _CHUNK_BYTES = 65_536
 
 
 class SyncLink:
-    """A blocking connection that is opened on first use, and anew after it broke.  For one thread at a time."""
+    """A blocking connection, opened on first use, and anew after it broke.  For one thread at a time."""
 
     def __init__(self, address: Address, *, reply_timeout: float = 5.0) -> None:
         self.address = address
@@ -37,13 +37,12 @@ class SyncLink:
             reply = self._read(connection, self._reply_timeout)
         except (OSError, hiredis.HiredisError) as error:
             self.close()
-            raise StoreUnavailable(
-                f"no answer from Redis at {self.address}: {error or type(error).__name__}"
-            ) from error
+            detail = str(error) or type(error).__name__
+            raise StoreUnavailable(f"no answer from Redis at {self.address}: {detail}") from error
         return checked(reply)
 
     def wait(self, timeout: float) -> Any:
-        """The next thing that the server says of its own accord (a published message), or None after `timeout` s."""
+        """What the server says unasked (a published message), or None after `timeout` seconds."""
         if self._socket is None:
             raise StoreUnavailable(f"not connected to Redis at {self.address}")
         try:

@@ -1,4 +1,7 @@
-"""Forgets requests to cancel jobs that no longer exist.  (arq never does: its clean-up removes only future ones.)"""
+"""Forgets requests to cancel jobs that no longer exist.
+
+arq never does: its clean-up removes only requests of the future.
+"""
 
 from __future__ import annotations
 

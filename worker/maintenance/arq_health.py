@@ -25,7 +25,7 @@ class ArqHealth:
     async def run(self) -> None:
         """Write now and then, until cancelled."""
         while True:
-            line = f"{datetime.now():%b-%d %H:%M:%S} {self._counters()}"
+            line = f"{datetime.now().astimezone():%b-%d %H:%M:%S} {self._counters()}"
             try:
                 await self._link.call("SET", self._key, line, "PX", round((self._interval + 1) * 1000))
             except StoreError as error:

@@ -28,7 +28,10 @@ _LONGEST_SLEEP = 30.0
 
 
 class Cron:
-    """Puts the next instants of cron jobs into the queue.  Instants that pass while no worker lives are not made up."""
+    """Puts the next instants of cron jobs into the queue.
+
+    Instants that pass while no worker lives are not made up.
+    """
 
     def __init__(
         self, link: Transport, queue: QueueKeys, cron_jobs: Sequence[CronJob], timezone: tzinfo | None

@@ -1,4 +1,7 @@
-"""Looks again, every minute, at what could silently lose jobs: somebody may change the server's settings at run time."""
+"""Looks again, every minute, at what could silently lose jobs.
+
+Somebody may change the server's settings while we run.
+"""
 
 from __future__ import annotations
 
