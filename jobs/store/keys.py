@@ -16,7 +16,7 @@ The layout is a superset of arq's, so that arq's `enqueue_job`, `Job` and worker
     monarq:wake:<q>                   list    at most one token: there is something to claim
     monarq:waiters:<q>                hash    job id → channels of those who wait for its end
     monarq:stats:<q>                  hash    counters
-    monarq:reply:<verb>:<worker>      list    nonce and reply of the last call, for a repeat of it
+    monarq:reply:<verb>:<worker>      string  nonce and reply of the last call, for a repeat of it
     monarq:queues                     set     the queues that exist
     monarq:worker:<worker>            string  what a live worker says of itself, with a TTL
 

@@ -3,7 +3,7 @@
 Lease up to `limit` jobs to one worker, from queues in the order given: of each queue first the jobs whose lease ran
 out, then the ready ones by priority, where every `ageing_ms` of waiting counts as one step higher.
 
-KEYS[1] reply       list    this worker's last claim, for a repeat
+KEYS[1] reply       string  this worker's last claim, for a repeat
 KEYS[2] abort       zset    job id -> when its cancellation was asked for
 KEYS[3...] queues   7 each: critical, high, normal, low (zsets: job id -> visible-at, ms), running (zset: job id ->
                     lease end, ms), wake (list), stats (hash)
@@ -207,9 +207,12 @@ local function report(queue, jobs)
       redis.call('PERSIST', KEY.job .. job.id) -- arq gives its payloads a TTL; a job that waits must not vanish
     end
     local aborted = any_abort and redis.call('ZSCORE', KEYS[2], job.id) and 1 or 0
-    add(queue, job.id, job.starts, string.format('%.0f', job.score), body, aborted)
-    local at = #rows
-    rows[at + 1], rows[at + 2], rows[at + 3], rows[at + 4] = queue, job.id, job.starts, string.format('%.0f', job.score)
+    local visible_at = string.format('%.0f', job.score)
+    add(queue, job.id, job.starts, visible_at, body, aborted)
+    if not string.find(job.id, '\n', 1, true) then -- an id of arq's may hold anything; such a lease runs out instead
+      local at = #rows
+      rows[at + 1], rows[at + 2], rows[at + 3], rows[at + 4] = queue, job.id, job.starts, visible_at
+    end
   end
 end
 

@@ -12,7 +12,7 @@ KEYS[7] stats       hash    counters
 KEYS[8] dead        zset    job id -> when it died, ms
 KEYS[9] waiters     hash    job id -> channels
 KEYS[10] abort      zset    job id -> when its cancellation was asked for
-KEYS[11] reply      list    this worker's last settle, for a repeat
+KEYS[11] reply      string  this worker's last settle, for a repeat
 ARGV[1] nonce       str     new for each settle, the same for its repeats
 ARGV[2] reply_ms    int     how long the reply is kept for a repeat
 ARGV[3...] ends     7 each: id, fence, verb (succeeded, retrying, dead, cancelled, expired, released), result (JSON),
