@@ -6,6 +6,7 @@ exception.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -87,9 +88,9 @@ class Executor:
             return await self._call(run, envelope, runnable, call)
         except Ended as ended:
             return ended.outcome
-        except GeneratorExit:
-            raise  # the loop was closed over us
         except BaseException as error:  # a fault of ours must not cost the job either: it ends visibly
+            if _is_thrown_away(run):
+                raise
             log.exception("worker.internal_error", job_id=run.job_id)
             return self._dead(run, error, Cause.ERROR)
 
@@ -153,11 +154,10 @@ class Executor:
                 await self._on_job_start(ctx)
             value = await call(ctx)
             outcome = self._success(run, envelope, runnable, value)
-        except GeneratorExit:
-            raise  # the loop was closed over us
-        except (
-            BaseException
-        ) as error:  # SystemExit and a bare CancelledError are the job's end, not the worker's
+        except BaseException as error:
+            # SystemExit, GeneratorExit and a bare CancelledError are the job's end, not the worker's
+            if _is_thrown_away(run):
+                raise
             outcome = self._classify(run, runnable, error)
         if run.timer is not None:
             run.timer.cancel()
@@ -168,7 +168,9 @@ class Executor:
     async def _after(self, hook: Hook, run: Run) -> None:
         try:
             await hook(run.ctx or {})
-        except Exception:  # a hook of the app must not change how the job ended
+        except BaseException:  # a hook, or a stop that comes too late, must not change how the job ended
+            if _is_thrown_away(run):
+                raise
             log.exception("worker.hook_failed", hook=getattr(hook, "__qualname__", repr(hook)))
 
     # --- outcomes
@@ -264,6 +266,14 @@ class Executor:
         ctx.kind = envelope.kind
         ctx.queue = run.claimed.queue.name
         return ctx
+
+
+def _is_thrown_away(run: Run) -> bool:
+    """Whether the loop was closed over this attempt: then it is not its own task that runs it."""
+    try:
+        return run.task is not None and asyncio.current_task() is not run.task
+    except RuntimeError:
+        return True
 
 
 def _cancelled(run: Run) -> JobCancelled:

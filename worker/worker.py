@@ -169,7 +169,7 @@ class Worker(arq.worker.Worker):
             await self.on_shutdown(self.ctx)
         for link in self._links:
             await link.close()
-        await self.pool.close(close_connection_pool=True)
+        await self.pool.aclose(close_connection_pool=True)
         self._pool = None
 
     def handle_sig(self, signum: Signals) -> None:
@@ -224,7 +224,7 @@ class Worker(arq.worker.Worker):
     async def _after_job_end(self, run: Run) -> None:
         try:
             await cast(Callable[[Any], Awaitable[None]], self.after_job_end)(run.ctx)
-        except Exception:  # a hook of the app must not hurt the worker
+        except BaseException:  # a hook of the app must not hurt the worker, not even by SystemExit
             log.exception("worker.hook_failed", hook="after_job_end", job_id=run.job_id)
 
     # --- start
