@@ -1,0 +1,1 @@
+"""A worker in this process, at a real Valkey."""
