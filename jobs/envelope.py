@@ -39,6 +39,8 @@ class Envelope:
     #: arq's `_job_try`: the attempt to begin with.
     first_attempt: int | None = None
     meta: dict[str, Any] = field(default_factory=dict)
+    #: The members `f`, `a`, `k` and `et` as JSON: the result record repeats them, and need not encode them anew.
+    members: bytes = b""
 
     @property
     def priority(self) -> Priority:
@@ -104,7 +106,20 @@ def decode(body: bytes) -> Envelope:
         document = from_json(body)
     except ValueError as error:
         raise CorruptRecord(f"the envelope is not JSON: {error}") from None
-    return from_document(document)
+    envelope = from_document(document)
+    envelope.members = _members_of(body) or envelope.members
+    return envelope
+
+
+#: What stands between `m` and `f` in every envelope of ours; `m` itself holds no brace.
+_BEFORE_MEMBERS = b'},"t":null,'
+
+
+def _members_of(body: bytes) -> bytes:
+    end_of_meta = body.find(b"}")
+    if body.startswith(_BEFORE_MEMBERS + b'"f":"', end_of_meta):
+        return body[end_of_meta + len(_BEFORE_MEMBERS) : -1]
+    return b""
 
 
 def from_document(document: Any) -> Envelope:

@@ -52,24 +52,23 @@ def encode_failure(
 
 def _encode(envelope: Envelope, attempt: Attempt, state: State, result: bytes) -> bytes:
     # `m` first and `h` second within it: enqueue.lua looks for the digest there
-    meta: dict[str, Any] = {"v": VERSION}
-    if digest := envelope.digest:
-        meta["h"] = digest
-    meta["s"] = state
-    document = {
-        "m": meta,
-        "t": attempt.attempt,
-        "f": envelope.kind,
-        "a": envelope.args,
-        "k": envelope.kwargs,
-        "et": envelope.enqueued_ms,
-        "s": state is State.SUCCEEDED,
-        "st": attempt.started_ms,
-        "ft": attempt.ended_ms,
-        "q": attempt.queue,
-        "id": attempt.job_id,
-    }
-    return b'%b,"r":%b}' % (to_json(document)[:-1], result)
+    digest = f'"h":"{envelope.digest}",' if envelope.digest else ""
+    head = f'{{"m":{{"v":{VERSION},{digest}"s":"{state}"}},"t":{attempt.attempt},'.encode()
+    success = b"true" if state is State.SUCCEEDED else b"false"
+    tail = b',"s":%b,"st":%d,"ft":%d,"q":%b,"id":%b,"r":%b}' % (
+        success,
+        attempt.started_ms,
+        attempt.ended_ms,
+        to_json(attempt.queue),
+        to_json(attempt.job_id),
+        result,
+    )
+    return head + (envelope.members or _members(envelope)) + tail
+
+
+def _members(envelope: Envelope) -> bytes:
+    members = {"f": envelope.kind, "a": envelope.args, "k": envelope.kwargs, "et": envelope.enqueued_ms}
+    return to_json(members)[1:-1]
 
 
 def decode_record(data: bytes) -> Record:

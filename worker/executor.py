@@ -106,6 +106,7 @@ class Executor:
                 )
             run.codec = self._codecs.of(body)
             run.envelope = run.codec.decode(body)
+            run.attempt = max(run.attempt, run.envelope.first_attempt or 1)
         except CorruptRecord as error:
             raise Ended(self._dead(run, error, Cause.CORRUPTION)) from None
         return run.envelope
@@ -248,13 +249,7 @@ class Executor:
         return codec.failure(envelope, self._attempt(run), told, state, error)
 
     def _attempt(self, run: Run) -> Attempt:
-        return Attempt(
-            job_id=run.job_id,
-            queue=run.claimed.queue.name,
-            attempt=run.attempt,
-            started_ms=run.started_ms,
-            ended_ms=now_ms(),
-        )
+        return Attempt(run.claimed.job_id, run.claimed.queue.name, run.attempt, run.started_ms, now_ms())
 
     def _context(self, run: Run, envelope: Envelope) -> JobContext:
         ctx = JobContext(self._shared)

@@ -40,6 +40,8 @@ class Run:
     #: for ever.
     hard_deadline: float | None = None
     started_ms: int = field(default_factory=now_ms)
+    #: 1 for the first try; interruptions and crashes do not count.
+    attempt: int = field(init=False)
     envelope: Envelope | None = None
     codec: Codec | None = None
     runnable: Runnable | None = None
@@ -50,15 +52,12 @@ class Run:
     #: Why the handler was told to stop; None if nobody did.
     stopped_for: Cause | None = None
 
+    def __post_init__(self) -> None:
+        self.attempt = self.claimed.spent + 1
+
     @property
     def job_id(self) -> str:
         return self.claimed.job_id
-
-    @property
-    def attempt(self) -> int:
-        """1 for the first try; interruptions and crashes do not count."""
-        first = self.envelope.first_attempt if self.envelope is not None else None
-        return max(self.claimed.spent + 1, first or 1)
 
     def arm(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start the clock for the job's timeout."""

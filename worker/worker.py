@@ -36,7 +36,7 @@ from .executor import Executor
 from .fetcher import Fetcher
 from .heartbeat import Heartbeat
 from .journal import Journal
-from .loop import ensure_loop
+from .loop import calm_collector, ensure_loop
 from .maintenance.aborts import Aborts
 from .maintenance.arq_health import ArqHealth
 from .maintenance.cron import Cron
@@ -119,6 +119,7 @@ class Worker(arq.worker.Worker):
 
     def run(self) -> None:
         """Run in this thread until stopped or, in burst mode, until nothing waits; then close all."""
+        calm_collector()
         self.main_task = self.loop.create_task(self.main())
         try:
             self.loop.run_until_complete(self.main_task)
