@@ -18,6 +18,8 @@ R = TypeVar("R")
 
 #: Jobs per script call of an enqueue: some two milliseconds of the server's time.
 CHUNK = 200
+#: Bytes after which a chunk is sent, however few its jobs.
+CHUNK_BYTES = 1_000_000
 
 _NOW = timedelta(0)
 
@@ -95,12 +97,17 @@ class Chunks:
 
     def __init__(self) -> None:
         self._open: dict[QueueKeys, list[Prepared[Any]]] = {}
+        self._bytes = 0
 
     def add(self, one: Prepared[Any]) -> list[Prepared[Any]] | None:
         """Put one in; the chunk that is full with it, if any."""
         chunk = self._open.setdefault(one.queue, [])
         chunk.append(one)
-        return self._open.pop(one.queue) if len(chunk) == CHUNK else None
+        self._bytes += len(one.entry.head)
+        if len(chunk) < CHUNK and self._bytes < CHUNK_BYTES:
+            return None
+        self._bytes = 0
+        return self._open.pop(one.queue)
 
     def rest(self) -> list[list[Prepared[Any]]]:
         """The chunks that are not full."""

@@ -218,7 +218,7 @@ class Producer:
             self._close_group(prepared.queue, followers)
             await self._send(prepared, followers)
         except asyncio.CancelledError:
-            # who leads was cancelled, the others were not: send again, which changes nothing for what was written
+            # who leads was cancelled, the others were not: send again; what was written is left alone
             self._close_group(prepared.queue, followers)
             again = asyncio.create_task(self._send(prepared, followers))
             self._sending.add(again)

@@ -17,6 +17,7 @@ from secrets import token_hex
 import structlog
 
 from monarq.jobs.errors import StoreError
+from monarq.jobs.store.connection import Link
 from monarq.jobs.store.execute import Transport, execute
 from monarq.jobs.store.keys import QueueKeys
 from monarq.jobs.store.verbs import BATCH, Claim, Claimed, Request, claim
@@ -51,7 +52,7 @@ class Fetcher:
     def __init__(
         self,
         link: Transport,
-        blocking_link: Transport,
+        blocking_link: Link,
         weights: Mapping[QueueKeys, int],
         slots: Slots,
         start: Start,
@@ -104,11 +105,19 @@ class Fetcher:
     def stop(self) -> None:
         """Claim no more.  Jobs of a claim under way are still started; their worker hands them back."""
         self._stopping = True
+        self._leave_wake_lists()
         self._changed.set()
 
     def pause(self) -> None:
         """Claim no more, and stay."""
         self._paused = True
+        self._leave_wake_lists()
+
+    def _leave_wake_lists(self) -> None:
+        """Who claims no more must not take tokens that would wake others."""
+        if self._idle is not None:
+            self._idle.cancel()
+            self._blocking_link.abandon()
 
     def notify(self) -> None:
         """A slot has become free, or an outcome was recorded."""
@@ -158,8 +167,12 @@ class Fetcher:
     async def _claim(self, lane: int, size: int) -> None:
         # from the first try on: a claim that is repeated may have been granted then
         leased_until = time.monotonic() + self._lease.total_seconds()
+        reply = None
         try:
             reply = await self._ask(self._request(token_hex(8), size, lane))
+        except Exception:  # an unforeseen reply must not end the fetching
+            log.exception("worker.claim_failed")
+            await asyncio.sleep(1)
         finally:
             self._slots.reserved -= size
             del self._claims[lane]
@@ -237,7 +250,5 @@ class Fetcher:
             self._changed.set()
 
     async def _finish(self) -> None:
-        if self._idle is not None:
-            self._idle.cancel()
         waiting = [*self._claims.values(), *filter(None, (self._idle,))]
         await asyncio.gather(*waiting, return_exceptions=True)

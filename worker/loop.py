@@ -24,8 +24,8 @@ def ensure_loop() -> None:
 def calm_collector() -> None:
     """For a process that only works: leave what was imported alone, and look at young objects less often.
 
-    A batch of a hundred jobs makes some thousands of short-lived objects; at Python's default of 700 the collector
-    runs five times per batch, for a tenth of the worker's time.
+    A batch of a hundred jobs makes some thousands of short-lived objects; at Python's default of 700 the
+    collector runs five times per batch, for a tenth of the worker's time.
     """
     gc.collect()
     gc.freeze()

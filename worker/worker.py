@@ -9,7 +9,7 @@ import socket
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from secrets import token_hex
 from signal import Signals
-from typing import Any, Unpack, cast
+from typing import Any, Protocol, Unpack, cast
 
 import arq.worker
 import structlog
@@ -18,8 +18,7 @@ from arq.utils import to_seconds
 from arq.worker import Function
 
 from monarq.jobs.codec import Codecs, ForeignCodec
-from monarq.jobs.errors import ConfigError
-from monarq.jobs.failure import Cause
+from monarq.jobs.errors import ConfigError, StoreRefused
 from monarq.jobs.handler import Handler
 from monarq.jobs.registry import Registry
 from monarq.jobs.settings import Settings, load_settings
@@ -32,6 +31,7 @@ from monarq.jobs.store.verbs import Claimed, End, fence
 
 from . import signals
 from .completer import Completer
+from .drain import LAST_GRACE, Drain
 from .executor import Executor
 from .fetcher import Fetcher
 from .heartbeat import Heartbeat
@@ -52,8 +52,10 @@ log = structlog.get_logger("monarq.worker")
 
 #: arq's own default, kept for its functions: their producers wake nobody.
 _ARQ_POLL = 0.5
-#: Seconds that cancelled handlers get to clean up, and that the last outcomes get to be recorded.
-_LAST_GRACE = 5.0
+#: The exit code of a worker that could not finish all of its jobs in time (sysexits' EX_TEMPFAIL).
+EXIT_HANDED_BACK = 75
+#: Seconds before a duty that failed for an unforeseen reason is begun again.
+_DUTY_PAUSE = 5.0
 
 AnyFunction = Function | Handler[..., Any] | Callable[..., Coroutine[Any, Any, Any]]
 
@@ -79,6 +81,7 @@ class Worker(arq.worker.Worker):
     executor: Executor
     completer: Completer
     heartbeat: Heartbeat
+    drain: Drain
     server_watch: ServerWatch
 
     def __init__(
@@ -148,9 +151,11 @@ class Worker(arq.worker.Worker):
             queues, kinds = self._queue_names(), len(self._runnables)
             log.info("worker.started", worker=self.worker_id, queues=queues, kinds=kinds)
             await self.fetcher.run()
+        except asyncio.CancelledError:
+            self._hurry.set()
+            raise
         finally:
-            self.fetcher.stop()
-            await self._drain()
+            await self._shut_down()
             for duty in background:
                 duty.cancel()
             await asyncio.gather(*background, return_exceptions=True)
@@ -162,9 +167,10 @@ class Worker(arq.worker.Worker):
         if self._pool is None or self._closed:
             return
         self._closed = True
-        self.handle_sig(signal.SIGUSR1)
-        if self.main_task is not None and self.main_task is not asyncio.current_task():
-            await asyncio.wait([self.main_task], timeout=_LAST_GRACE)
+        if self.main_task is not None and not self.main_task.done():
+            self.handle_sig(signal.SIGTERM)
+            await asyncio.wait([self.main_task], timeout=self._drain_seconds() + 2 * LAST_GRACE)
+        await asyncio.gather(*self.job_tasks.values(), return_exceptions=True)
         await self._arq_health.forget()
         if self.on_shutdown:
             await self.on_shutdown(self.ctx)
@@ -274,6 +280,7 @@ class Worker(arq.worker.Worker):
         self.heartbeat = Heartbeat(
             address, self.loop, lambda: list(self.runs), self._report, worker_id=self.worker_id, lease=lease
         )
+        self.drain = Drain(lambda: list(self.runs), self.completer, self._hurry)
         self.server_watch = ServerWatch(duties)
         self._aborts = Aborts(duties, self._weights)
         self._cron = Cron(duties, next(iter(self._weights)), self.cron_jobs, self.timezone)
@@ -283,13 +290,18 @@ class Worker(arq.worker.Worker):
         )
 
     async def _refuse_unfit_server(self) -> None:
-        await self.server_watch.look()
+        try:
+            await self.server_watch.look()
+        except StoreRefused as error:  # an ACL may forbid to look; that is no reason not to work
+            log.warning("worker.server_not_examined", error=str(error))
         if refused := self.server_watch.refused:
             raise ConfigError([f"{finding.check}: {finding.found}; {finding.mend}" for finding in refused])
 
     def _start_background(self) -> list[asyncio.Task[None]]:
         duties = self._cron, self._aborts, self.server_watch, self._arq_health
-        return [self.loop.create_task(duty.run(), name=f"monarq-{type(duty).__name__}") for duty in duties]
+        return [
+            self.loop.create_task(_forever(duty), name=f"monarq-{type(duty).__name__}") for duty in duties
+        ]
 
     def _listen(self) -> Callable[[], None]:
         return signals.install(self.loop, shut_down=self.handle_sig, quiet=self._quiet, dump=self._dump)
@@ -305,35 +317,11 @@ class Worker(arq.worker.Worker):
 
     # --- stop
 
-    async def _drain(self) -> None:
-        tasks = [run.task for run in self.runs if run.task is not None and not run.task.done()]
-        if tasks:
-            hurry = self.loop.create_task(self._hurry.wait())
-            everything = asyncio.ensure_future(asyncio.wait(tasks))
-            await asyncio.wait(
-                {hurry, everything}, timeout=self._drain_seconds(), return_when=asyncio.FIRST_COMPLETED
-            )
-            hurry.cancel()
-            everything.cancel()
-            await self._interrupt(tasks)
-        if not await self.completer.drain(_LAST_GRACE):
-            self.exit_code = 75
-        await self.completer.close()
+    async def _shut_down(self) -> None:
+        self.fetcher.stop()
+        if not await self.drain.finish(self._drain_seconds()):
+            self.exit_code = EXIT_HANDED_BACK
         await self.heartbeat.stop()
-
-    async def _interrupt(self, tasks: list[asyncio.Task[None]]) -> None:
-        running = [run for run in self.runs if run.task in tasks and not run.task.done()]
-        if not running:
-            return
-        self.exit_code = 75
-        log.warning("worker.drain_timed_out", handed_back=len(running))
-        for run in running:
-            run.stop(Cause.INTERRUPTION)
-        await asyncio.wait(tasks, timeout=_LAST_GRACE)
-        for run in running:
-            if not cast(asyncio.Task[None], run.task).done():
-                # its handler will not stop; the process ends now, and the job must not wait for its lease
-                self.completer.add(run, handed_back(run))
 
     def _drain_seconds(self) -> float:
         return float(self._job_completion_wait) or self.settings.drain_timeout.total_seconds()
@@ -386,6 +374,20 @@ class Worker(arq.worker.Worker):
             "stopping": self._stopping.is_set(),
             "at_ms": now_ms(),
         }
+
+
+class _Duty(Protocol):
+    async def run(self) -> None: ...
+
+
+async def _forever(duty: _Duty) -> None:
+    while True:
+        try:
+            await duty.run()
+            return
+        except Exception:  # one duty's fault must end neither the duty nor the worker
+            log.exception("worker.duty_failed", duty=type(duty).__name__)
+            await asyncio.sleep(_DUTY_PAUSE)
 
 
 def _as_arq(handler: Handler[..., Any]) -> Function:

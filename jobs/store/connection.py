@@ -169,6 +169,11 @@ class Link:
         finally:
             watchdog.cancel()
 
+    def abandon(self) -> None:
+        """Drop the socket at once, with whatever is under way on it.  A later call opens it anew."""
+        if self._connection is not None:
+            self._connection.close()
+
     async def close(self) -> None:
         """Close the socket.  A later call opens it anew."""
         if self._opening is not None:

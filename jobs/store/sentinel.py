@@ -5,9 +5,30 @@ from __future__ import annotations
 from dataclasses import replace
 
 from redis.asyncio.sentinel import MasterNotFoundError, Sentinel
+from redis.sentinel import Sentinel as BlockingSentinel
 
 from ..errors import StoreUnavailable
 from .address import Address
+
+
+def resolve_sync(address: Address) -> Address:
+    """The same for a client without an event loop.
+
+    Raises:
+        StoreUnavailable: No Sentinel knows a master.
+    """
+    if not address.sentinels:
+        return address
+    nodes, timeout = list(address.sentinels), address.connect_timeout
+    sentinel = BlockingSentinel(nodes, socket_timeout=timeout)  # type: ignore[no-untyped-call]
+    try:
+        host, port = sentinel.discover_master(address.sentinel_master)  # type: ignore[no-untyped-call]
+    except MasterNotFoundError as error:
+        raise _no_master(address, error) from None
+    finally:
+        for client in sentinel.sentinels:
+            client.close()
+    return replace(address, host=host, port=port, sentinels=())
 
 
 async def resolve(address: Address) -> Address:
@@ -23,8 +44,12 @@ async def resolve(address: Address) -> Address:
     try:
         host, port = await sentinel.discover_master(address.sentinel_master)
     except MasterNotFoundError as error:
-        raise StoreUnavailable(f"no Sentinel knows the master {address.sentinel_master!r}: {error}") from None
+        raise _no_master(address, error) from None
     finally:
         for client in sentinel.sentinels:
             await client.aclose()
     return replace(address, host=host, port=port, sentinels=())
+
+
+def _no_master(address: Address, error: Exception) -> StoreUnavailable:
+    return StoreUnavailable(f"no Sentinel knows the master {address.sentinel_master!r}: {error}")

@@ -12,6 +12,7 @@ import hiredis
 from ..errors import StoreUnavailable
 from .address import Address
 from .replies import checked
+from .sentinel import resolve_sync
 
 _CHUNK_BYTES = 65_536
 
@@ -62,9 +63,7 @@ class SyncLink:
         self._socket = None
 
     def _open(self) -> socket.socket:
-        address = self.address
-        if address.sentinels:
-            raise StoreUnavailable("a blocking client needs the address of Redis itself, not of Sentinels")
+        address = resolve_sync(self.address)
         if address.path:
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             connection.settimeout(address.connect_timeout)
