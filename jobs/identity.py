@@ -31,15 +31,11 @@ def is_job_id(job_id: str) -> bool:
 
 
 def new_job_id() -> str:
-    """A UUIDv7 as 32 hex digits: unique without asking anybody, and sorted by time."""
-    bits = int.from_bytes(os.urandom(10))
-    milliseconds = time.time_ns() // 1_000_000
-    # RFC 9562: 48 bits of time, version 7, 12 random bits, variant 0b10, 62 random bits
-    value = (
-        (milliseconds & 0xFFFF_FFFF_FFFF) << 80
-        | 0x7000 << 64
-        | (bits >> 68) << 64
-        | 0b10 << 62
-        | bits & (1 << 62) - 1
-    )
-    return f"{value:032x}"
+    """A UUIDv7 as 32 hex digits: unique without asking anybody, and sorted by time, to the quarter microsecond.
+
+    Redis breaks ties of one millisecond by the id, so that jobs of one producer keep their order.
+    """
+    milliseconds, rest = divmod(time.time_ns(), 1_000_000)
+    random = int.from_bytes(os.urandom(8)) & (1 << 62) - 1
+    # RFC 9562: 48 bits of ms, version 7, 12 bits of the fraction (method 3), variant 0b10, 62 random bits
+    return f"{milliseconds << 80 | 0x7 << 76 | (rest << 12) // 1_000_000 << 64 | 0b10 << 62 | random:032x}"
