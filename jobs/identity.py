@@ -37,5 +37,6 @@ def new_job_id() -> str:
     """
     milliseconds, rest = divmod(time.time_ns(), 1_000_000)
     random = int.from_bytes(os.urandom(8)) & (1 << 62) - 1
+    fraction = (rest << 12) // 1_000_000
     # RFC 9562: 48 bits of ms, version 7, 12 bits of the fraction (method 3), variant 0b10, 62 random bits
-    return f"{milliseconds << 80 | 0x7 << 76 | (rest << 12) // 1_000_000 << 64 | 0b10 << 62 | random:032x}"
+    return f"{milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | random:032x}"

@@ -177,7 +177,9 @@ class Fetcher:
             self._slots.reserved -= size
             del self._claims[lane]
             self._changed.set()
-        if reply is not None:
+        if reply is None:
+            self._ebb = False  # this claim has seen nothing: ask again
+        else:
             self._deliver(reply, leased_until)
 
     async def _ask(self, request: Request[Claim]) -> Claim | None:
