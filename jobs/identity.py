@@ -31,7 +31,7 @@ def is_job_id(job_id: str) -> bool:
 
 
 def new_job_id() -> str:
-    """A UUIDv7 as 32 hex digits: unique without asking anybody, and sorted by time, to the quarter microsecond.
+    """A UUIDv7 as 32 hex digits: unique without asking anybody, and sorted by time to 0.25 µs.
 
     Redis breaks ties of one millisecond by the id, so that jobs of one producer keep their order.
     """

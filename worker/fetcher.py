@@ -140,7 +140,7 @@ class Fetcher:
         self._changed.set()  # there may be room for the other lane
 
     def _claimable(self) -> int:
-        if self._paused or self._ebb or self._idle is not None or self._drained:
+        if self._stopping or self._paused or self._ebb or self._idle is not None or self._drained:
             return 0
         if len(self._claims) >= (_CLAIMS_UNDER_WAY if self._plenty else 1):
             return 0
@@ -249,6 +249,7 @@ class Fetcher:
                 await self._outage.wait(error)
         finally:
             self._idle = None
+            self._send_claim()  # at once, not by way of `run`: this is what an idle worker's latency is made of
             self._changed.set()
 
     async def _finish(self) -> None:

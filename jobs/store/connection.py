@@ -28,9 +28,9 @@ class Connection(asyncio.Protocol):
         self._on_push: Callable[[list[Any]], None] | None = None
         self._reader = hiredis.Reader()
         self._waiting: deque[asyncio.Future[Any]] = deque()
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self.closed = self._loop.create_future()
+        self.closed = self.loop.create_future()
 
     @property
     def is_open(self) -> bool:
@@ -38,7 +38,7 @@ class Connection(asyncio.Protocol):
 
     def send(self, *command: Any) -> asyncio.Future[Any]:
         """Send one command; the future gives its reply or raises a `StoreError`."""
-        future = self._loop.create_future()
+        future = self.loop.create_future()
         if self._transport is None:
             future.set_exception(self._lost(None))
         else:
@@ -163,7 +163,7 @@ class Link:
         if connection is None or not connection.is_open:
             connection = await self._reopen()
         reply = connection.send(*command)
-        watchdog = connection._loop.call_later(timeout or self._reply_timeout, connection.close)
+        watchdog = connection.loop.call_later(timeout or self._reply_timeout, connection.close)
         try:
             return await reply
         finally:
