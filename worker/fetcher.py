@@ -249,7 +249,7 @@ class Fetcher:
                 await self._outage.wait(error)
         finally:
             self._idle = None
-            self._send_claim()  # at once, not by way of `run`: this is what an idle worker's latency is made of
+            self._send_claim()  # at once, not by way of `run`: an idle worker's latency is made of this
             self._changed.set()
 
     async def _finish(self) -> None:

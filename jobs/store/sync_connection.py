@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 import time
@@ -24,6 +25,8 @@ class SyncLink:
         self.address = address
         self._reply_timeout = reply_timeout
         self._socket: socket.socket | None = None
+        #: The process that opened the socket: a fork's child must not talk into its parent's connection.
+        self._owner = 0
         self._reader = hiredis.Reader()
 
     def call(self, *command: Any) -> Any:
@@ -34,7 +37,8 @@ class SyncLink:
             StoreRefused: The server answered with an error.
         """
         try:
-            connection = self._socket or self._open()
+            connection = self._socket if self._owner == os.getpid() else None
+            connection = connection or self._open()
             connection.sendall(hiredis.pack_command(command))
             reply = self._read(connection, self._reply_timeout)
         except (OSError, hiredis.HiredisError) as error:
@@ -75,7 +79,7 @@ class SyncLink:
         if address.tls is not None:
             connection = address.tls.wrap_socket(connection, server_hostname=address.host)
         _limit_waits(connection, self._reply_timeout)
-        self._socket, self._reader = connection, hiredis.Reader()
+        self._socket, self._reader, self._owner = connection, hiredis.Reader(), os.getpid()
         for command in address.greeting:
             connection.sendall(hiredis.pack_command(command))
             checked(self._read(connection, self._reply_timeout))
