@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
+import arq.worker
 from arq.cron import CronJob
 from arq.worker import Function
 from pydantic_core import to_json
@@ -90,4 +91,15 @@ def _arq_policy(function: Function | CronJob, defaults: ArqDefaults) -> Policy:
         backoff=fixed(0),  # arq's `Retry()` runs again at once
         retry_on=Exception if defaults.retry_errors else (),
         keep_result=None if forever else timedelta(seconds=keep),
+    )
+
+
+def as_arq(handler: Handler[..., Any]) -> Function:
+    """A typed kind as arq's worker lists it; it is never run through this."""
+    timeout = handler.policy.timeout
+    return arq.worker.func(
+        cast(Any, handler.function),
+        name=handler.kind,
+        timeout=timeout.total_seconds() if timeout else None,
+        max_tries=handler.policy.max_attempts,
     )

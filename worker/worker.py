@@ -13,7 +13,7 @@ from typing import Any, Protocol, Unpack, cast
 
 import arq.worker
 import structlog
-from arq.connections import RedisSettings, create_pool
+from arq.connections import RedisSettings
 from arq.utils import to_seconds
 from arq.worker import Function
 
@@ -24,6 +24,7 @@ from monarq.jobs.registry import Registry
 from monarq.jobs.settings import Settings, load_settings
 from monarq.jobs.store.address import Address, from_arq, from_pool, from_url, to_arq
 from monarq.jobs.store.arq_json import deserialize, serialize
+from monarq.jobs.store.arq_pool import open_pool
 from monarq.jobs.store.connection import Link
 from monarq.jobs.store.keys import QueueKeys, arq_queue_keys, queue_keys
 from monarq.jobs.store.pickled import pickle_codec
@@ -38,12 +39,13 @@ from .heartbeat import Heartbeat
 from .journal import Journal
 from .loop import calm_collector, ensure_loop
 from .maintenance.aborts import Aborts
+from .maintenance.announcer import Announcer
 from .maintenance.arq_health import ArqHealth
 from .maintenance.cron import Cron
 from .maintenance.server_watch import ServerWatch
 from .options import ArqOptions
 from .run import Run, now_ms
-from .runnable import ArqDefaults, Runnable, from_handler
+from .runnable import ArqDefaults, Runnable, as_arq, from_handler
 from .runnable import from_arq as runnable_from_arq
 from .settlement import end_of, handed_back
 from .slots import Slots
@@ -103,7 +105,7 @@ class Worker(arq.worker.Worker):
             arq_options["redis_settings"] = to_arq(from_url(self.settings.redis_url.get_secret_value()))
         ensure_loop()
         super().__init__(
-            functions=[*cast(list[Function], plain), *map(_as_arq, handlers)],
+            functions=[*cast(list[Function], plain), *map(as_arq, handlers)],
             handle_signals=False,
             **cast(dict[str, Any], arq_options),
         )
@@ -239,7 +241,7 @@ class Worker(arq.worker.Worker):
     async def _connect(self) -> None:
         arq_settings: RedisSettings | None = self.redis_settings
         if self._pool is None:
-            self._pool = await create_pool(
+            self._pool = await open_pool(
                 arq_settings,
                 job_serializer=self.job_serializer or serialize,
                 job_deserializer=self.job_deserializer or deserialize,
@@ -282,6 +284,7 @@ class Worker(arq.worker.Worker):
         )
         self.drain = Drain(lambda: list(self.runs), self.completer, self._hurry)
         self.server_watch = ServerWatch(duties)
+        self._announcer = Announcer(duties, self._weights)
         self._aborts = Aborts(duties, self._weights)
         self._cron = Cron(duties, next(iter(self._weights)), self.cron_jobs, self.timezone)
         interval = to_seconds(self.health_check_interval)
@@ -298,7 +301,7 @@ class Worker(arq.worker.Worker):
             raise ConfigError([f"{finding.check}: {finding.found}; {finding.mend}" for finding in refused])
 
     def _start_background(self) -> list[asyncio.Task[None]]:
-        duties = self._cron, self._aborts, self.server_watch, self._arq_health
+        duties = self._cron, self._announcer, self._aborts, self.server_watch, self._arq_health
         return [
             self.loop.create_task(_forever(duty), name=f"monarq-{type(duty).__name__}") for duty in duties
         ]
@@ -388,13 +391,3 @@ async def _forever(duty: _Duty) -> None:
         except Exception:  # one duty's fault must end neither the duty nor the worker
             log.exception("worker.duty_failed", duty=type(duty).__name__)
             await asyncio.sleep(_DUTY_PAUSE)
-
-
-def _as_arq(handler: Handler[..., Any]) -> Function:
-    timeout = handler.policy.timeout
-    return arq.worker.func(
-        cast(Any, handler.function),
-        name=handler.kind,
-        timeout=timeout.total_seconds() if timeout else None,
-        max_tries=handler.policy.max_attempts,
-    )
