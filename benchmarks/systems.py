@@ -180,7 +180,7 @@ PEERS = (
         name="pydocket",
         label="docket",
         package="pydocket",
-        settings="`concurrency=100`, both intervals 10 ms (250 by default), uvloop, hiredis",
+        settings="`concurrency=100`, check interval 10 ms (250 by default), pool of 1,000, uvloop, hiredis",
         unsettled=count("XLEN", "bench:stream"),
         kept=keys("bench:runs:*"),
         script=adapter("pydocket"),

@@ -1,4 +1,8 @@
-"""docket, with its check interval lowered from 250 ms to 10 ms."""
+"""docket, with its check interval lowered from 250 ms to 10 ms.
+
+The scheduling interval, for delayed jobs, stays at its 250 ms: at 10 ms it drains no faster and an idle worker
+sends some 260 commands a second instead of 34.
+"""
 
 import argparse
 import asyncio
@@ -74,7 +78,6 @@ class Pydocket:
                 docket,
                 concurrency=concurrency,
                 minimum_check_interval=CHECK_INTERVAL,
-                scheduling_resolution=CHECK_INTERVAL,
             )
             async with worker:
                 marks.ready()
