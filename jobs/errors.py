@@ -9,6 +9,7 @@
     │   ├── InvalidArguments
     │   ├── PayloadTooLarge
     │   └── Conflict                   the id is taken by a job with other content
+    ├── InvalidResult                  a result and its handler's return annotation do not fit
     ├── JobNotFound                    no trace of the job (it never existed, or was forgotten)
     ├── JobUnsuccessful                the job ended, but not with a result
     │   ├── JobFailed                  it is a dead letter
@@ -24,6 +25,10 @@
 """
 
 from __future__ import annotations
+
+
+def _listed(faults: dict[str, str]) -> str:
+    return "; ".join(f"{name}: {fault}" for name, fault in faults.items())
 
 
 class MonarqError(Exception):
@@ -86,8 +91,7 @@ class InvalidArguments(JobRejected):
     code = "invalid_arguments"
 
     def __init__(self, kind: str, faults: dict[str, str]) -> None:
-        listed = "; ".join(f"{name}: {fault}" for name, fault in faults.items())
-        super().__init__(f"{kind}: {listed}")
+        super().__init__(f"{kind}: {_listed(faults)}")
         self.kind, self.faults = kind, faults
 
 
@@ -112,6 +116,16 @@ class Conflict(JobRejected):
     def __init__(self, job_id: str) -> None:
         super().__init__(f"job {job_id!r} exists with another kind or other arguments; choose another job_id")
         self.job_id = job_id
+
+
+class InvalidResult(MonarqError):
+    """What a handler returned does not fit its annotation: then, or (when it is read) as it is today."""
+
+    code = "invalid_result"
+
+    def __init__(self, kind: str, faults: dict[str, str]) -> None:
+        super().__init__(f"{kind}: {_listed(faults)}")
+        self.kind, self.faults = kind, faults
 
 
 class JobNotFound(MonarqError):
