@@ -222,7 +222,7 @@ def settle(queue: QueueKeys, ends: Iterable[End], *, worker: str, nonce: str) ->
         dead=queue.dead,
         waiters=queue.waiters,
         abort=queue.abort,
-        reply=queue.reply("settle", worker),
+        reply=queue.reply(f"settle:{queue.name}", worker),  # queues are settled side by side
         nonce=nonce,
         reply_ms=REPLY_KEPT_MS,
         ends=flat,

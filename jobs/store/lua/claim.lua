@@ -68,7 +68,8 @@ if kept then
   for r = 1, #kept, 4 do
     local id, starts = kept[r + 1], tonumber(kept[r + 2])
     if redis.call('GET', KEY.fence .. id) == worker .. ':' .. starts then
-      add(tonumber(kept[r]), id, starts, kept[r + 3], redis.call('GET', KEY.job .. id), 0)
+      add(tonumber(kept[r]), id, starts, kept[r + 3], redis.call('GET', KEY.job .. id),
+        redis.call('ZSCORE', KEYS[2], id) and 1 or 0)
     end
   end
   return reply
@@ -100,9 +101,10 @@ local function restart_grace()
 end
 
 -- Jobs whose lease ran out: their worker died, froze or lost its network.
-local function claim_orphans(base, picked)
+local function claim_some_orphans(base, picked)
   local running = KEYS[base + 4]
-  local ids = redis.call('ZRANGEBYSCORE', running, '-inf', now, 'LIMIT', 0, limit)
+  -- those picked before stand first until they are moved; all others that were seen are there no more
+  local ids = redis.call('ZRANGEBYSCORE', running, '-inf', now, 'LIMIT', #picked, limit - #picked)
   local grace_ms = #ids > 0 and restart_grace() or 0
   for _, id in ipairs(ids) do
     local zset = zset_of(base, id)
@@ -114,15 +116,23 @@ local function claim_orphans(base, picked)
       redis.call('ZADD', zset, now + grace_ms, id)
     else
       redis.call('ZADD', zset, lease_end, id) -- at once, or it would be found again among the ready ones
-      local starts = tonumber(redis.call('GET', KEY.starts .. id) or 0)
+      local starts = tonumber(redis.call('GET', KEY.starts .. id) or 0) + 1
+      redis.call('SET', KEY.starts .. id, starts)
       local spent, crashes = budget(id, 2)
       redis.call('RPUSH', KEY.failures .. id, string.format(
         '{"spent":%s,"crashes":%d,"cause":"crash","fence":%d,"worker":%s,"started_ms":0,"ended_ms":%d,' ..
         '"error_type":"","message":"the worker died, froze, or lost its connection","traceback":""}',
         spent, crashes + 1, starts, cjson.encode(string.match(fence or '', '^(.*):') or ''), now))
       redis.call('HINCRBY', KEYS[base + 6], 'crashed', 1)
-      picked[#picked + 1] = { id = id, zset = zset, score = now, orphan = true }
+      picked[#picked + 1] = { id = id, zset = zset, visible_at = string.format('%.0f', now), orphan = true }
     end
+  end
+  return #ids > 0
+end
+
+-- All of them, as far as there are slots: one that was left over would pass for a job that is ready.
+local function claim_orphans(base, picked)
+  while #picked < limit and claim_some_orphans(base, picked) do
   end
 end
 
@@ -149,7 +159,7 @@ local function claim_ready(base, picked, need)
     if not best then
       break
     end
-    picked[#picked + 1] = { id = best.found[best.at], zset = best.zset, score = best_score }
+    picked[#picked + 1] = { id = best.found[best.at], zset = best.zset, visible_at = best.found[best.at + 1] }
     best.at = best.at + 2
     need = need - 1
   end
@@ -160,14 +170,12 @@ local function claim_ready(base, picked, need)
 end
 
 -- Take the lease of one job; false if a worker of arq's holds it.
-local function lease(job)
-  local starts = redis.call('INCR', KEY.starts .. job.id)
+local function lease(job, starts)
   local fence = worker .. ':' .. starts
   if job.orphan then
     redis.call('SET', KEY.fence .. job.id, fence, 'PX', fence_ms)
   elseif not redis.call('SET', KEY.fence .. job.id, fence, 'NX', 'PX', fence_ms) then
     if is_foreign(redis.call('GET', KEY.fence .. job.id)) then
-      redis.call('DECR', KEY.starts .. job.id)
       step_aside(job.zset, job.id)
       return false
     end
@@ -194,6 +202,22 @@ local function move(base, jobs)
   redis.call('HINCRBY', KEYS[base + 6], 'started', #jobs)
 end
 
+-- The leases of those that could be taken.  `starts` counts the starts that ended without success; only a job that
+-- has had one has the key.
+local function lease_all(picked)
+  local keys, leased = {}, {}
+  for i, job in ipairs(picked) do
+    keys[i] = KEY.starts .. job.id
+  end
+  local starts = redis.call('MGET', unpack(keys))
+  for i, job in ipairs(picked) do
+    if lease(job, (starts[i] or 0) + 1) then
+      leased[#leased + 1] = job
+    end
+  end
+  return leased
+end
+
 local function report(queue, jobs)
   local keys = {}
   for i, job in ipairs(jobs) do
@@ -204,14 +228,15 @@ local function report(queue, jobs)
   for i, job in ipairs(jobs) do
     local body = bodies[i]
     if body and string.sub(body, 1, 5) ~= '{"m":' then
-      redis.call('PERSIST', KEY.job .. job.id) -- arq gives its payloads a TTL; a job that waits must not vanish
+      -- arq gives payload and counter a TTL; a job that waits must not vanish, nor its fences begin anew
+      redis.call('PERSIST', KEY.job .. job.id)
+      redis.call('PERSIST', KEY.starts .. job.id)
     end
     local aborted = any_abort and redis.call('ZSCORE', KEYS[2], job.id) and 1 or 0
-    local visible_at = string.format('%.0f', job.score)
-    add(queue, job.id, job.starts, visible_at, body, aborted)
+    add(queue, job.id, job.starts, job.visible_at, body, aborted)
     if not string.find(job.id, '\n', 1, true) then -- an id of arq's may hold anything; such a lease runs out instead
       local at = #rows
-      rows[at + 1], rows[at + 2], rows[at + 3], rows[at + 4] = queue, job.id, job.starts, visible_at
+      rows[at + 1], rows[at + 2], rows[at + 3], rows[at + 4] = queue, job.id, job.starts, job.visible_at
     end
   end
 end
@@ -242,12 +267,7 @@ for queue = 1, queue_count do
   if limit > 0 then
     claim_orphans(base, picked)
     more = claim_ready(base, picked, limit - #picked)
-    local leased = {}
-    for _, job in ipairs(picked) do
-      if lease(job) then
-        leased[#leased + 1] = job
-      end
-    end
+    local leased = #picked > 0 and lease_all(picked) or picked
     if #leased > 0 then
       move(base, leased)
       report(queue, leased)

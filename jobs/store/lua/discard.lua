@@ -12,10 +12,14 @@ Reply lost  repeat it.
 ]]
 local codes, gone = {}, 0
 for i, id in ipairs(ARGV) do
-  codes[i] = redis.call('DEL', KEY.dead_letter .. id)
-  gone = gone + codes[i]
-  redis.call('DEL', KEY.failures .. id, KEY.starts .. id)
-  redis.call('ZREM', KEYS[1], id)
+  codes[i] = 0
+  if redis.call('ZREM', KEYS[1], id) == 1 then
+    codes[i] = redis.call('DEL', KEY.dead_letter .. id)
+  end
+  if codes[i] == 1 then -- else a job of this id may be alive, and its fences must not begin anew
+    redis.call('DEL', KEY.failures .. id, KEY.starts .. id)
+    gone = gone + 1
+  end
 end
 if gone > 0 then
   redis.call('HINCRBY', KEYS[2], 'discarded', gone)

@@ -21,7 +21,7 @@ local codes, replayed = {}, 0
 for a = 1, #ARGV, 3 do
   local id = ARGV[a]
   local code = 0
-  if redis.call('EXISTS', KEY.dead_letter .. id) == 1 then
+  if redis.call('ZSCORE', KEYS[7], id) and redis.call('EXISTS', KEY.dead_letter .. id) == 1 then
     redis.call('RENAME', KEY.dead_letter .. id, KEY.job .. id)
     redis.call('RPUSH', KEY.failures .. id, ARGV[a + 2])
     redis.call('DEL', KEY.result .. id)

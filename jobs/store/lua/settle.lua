@@ -40,13 +40,18 @@ for a = 3, #ARGV, stride do
 end
 local fences = redis.call('MGET', unpack(fence_keys))
 
-local codes, ended, settled, doomed, counts = {}, {}, {}, {}, {}
+local codes, ended, settled, doomed, counts, recorded = {}, {}, {}, {}, {}, {}
 local earliest
 
 local function doom(...)
   for _, key in ipairs({ ... }) do
     doomed[#doomed + 1] = key
   end
+end
+
+-- The starts of a job are counted where it is put back or buried, so that the many that succeed at once need no counter.
+local function count_start(id, fence)
+  redis.call('SET', KEY.starts .. id, string.match(fence, ':(%d+)$'))
 end
 
 local function again(id, delay_ms)
@@ -73,28 +78,32 @@ end
 for i = 1, #fence_keys do
   local a = 3 + (i - 1) * stride
   local id, verb, failure = ARGV[a], ARGV[a + 2], ARGV[a + 6]
-  if fences[i] ~= ARGV[a + 1] then
+  if fences[i] ~= ARGV[a + 1] or recorded[id] then
     codes[i] = 0
     counts.refused = (counts.refused or 0) + 1
   else
     codes[i] = 1
-    fences[i] = false
+    recorded[id] = true
     counts[verb] = (counts[verb] or 0) + 1
     settled[#settled + 1] = id
     if failure ~= '' then
       redis.call('RPUSH', KEY.failures .. id, failure)
     end
     if verb == 'retrying' or verb == 'released' then
+      count_start(id, ARGV[a + 1])
       again(id, tonumber(ARGV[a + 5]))
     else
       ended[#ended + 1] = id
       set_result(id, ARGV[a + 3], tonumber(ARGV[a + 4]))
       if verb == 'dead' then
+        count_start(id, ARGV[a + 1])
         bury(id)
       else
         local at = #doomed
         doomed[at + 1], doomed[at + 2] = KEY.job .. id, KEY.fence .. id
-        doomed[at + 3], doomed[at + 4] = KEY.starts .. id, KEY.failures .. id
+        if string.sub(ARGV[a + 1], -2) ~= ':1' then -- a first start has left nothing behind
+          doomed[at + 3], doomed[at + 4] = KEY.starts .. id, KEY.failures .. id
+        end
       end
     end
   end
