@@ -42,8 +42,9 @@ class Connection(asyncio.Protocol):
         if self._transport is None:
             future.set_exception(self._lost(None))
         else:
+            packed = hiredis.pack_command(command)  # first: what cannot be sent must not wait for a reply
             self._waiting.append(future)
-            self._transport.write(hiredis.pack_command(command))
+            self._transport.write(packed)
         return future
 
     def subscribe(self, channel: str, on_push: Callable[[list[Any]], None]) -> None:
@@ -69,8 +70,8 @@ class Connection(asyncio.Protocol):
             while (reply := self._reader.gets()) is not False:
                 self._deliver(reply)
         except hiredis.HiredisError as error:
-            self._fail(error)
             self.close()
+            self._fail(error)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._fail(exc)
@@ -114,8 +115,12 @@ async def connect(address: Address) -> Connection:
     try:
         async with asyncio.timeout(address.connect_timeout):
             connection = await _open(await resolve(address))
-            for command in address.greeting:
-                await connection.send(*command)
+            try:
+                for command in address.greeting:
+                    await connection.send(*command)
+            except BaseException:  # refused, silent or cancelled: nobody else knows of this socket
+                connection.close()
+                raise
     except (OSError, TimeoutError) as error:
         detail = str(error) or "no answer in time"
         raise StoreUnavailable(f"cannot connect to Redis at {address}: {detail}") from error

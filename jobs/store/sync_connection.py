@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 import struct
 import time
 from typing import Any
@@ -45,6 +46,10 @@ class SyncLink:
             self.close()
             detail = str(error) or type(error).__name__
             raise StoreUnavailable(f"no answer from Redis at {self.address}: {detail}") from error
+        except BaseException:
+            # refused on entering, or a signal handler raised: the next call would read this one's reply
+            self.close()
+            raise
         return checked(reply)
 
     def wait(self, timeout: float) -> Any:
@@ -102,6 +107,10 @@ class SyncLink:
 
 def _limit_waits(connection: socket.socket, seconds: float) -> None:
     """Let the kernel keep the time-out: Python's own costs two more system calls for each command."""
+    if isinstance(connection, ssl.SSLSocket):
+        # it would read again, however often the kernel gives up
+        connection.settimeout(max(seconds, 0.001))
+        return
     connection.settimeout(None)
     whole, fraction = divmod(max(seconds, 0.001), 1)
     limit = struct.pack("ll", int(whole), int(fraction * 1_000_000))
