@@ -1,0 +1,16 @@
+"""All rules of the store together."""
+
+from .cancel_rules import CancelRules
+from .claim_rules import ClaimRules
+from .discard_rules import DiscardRules
+from .enqueue_rules import EnqueueRules
+from .inspect_rules import InspectRules
+from .renew_rules import RenewRules
+from .replay_rules import ReplayRules
+from .settle_rules import SettleRules
+
+
+class StoreContract(
+    EnqueueRules, ClaimRules, SettleRules, RenewRules, CancelRules, InspectRules, ReplayRules, DiscardRules
+):
+    """What every store must do.  A subclass gives the fixture `store`, nothing else."""

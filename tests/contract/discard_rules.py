@@ -1,0 +1,52 @@
+"""What a discard promises."""
+
+from monarq.jobs.store import keys
+from monarq.jobs.store.verbs import Accepted, Verb
+
+from .store import Store, a_failure, a_job, an_end
+
+TRACES = ["monarq:stats:", "monarq:reply:", "monarq:wake:"]
+
+
+class DiscardRules:
+    """dead -> nothing"""
+
+    async def test_nothing_is_left_of_a_discarded_job(self, store: Store) -> None:
+        await store.bury()
+        assert await store.discard("a") == [True]
+        assert await store.dump(without=TRACES) == {}
+        assert await store.state() == "unknown"
+
+    async def test_its_id_is_free_again(self, store: Store) -> None:
+        await store.bury()
+        await store.discard("a")
+        assert await store.enqueue(a_job()) == [Accepted.CREATED]
+
+    async def test_only_dead_letters_are_discarded(self, store: Store) -> None:
+        await store.bury("dead")
+        await store.run("running")
+        assert await store.discard("unknown", "dead", "running") == [False, True, False]
+        assert await store.state("running") == "running"
+
+    async def test_a_live_job_keeps_its_failures_and_its_fence_counter(self, store: Store) -> None:
+        """A dead letter that somebody else has just replayed is no dead letter any more."""
+        await store.bury("a", failure=a_failure(2))
+        await store.replay("a")
+        [job] = await store.claim()
+        await store.settle(an_end(job, Verb.RETRYING, failure=a_failure(1)))
+        before = await store.dump()
+        assert await store.discard("a") == [False]
+        assert await store.dump() == before
+
+    async def test_a_discard_leaves_the_dead_letters_of_other_queues_alone(self, store: Store) -> None:
+        await store.bury()
+        other = Store(store.transport, store.client, keys.queue_keys("other"))
+        before = await store.dump()
+        assert await other.discard("a") == [False]
+        assert await store.dump() == before
+
+    async def test_discarding_twice_discards_once(self, store: Store) -> None:
+        await store.bury()
+        assert await store.discard("a", "a") == [True, False]
+        assert await store.discard("a") == [False]
+        assert (await store.stats())["discarded"] == 1

@@ -1,0 +1,286 @@
+"""One queue on one server as the rules see it: every verb in a few words, and a look behind them."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from secrets import token_hex
+from typing import Any
+
+import redis.asyncio
+
+from monarq.jobs.envelope import content_digest, encode_head
+from monarq.jobs.failure import Cause, Failure, decode_failure
+from monarq.jobs.priority import PRIORITIES, Priority
+from monarq.jobs.store import keys, verbs
+from monarq.jobs.store.address import from_url
+from monarq.jobs.store.connection import Link
+from monarq.jobs.store.execute import Transport, execute
+from monarq.jobs.store.keys import QueueKeys, queue_keys
+from monarq.jobs.store.verbs import Accepted, Claim, Claimed, End, Entry, Lease, Letter, Verb
+
+NOW = timedelta(0)
+LEASE = timedelta(seconds=30)
+AGEING = timedelta(minutes=1)
+KEPT_MS = 60_000
+WORKER = "w1"
+#: What claim.lua grants to the workers of a server that has just come back.
+RESTART_GRACE_SECONDS = 5
+
+
+def a_job(
+    job_id: str = "a",
+    *,
+    priority: Priority = Priority.NORMAL,
+    due: timedelta | datetime = NOW,
+    content: str | None = None,
+) -> Entry:
+    """A job; with `content`, one whose id was chosen by an app, so that its content matters."""
+    arguments = b"{}" if content is None else b'{"content":"%b"}' % content.encode()
+    digest = None if content is None else content_digest("test.kind", arguments)
+    head = encode_head("test.kind", arguments, priority=priority, digest=digest)
+    return Entry(job_id, priority, due, head, digest or "")
+
+
+def an_end(
+    job: Claimed,
+    verb: Verb = Verb.SUCCEEDED,
+    *,
+    worker: str = WORKER,
+    result: bytes | None = b'{"r":1}',
+    result_ms: int = KEPT_MS,
+    delay: timedelta = NOW,
+    failure: Failure | None = None,
+) -> End:
+    """The end of the attempt that `worker` claimed."""
+    owner = verbs.fence(worker, job.starts)
+    return End(job.job_id, owner, verb, result, result_ms, verbs.milliseconds(delay), failure)
+
+
+def a_failure(
+    spent: int = 1, *, crashes: int = 0, cause: Cause = Cause.ERROR, message: str = "boom"
+) -> Failure:
+    return Failure(spent=spent, crashes=crashes, cause=cause, fence=1, worker=WORKER, message=message)
+
+
+def a_lease(job: Claimed, *, worker: str = WORKER, length: timedelta = LEASE) -> Lease:
+    """What `worker` renews while it runs the job."""
+    return Lease(job.job_id, verbs.fence(worker, job.starts), length)
+
+
+class Store:
+    """The verbs for one queue, and what a test needs to see or to bend: scores instead of waiting, say."""
+
+    def __init__(self, transport: Transport, client: redis.asyncio.Redis, queue: QueueKeys) -> None:
+        self.transport = transport
+        self.client = client
+        self.queue = queue
+
+    # --- the verbs
+
+    async def enqueue(self, *jobs: Entry) -> list[Accepted]:
+        return await execute(self.transport, verbs.enqueue(self.queue, jobs))
+
+    async def look(
+        self,
+        limit: int = 1,
+        *,
+        worker: str = WORKER,
+        nonce: str | None = None,
+        queues: Sequence[QueueKeys] = (),
+        lease: timedelta = LEASE,
+    ) -> Claim:
+        """Claim, and return the whole reply."""
+        request = verbs.claim(
+            queues or [self.queue],
+            worker=worker,
+            nonce=nonce or token_hex(8),
+            limit=limit,
+            lease=lease,
+            ageing=AGEING,
+        )
+        return await execute(self.transport, request)
+
+    async def claim(
+        self,
+        limit: int = 1,
+        *,
+        worker: str = WORKER,
+        nonce: str | None = None,
+        queues: Sequence[QueueKeys] = (),
+        lease: timedelta = LEASE,
+    ) -> list[Claimed]:
+        return (await self.look(limit, worker=worker, nonce=nonce, queues=queues, lease=lease)).jobs
+
+    async def settle(self, *ends: End, worker: str = WORKER, nonce: str | None = None) -> list[bool]:
+        request = verbs.settle(self.queue, ends, worker=worker, nonce=nonce or token_hex(8))
+        return await execute(self.transport, request)
+
+    async def renew(self, *leases: Lease) -> list[verbs.Renewal]:
+        return await execute(self.transport, verbs.renew(self.queue, leases))
+
+    async def cancel(self, job_id: str = "a", *, result_ms: int = KEPT_MS) -> verbs.Cancellation:
+        return await execute(self.transport, verbs.cancel(self.queue, job_id, b'{"cancelled":1}', result_ms))
+
+    async def inspect(self, job_id: str = "a", channel: str = "") -> verbs.Standing:
+        return await execute(self.transport, verbs.inspect(self.queue, job_id, channel))
+
+    async def replay(self, *job_ids: str, priority: Priority = Priority.NORMAL) -> list[bool]:
+        mark = a_failure(0, cause=Cause.REPLAY, message="")
+        letters = [Letter(job_id, priority, mark) for job_id in job_ids]
+        return await execute(self.transport, verbs.replay(self.queue, letters))
+
+    async def discard(self, *job_ids: str) -> list[bool]:
+        return await execute(self.transport, verbs.discard(self.queue, job_ids))
+
+    # --- short ways into a state
+
+    async def run(self, job_id: str = "a", *, worker: str = WORKER) -> Claimed:
+        """Enqueue a job and claim it."""
+        await self.enqueue(a_job(job_id))
+        [job] = await self.claim(worker=worker)
+        assert job.job_id == job_id
+        return job
+
+    async def bury(
+        self, job_id: str = "a", *, result: bytes | None = None, failure: Failure | None = None
+    ) -> Claimed:
+        """Make a job a dead letter."""
+        job = await self.run(job_id)
+        end = an_end(job, Verb.DEAD, result=result, failure=failure or a_failure())
+        assert await self.settle(end) == [True]
+        return job
+
+    async def at(self, job_id: str, score: int) -> None:
+        """Move a job in time, in whatever zset it waits or runs."""
+        for zset in (*self.queue.ranks, self.queue.running):
+            await self.call("ZADD", zset, "XX", score, job_id)
+
+    async def age(self, job_id: str, waited: timedelta) -> None:
+        """Let a job have waited for so long."""
+        await self.at(job_id, await self.now() - verbs.milliseconds(waited))
+
+    async def expire_leases(self, *job_ids: str) -> None:
+        """Let leases have run out: scores are rewritten, since the scripts trust no clock but the server's."""
+        await self._wait_out_restart_grace()
+        past = await self.now() - 1
+        for job_id in job_ids:
+            await self.at(job_id, past)
+
+    async def give_to_arq(self, job_id: str = "a", *, ttl: timedelta = timedelta(minutes=5)) -> None:
+        """Let a worker of arq's own run the job: it sets a fence without an owner, and leaves the score."""
+        await self.call("SET", keys.FENCE + job_id, "1", "PX", verbs.milliseconds(ttl))
+
+    # --- a look behind
+
+    async def call(self, *command: Any) -> Any:
+        return await self.transport.call(*command)
+
+    async def now(self) -> int:
+        """The server's clock, ms."""
+        seconds, microseconds = await self.call("TIME")
+        return int(seconds) * 1000 + int(microseconds) // 1000
+
+    async def state(self, job_id: str = "a") -> str:
+        return (await self.inspect(job_id)).what
+
+    async def score(self, job_id: str = "a") -> int | None:
+        """When the job is visible, ms; None if it neither waits nor runs."""
+        scores = [await self.call("ZSCORE", zset, job_id) for zset in self.queue.ranks]
+        found = [int(score) for score in scores if score is not None]
+        assert len(found) < 2, f"{job_id} stands in {len(found)} zsets"
+        return found[0] if found else None
+
+    async def priority(self, job_id: str = "a") -> Priority | None:
+        """In which zset the job waits or runs."""
+        for priority, zset in zip(PRIORITIES, self.queue.ranks, strict=True):
+            if await self.call("ZSCORE", zset, job_id) is not None:
+                return priority
+        return None
+
+    async def lease_end(self, job_id: str = "a") -> int | None:
+        score = await self.call("ZSCORE", self.queue.running, job_id)
+        return None if score is None else int(score)
+
+    async def starts(self, job_id: str = "a") -> int:
+        return int(await self.call("GET", keys.STARTS + job_id) or 0)
+
+    async def failures(self, job_id: str = "a") -> list[Failure]:
+        return [decode_failure(record) for record in await self.call("LRANGE", keys.FAILURES + job_id, 0, -1)]
+
+    async def tokens(self) -> int:
+        return int(await self.call("LLEN", self.queue.wake))
+
+    async def take_token(self) -> None:
+        await self.call("DEL", self.queue.wake)
+
+    async def stats(self) -> dict[str, int]:
+        flat = await self.call("HGETALL", self.queue.stats)
+        return {name.decode(): int(count) for name, count in zip(flat[::2], flat[1::2], strict=True)}
+
+    async def keys(self) -> set[str]:
+        return {key.decode() for key in await self.call("KEYS", "*")}
+
+    async def dump(self, *, without: Sequence[str] = ()) -> dict[str, Any]:
+        """Every key and what it holds, but for keys with these prefixes."""
+        readers = {
+            b"string": ("GET",),
+            b"zset": ("ZRANGE", 0, -1, "WITHSCORES"),
+            b"list": ("LRANGE", 0, -1),
+            b"hash": ("HGETALL",),
+        }
+        found = {}
+        for key in sorted(await self.keys()):
+            if not key.startswith(tuple(without)):
+                verb, *rest = readers[await self.call("TYPE", key)]
+                found[key] = await self.call(verb, key, *rest)
+        return found
+
+    @asynccontextmanager
+    async def listen(self, channel: str) -> AsyncIterator["Listener"]:
+        """Hear what is published on a channel."""
+        async with self.client.pubsub() as pubsub:
+            await pubsub.subscribe(channel)
+            yield Listener(self, pubsub, channel)
+
+    async def _wait_out_restart_grace(self) -> None:
+        while await self.uptime() < RESTART_GRACE_SECONDS:
+            await self.call("BLPOP", "monarq:wake:nobody", 0.05)
+
+    async def uptime(self) -> int:
+        """Seconds since the server started."""
+        for line in (await self.call("INFO", "server")).splitlines():
+            if line.startswith(b"uptime_in_seconds:"):
+                return int(line.partition(b":")[2])
+        raise AssertionError("the server does not tell its uptime")
+
+
+class Listener:
+    """What was published on one channel."""
+
+    def __init__(self, store: Store, pubsub: Any, channel: str) -> None:
+        self._store, self._pubsub, self._channel = store, pubsub, channel
+
+    async def heard(self) -> list[str]:
+        """All that was published since the last look: a mark of our own tells where it ends."""
+        mark = token_hex(4)
+        await self._store.call("PUBLISH", self._channel, mark)
+        found: list[str] = []
+        while True:
+            message = await self._pubsub.get_message(ignore_subscribe_messages=True, timeout=5)
+            if message is None:
+                continue
+            data = message["data"].decode()
+            if data == mark:
+                return found
+            found.append(data)
+
+
+@asynccontextmanager
+async def open_store(url: str, queue: QueueKeys | None = None) -> AsyncIterator[Store]:
+    """The store of a real server, over our own link."""
+    link = Link(from_url(url))
+    async with redis.asyncio.Redis.from_url(url) as client:
+        try:
+            yield Store(link, client, queue or queue_keys("default"))
+        finally:
+            await link.close()
