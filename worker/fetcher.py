@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from random import Random
 from secrets import token_hex
@@ -73,7 +74,8 @@ class Fetcher:
         self._worker_id = worker_id
         self._lease = lease
         self._ageing = ageing
-        self._longest_block = min(LONGEST_BLOCK, poll or LONGEST_BLOCK)
+        # no longer than a lease, or one that is taken and lost meanwhile would be found too late
+        self._longest_block = min(LONGEST_BLOCK, poll or LONGEST_BLOCK, lease.total_seconds())
         self._burst = burst
         self._limit = limit
         self._random = random or Random()
@@ -239,11 +241,8 @@ class Fetcher:
         try:
             if self._burst:
                 await asyncio.sleep(min(seconds, _BURST_CHECK))
-                return
-            lists = [queue.wake for queue in self._weights]
-            await self._blocking_link.call(
-                "BLPOP", *lists, max(0.001, round(seconds, 3)), timeout=seconds + 5
-            )
+            else:
+                await self._wait_for_token(seconds, exactly=seconds == next_due)
         except StoreError as error:
             if not self._stopping:
                 await self._outage.wait(error)
@@ -251,6 +250,26 @@ class Fetcher:
             self._idle = None
             self._send_claim()  # at once, not by way of `run`: an idle worker's latency is made of this
             self._changed.set()
+
+    async def _wait_for_token(self, seconds: float, *, exactly: bool) -> None:
+        alarm = None
+        if exactly:
+            client_id = await self._blocking_link.call("CLIENT", "ID")
+            alarm = asyncio.create_task(self._unblock(client_id, seconds), name="monarq-alarm")
+        try:
+            lists = [queue.wake for queue in self._weights]
+            await self._blocking_link.call(
+                "BLPOP", *lists, max(0.001, round(seconds, 3)), timeout=seconds + 5
+            )
+        finally:
+            if alarm is not None:
+                alarm.cancel()
+
+    async def _unblock(self, client_id: int, seconds: float) -> None:
+        """End the wait on time: the server itself looks for waits that are over ten times a second only."""
+        await asyncio.sleep(seconds)
+        with suppress(StoreError):  # then the server ends it, a little late
+            await self._link.call("CLIENT", "UNBLOCK", client_id)
 
     async def _finish(self) -> None:
         waiting = [*self._claims.values(), *filter(None, (self._idle,))]
