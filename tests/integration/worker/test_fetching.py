@@ -1,0 +1,257 @@
+"""Which jobs a worker takes, when, and how many at once."""
+
+import asyncio
+import time
+from collections import Counter
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from random import Random
+
+import pytest
+from redis.asyncio import Redis
+
+from monarq.jobs import JobContext, Priority, job
+from monarq.producer import Order, Producer
+
+from .conftest import Serve
+from .deadlines import always, eventually
+
+
+class Record:
+    """Jobs in the order of their starts, and how many ran at once."""
+
+    def __init__(self) -> None:
+        self.order: list[str] = []
+        self.at: dict[str, float] = {}
+        self.running = 0
+        self.most = 0
+
+    async def run(self, name: str, seconds: float = 0.0) -> None:
+        self.order.append(name)
+        self.at[name] = time.monotonic()
+        self.running += 1
+        self.most = max(self.most, self.running)
+        await asyncio.sleep(seconds)
+        self.running -= 1
+
+
+record = Record()
+
+
+@job("log")
+async def note(ctx: JobContext, name: str, seconds: float = 0.0) -> None:
+    await record.run(name, seconds)
+
+
+@pytest.fixture(autouse=True)
+def _empty_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "record", Record())
+
+
+async def test_priorities_are_served_in_their_order(serve: Serve, producer: Producer) -> None:
+    """However late the urgent ones came."""
+    for priority in reversed(Priority):
+        for number in range(3):
+            await producer.enqueue(note.of(f"{priority}{number}"), priority=priority)
+    async with serve(note, max_jobs=1):
+        await eventually(lambda: len(record.order) == 12)
+    assert record.order == [f"{priority}{number}" for priority in Priority for number in range(3)]
+
+
+async def test_a_job_that_has_waited_for_long_counts_as_more_urgent(
+    serve: Serve, producer: Producer, client: Redis
+) -> None:
+    """Without it, low jobs would starve under a steady stream of high ones."""
+    low = await producer.enqueue(note.of("low, old"), priority="low")
+    await client.zincrby("monarq:queue:default:low", -200_000, low.job_id)
+    for priority in ("high", "normal"):
+        await producer.enqueue(note.of(priority), priority=priority)
+    async with serve(note, max_jobs=1, settings={"ageing": 60}):
+        await eventually(lambda: len(record.order) == 3)
+    assert record.order == ["low, old", "high", "normal"]
+
+
+async def test_queues_without_weights_are_served_in_strict_order(
+    serve: Serve, producer: Producer, client: Redis
+) -> None:
+    for number in range(5):
+        await producer.enqueue(note.of(f"second{number}"), queue="second")
+        await producer.enqueue(note.of(f"first{number}"), queue="first")
+    async with serve(note, max_jobs=1, queues=["first", "second"]):
+        await eventually(lambda: len(record.order) == 10)
+    assert record.order == [f"{queue}{number}" for queue in ("first", "second") for number in range(5)]
+
+
+async def test_queues_with_weights_are_served_in_proportion(
+    serve: Serve, producer: Producer, client: Redis
+) -> None:
+    """Three to one, give or take the luck of the draw (pinned), and the lighter queue never starves."""
+    orders = [Order(note.of(queue), queue=queue) for queue in ("heavy", "light") for _ in range(400)]
+    await producer.enqueue_many(orders)
+    async with serve(note, max_jobs=1, queues={"heavy": 3, "light": 1}) as worker:
+        worker.fetcher._random = Random(7)
+        await eventually(lambda: len(record.order) >= 400, within=20)
+    drawn = Counter(record.order[:400])
+    assert 2.4 < drawn["heavy"] / drawn["light"] < 3.8
+
+
+async def test_never_more_jobs_run_than_there_are_slots(serve: Serve, producer: Producer) -> None:
+    """And none is claimed that cannot start at once: those under way count."""
+    await producer.enqueue_many(note.of(str(number), seconds=0.01) for number in range(300))
+    taken: list[int] = []
+
+    def all_ran() -> bool:
+        taken.append(worker.slots.busy + worker.slots.reserved)
+        return len(record.order) == 300
+
+    async with serve(note, max_jobs=7) as worker:
+        await eventually(all_ran, within=20)
+    assert record.most == 7
+    assert max(taken) <= 7
+
+
+async def test_a_claim_asks_for_no_more_than_the_free_slots(
+    serve: Serve, producer: Producer, client: Redis
+) -> None:
+    """With two of three slots busy, a backlog of fifty is claimed from one by one."""
+    release = asyncio.Event()
+
+    @job("hold")
+    async def hold(ctx: JobContext) -> None:
+        await release.wait()
+
+    async with serve(hold, note, max_jobs=3) as worker:
+        held = [await producer.enqueue(hold.of()) for _ in range(2)]
+        await eventually(lambda: worker.slots.busy == 2)
+        await producer.enqueue_many(note.of(str(number), seconds=0.005) for number in range(50))
+        await eventually(lambda: len(record.order) == 50)
+        assert record.most == 1
+        release.set()
+        for handle in held:
+            await handle.result(timeout=5)
+
+
+async def test_slots_are_kept_full(serve: Serve, producer: Producer) -> None:
+    """Jobs of unequal length: as soon as one ends, the next begins."""
+    await producer.enqueue_many(note.of(str(number), seconds=0.02 + number % 5 / 50) for number in range(200))
+    started = time.monotonic()
+    async with serve(note, max_jobs=20):
+        await eventually(lambda: len(record.order) == 200 and record.running == 0, within=20)
+    work = sum(0.02 + number % 5 / 50 for number in range(200))
+    assert time.monotonic() - started < work / 20 * 1.5
+
+
+@pytest.mark.parametrize("delay", [0.3, 0.95, 1.6])
+async def test_a_scheduled_job_starts_on_time(serve: Serve, producer: Producer, delay: float) -> None:
+    """Within 50 ms after its time, and never before."""
+    async with serve(note):
+        enqueued = time.monotonic()
+        handle = await producer.enqueue(note.of("later"), delay=delay)
+        accepted = time.monotonic()
+        await handle.result(timeout=5)
+    assert record.at["later"] >= enqueued + delay - 0.002
+    assert record.at["later"] <= accepted + delay + 0.05
+
+
+async def test_a_job_scheduled_before_the_one_that_is_waited_for_starts_on_time(
+    serve: Serve, producer: Producer
+) -> None:
+    async with serve(note):
+        await producer.enqueue(note.of("far"), delay=60)
+        sooner = await producer.enqueue(note.of("near"), delay=0.4)
+        accepted = time.monotonic()
+        await sooner.result(timeout=5)
+    assert record.at["near"] <= accepted + 0.45
+
+
+async def test_an_idle_worker_is_woken_by_an_enqueue(serve: Serve, producer: Producer) -> None:
+    async with serve(note) as worker:
+        for number in range(10):
+            await eventually(lambda: worker.fetcher._idle is not None)
+            sent = time.monotonic()
+            await (await producer.enqueue(note.of(str(number)))).result(timeout=5)
+            assert record.at[str(number)] - sent < 0.1
+
+
+@pytest.mark.parametrize("leave", ["stop", "quiet"])
+async def test_a_worker_that_takes_no_more_leaves_wake_ups_to_the_others(
+    serve: Serve, producer: Producer, leave: str
+) -> None:
+    """It stays up with a long job, and must not take the token that another one waits for."""
+    release = asyncio.Event()
+
+    @job("hold")
+    async def hold(ctx: JobContext) -> None:
+        await release.wait()
+
+    async with AsyncExitStack() as stack:
+        settings = {"drain_timeout": 30}
+        leaving = await stack.enter_async_context(serve(hold, note, settings=settings))
+        held = await producer.enqueue(hold.of())
+        await eventually(lambda: leaving.slots.busy == 1 and leaving.fetcher._idle is not None)
+        staying = await stack.enter_async_context(serve(hold, note))
+        await eventually(lambda: hasattr(staying, "fetcher") and staying.fetcher._idle is not None)
+        if leave == "stop":
+            leaving.fetcher.stop()
+        else:
+            leaving.fetcher.pause()
+        for number in range(3):
+            await eventually(lambda: staying.fetcher._idle is not None)
+            await (await producer.enqueue(note.of(str(number)))).result(timeout=2)
+        release.set()
+        await held.result(timeout=5)
+
+
+async def test_a_worker_told_to_be_quiet_finishes_what_runs_and_takes_no_more(
+    serve: Serve, producer: Producer, client: Redis
+) -> None:
+    async with serve(note) as worker:
+        running = await producer.enqueue(note.of("running", seconds=0.3))
+        await eventually(lambda: record.order == ["running"])
+        worker.fetcher.pause()
+        left = await producer.enqueue(note.of("left"))
+        await running.result(timeout=5)
+        await always(lambda: record.order == ["running"], during=0.5)
+        assert await client.zscore("arq:queue", left.job_id)
+
+
+async def test_an_orphan_of_a_short_lease_is_taken_by_an_idle_worker_in_time(
+    serve: Serve, producer: Producer, client: Redis
+) -> None:
+    """It went to sleep before the lease was taken, and nobody wakes it when the lease runs out."""
+    async with serve(note, settings={"lease": 1}) as worker:
+        await eventually(lambda: worker.fetcher._idle is not None)
+        # what a worker leaves behind that claimed and died: by hand, so that nothing wakes the sleeping one
+        handle = await producer.enqueue(note.of("orphan"), delay=3600)
+        now, microseconds = await client.time()
+        lease_end = now * 1000 + microseconds // 1000 + 1_000
+        await eventually(lambda: worker.fetcher._idle is not None)
+        await client.set(f"arq:in-progress:{handle.job_id}", "dead-1-ab:1")
+        await client.set(f"arq:retry:{handle.job_id}", 1)
+        await client.zadd("arq:queue", {handle.job_id: lease_end})
+        await client.zadd("monarq:running:default", {handle.job_id: lease_end})
+        await handle.result(timeout=1 + 2)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(90)
+async def test_an_idle_worker_sends_next_to_nothing(serve: Serve, client: Redis) -> None:
+    """At most 0.4 commands per second, those that its scripts call counted, too."""
+    seconds = 30
+
+    async def processed() -> int:
+        return int((await client.info("stats"))["total_commands_processed"])
+
+    async with serve(note) as worker:
+        await eventually(lambda: worker.fetcher._idle is not None)
+        await always(lambda: True, during=2)  # the first report of the heartbeat, and the clean-up at start
+        before = await processed()
+        await asyncio.sleep(seconds)  # the measured time itself
+        assert (await processed() - before - 1) / seconds <= 0.4
+
+
+def test_the_default_lease_is_half_a_minute() -> None:
+    """Several figures of the documentation rest on it."""
+    from monarq.jobs import Settings
+
+    assert Settings().lease == timedelta(seconds=30)
