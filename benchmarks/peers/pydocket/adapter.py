@@ -1,7 +1,7 @@
 """docket, with its check interval lowered from 250 ms to 10 ms.
 
-The scheduling interval, for delayed jobs, stays at its 250 ms: at 10 ms it drains no faster and an idle worker
-sends some 260 commands a second instead of 34.
+The scheduling interval, for delayed jobs, stays at its 250 ms: at 10 ms it drains no faster and an idle
+worker sends some 260 commands a second instead of 34.
 """
 
 import argparse
