@@ -6,7 +6,7 @@ The layout is a superset of arq's, so that arq's `enqueue_job`, `Job` and worker
     monarq:queue:<q>:<priority>       zset    the same for critical, high and low
     arq:job:<id>                      string  the envelope
     arq:in-progress:<id>              string  the fence, `<worker>:<attempt>`
-    arq:retry:<id>                    int     starts so far
+    arq:retry:<id>                    int     starts that did not end the job; none while the first one runs
     arq:result:<id>                   string  the result, with a TTL
     arq:abort                         zset    job id → when its cancellation was asked for
     monarq:running:<q>                zset    job id → lease end, ms
