@@ -1,0 +1,179 @@
+"""`monarq enqueue`: ask for one job from the shell."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from pydantic_core import from_json
+
+from monarq.jobs.cli.commands import new_commands
+from monarq.jobs.cli.exit_codes import ExitCode
+from monarq.jobs.cli.output import AsJson, fail, print_json
+from monarq.jobs.cli.session import load_handlers, read_settings
+from monarq.jobs.errors import JobUnsuccessful, MonarqError
+from monarq.jobs.handler import Call, Handler
+
+from .sync_producer import SyncJobHandle, SyncProducer
+
+_FOR_EVER = "inf"
+
+
+class _OptionalSeconds(typer.core.TyperCommand):
+    """Lets `--wait` stand alone."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, fill_in_wait(args))
+
+
+def fill_in_wait(args: Sequence[str]) -> list[str]:
+    """The arguments, with `for ever` put after a `--wait` that names no seconds."""
+    filled: list[str] = []
+    for at, arg in enumerate(args):
+        filled.append(arg)
+        following = args[at + 1] if at + 1 < len(args) else ""
+        if arg == "--wait" and not _is_number(following):
+            filled.append(_FOR_EVER)
+    return filled
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _read_arguments(text: str) -> list[Any] | dict[str, Any]:
+    text = sys.stdin.read() if text == "-" else text
+    try:
+        arguments = from_json(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"this is not JSON: {error}") from None
+    if not isinstance(arguments, (list, dict)):
+        raise typer.BadParameter(
+            'this is neither an object of arguments by name, {"width": 200}, nor a list of them'
+        )
+    return arguments
+
+
+def _read_moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no time; write 2030-01-31T09:00:00+00:00") from None
+    if moment.tzinfo is None:
+        raise typer.BadParameter(f"{text!r} has no time zone; write {moment.isoformat()}+00:00")
+    return moment
+
+
+app = new_commands()
+
+Arguments = Annotated[
+    Any,
+    typer.Option(
+        "--args",
+        parser=_read_arguments,
+        metavar="JSON",
+        help='An object of arguments by name, {"width": 200}, or a list; - reads it from stdin.',
+    ),
+]
+Moment = Annotated[
+    Any,
+    typer.Option(
+        "--at", parser=_read_moment, metavar="TIME", help="ISO time with a zone at which it may start."
+    ),
+]
+Wait = Annotated[
+    float | None,
+    typer.Option("--wait", metavar="[SECONDS]", help="Wait for the result, and print it.", min=0),
+]
+
+
+@app.command(cls=_OptionalSeconds)
+def enqueue(
+    kind: Annotated[str, typer.Argument(help="The job's type name.")],
+    arguments: Arguments = "{}",
+    queue: Annotated[str | None, typer.Option("--queue", "-q", help="The kind's own by default.")] = None,
+    priority: Annotated[str | None, typer.Option(help="critical, high, normal or low.")] = None,
+    delay: Annotated[float | None, typer.Option(metavar="SECONDS", help="Time before it may start.")] = None,
+    at: Moment = None,
+    job_id: Annotated[
+        str | None, typer.Option(help="An id of your own: the same id again is the same job.")
+    ] = None,
+    expires_in: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Do not start it later than this from now.")
+    ] = None,
+    wait: Wait = None,
+    jobs: Annotated[
+        str | None,
+        typer.Option(metavar="MODULES", help="Modules that hold its handler, separated by commas."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Enqueue one job of a kind, its arguments checked by the types of its handler, and print its id.
+
+    With --wait the result follows on a line of its own, as JSON; a job that ends without one makes this end
+    with 1.
+    """
+    settings = read_settings(jobs=jobs)
+    call = _call(load_handlers(settings.jobs)[kind], arguments)
+    with SyncProducer.connect(settings=settings) as producer:
+        handle = producer.enqueue(
+            call, delay=delay, at=at, priority=priority, queue=queue, job_id=job_id, expires_in=expires_in
+        )
+        told: dict[str, Any] = {"job_id": handle.job_id, "created": handle.created, "kind": kind}
+        if not as_json:
+            _print_id(handle)
+        code = ExitCode.OK if wait is None else _wait(handle, call.handler, wait, told, as_json)
+    if as_json:
+        print_json(told)
+    raise typer.Exit(code)
+
+
+def _call(handler: Handler[..., Any], arguments: list[Any] | dict[str, Any]) -> Call[Any]:
+    args, kwargs = (arguments, {}) if isinstance(arguments, list) else ([], arguments)
+    # through JSON first: bytes, for one, are written in another way there than in Python
+    return handler.of(**handler.arguments.decode(args, kwargs))
+
+
+def _print_id(handle: SyncJobHandle[Any]) -> None:
+    typer.echo(handle.job_id)
+    if not handle.created:
+        typer.echo("monarq: the job exists already, with the same content", err=True)
+
+
+def _wait(
+    handle: SyncJobHandle[Any],
+    handler: Handler[..., Any],
+    seconds: float,
+    told: dict[str, Any],
+    as_json: bool,
+) -> ExitCode:
+    try:
+        result = handle.result(None if math.isinf(seconds) else seconds)
+    except TimeoutError:
+        told["error"] = {"code": "timeout", "message": f"not ended within {seconds:g} s; the job goes on"}
+    except JobUnsuccessful as error:
+        told["error"] = _described(error)
+    else:
+        encoded = handler.result.encode(result)
+        told["result"] = from_json(encoded)
+        if not as_json:
+            typer.echo(encoded.decode())
+        return ExitCode.OK
+    if not as_json:
+        fail(f"{handle.job_id}: {told['error']['message']}")
+    return ExitCode.FAILURE
+
+
+def _described(error: MonarqError) -> dict[str, str]:
+    described = {"code": error.code, "message": str(error)}
+    if trace := getattr(error, "traceback_text", ""):
+        described["traceback"] = trace
+    return described
