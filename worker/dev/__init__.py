@@ -1,0 +1,1 @@
+"""For development: workers that restart, and a Valkey of one's own."""
