@@ -81,6 +81,7 @@ class Fetcher:
         self._random = random or Random()
         self._outage = Outage("fetcher")
         self._changed = asyncio.Event()
+        self._turn = asyncio.Lock()
         self._claims: dict[int, asyncio.Task[None]] = {}
         self._idle: asyncio.Task[None] | None = None
         #: The last claim was filled, so that a second one may well be, too.
@@ -172,6 +173,8 @@ class Fetcher:
         reply = None
         try:
             reply = await self._ask(self._request(token_hex(8), size, lane))
+            if reply is not None:
+                await self._turn.acquire()
         except Exception:  # an unforeseen reply must not end the fetching
             log.exception("worker.claim_failed")
             await asyncio.sleep(1)
@@ -181,8 +184,13 @@ class Fetcher:
             self._changed.set()
         if reply is None:
             self._ebb = False  # this claim has seen nothing: ask again
-        else:
-            self._deliver(reply, leased_until)
+            return
+        self._deliver(reply, leased_until)
+        # The replies to both claims may come in one read.  Let the jobs of the first take a step, and the claim for
+        # their slots go out, before the second is begun: else the two stay in step for ever, and the server idles
+        # while we work and we idle while it does.
+        await asyncio.sleep(0)
+        self._turn.release()
 
     async def _ask(self, request: Request[Claim]) -> Claim | None:
         while True:
