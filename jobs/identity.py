@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from typing import Any
+from typing import Any, TypeGuard
 
 from .errors import DefinitionError
 
@@ -25,9 +25,9 @@ def check_name(what: str, name: Any) -> str:
     return name
 
 
-def is_job_id(job_id: str) -> bool:
+def is_job_id(job_id: Any) -> TypeGuard[str]:
     """Whether `job_id` can be a job's id (1 to 200 characters, no blanks or control characters)."""
-    return _JOB_ID.fullmatch(job_id) is not None
+    return isinstance(job_id, str) and _JOB_ID.fullmatch(job_id) is not None
 
 
 def new_job_id() -> str:

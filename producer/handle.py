@@ -12,6 +12,7 @@ from monarq.jobs.store.verbs import Cancellation, inspect
 
 from .cancelling import cancel_request
 from .ending import has_ended, result_of, state_of
+from .retrying import patiently
 
 if TYPE_CHECKING:
     from .producer import Producer
@@ -66,13 +67,14 @@ class JobHandle(Generic[R]):
             JobFailed: The job is a dead letter; with kind, message and traceback text of its last attempt.
             JobCancelled, JobExpired: It ended so.
             JobNotFound: It never existed, or its result is no longer kept (see `keep_result`).
+            InvalidResult: It does not fit the return annotation of the handler as it is today.
             TimeoutError: It has not ended yet.
             StoreUnavailable: Redis did not answer.
         """
         async with asyncio.timeout(timeout):
             while True:
                 with self._producer.waits.expect(self.job_id) as woken:
-                    channel = await self._producer.waits.channel()
+                    channel = await patiently(self._producer.waits.channel)
                     standing = await self._producer.ask(inspect(self._queue, self.job_id, channel))
                     if has_ended(standing):
                         return cast(R, result_of(self.job_id, standing, self._handler))

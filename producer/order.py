@@ -7,7 +7,13 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from monarq.jobs.envelope import content_digest, encode_head
-from monarq.jobs.errors import Conflict, InvalidArguments, PayloadTooLarge
+from monarq.jobs.errors import (
+    Conflict,
+    DefinitionError,
+    InvalidArguments,
+    PayloadTooLarge,
+    StoreUnavailable,
+)
 from monarq.jobs.handler import Call
 from monarq.jobs.identity import is_job_id, new_job_id
 from monarq.jobs.priority import PRIORITIES, Priority
@@ -69,14 +75,18 @@ def prepare(order: Order[R], *, tagged: bool, max_payload_bytes: int) -> Prepare
     Raises:
         InvalidArguments: An option is unusable; the error names it.
         PayloadTooLarge: The encoded job is over the limit.
-        DefinitionError: The queue's name is none.
+        TypeError: What is to be enqueued is no call.
     """
+    if not isinstance(order.call, Call):
+        raise TypeError(f"{order.call!r} cannot be enqueued; make a call of it: handler.of(…)")
     handler = order.call.handler
-    queue = queue_keys(order.queue or handler.policy.queue, tagged=tagged)
+    queue = queue_keys(handler.policy.queue, tagged=tagged) if order.queue is None else _queue(order, tagged)
     priority = handler.policy.priority if order.priority is None else _priority(order)
     digest = None
-    if order.job_id is not None:
-        _check_job_id(order)
+    if order.job_id is None:
+        job_id = queue.id_prefix + new_job_id()
+    else:
+        job_id = _job_id(order, queue)
         digest = content_digest(handler.kind, order.call.arguments)
     head = encode_head(
         handler.kind,
@@ -88,8 +98,14 @@ def prepare(order: Order[R], *, tagged: bool, max_payload_bytes: int) -> Prepare
     )
     if len(head) > max_payload_bytes:
         raise PayloadTooLarge(handler.kind, len(head), max_payload_bytes)
-    job_id = queue.id_prefix + (order.job_id or new_job_id())
     return Prepared(order, queue, Entry(job_id, priority, _due(order), head, digest or ""))
+
+
+def unanswered(error: StoreUnavailable, *prepared: Prepared[Any]) -> StoreUnavailable:
+    """The error for one who asked for these jobs, and cannot know whether they were written."""
+    job_ids = [one.entry.job_id for one in prepared]
+    what = f"job {job_ids[0]} may" if len(job_ids) == 1 else f"some of the {len(job_ids)} jobs may"
+    return StoreUnavailable(f"{error}; {what} exist all the same: enqueue again under the same job_id")
 
 
 class Chunks:
@@ -114,10 +130,19 @@ class Chunks:
         return list(self._open.values())
 
 
+def _queue(order: Order[R], tagged: bool) -> QueueKeys:
+    try:
+        return queue_keys(order.queue or "", tagged=tagged)
+    except (DefinitionError, TypeError) as error:
+        raise _fault(order, "queue", str(error).removeprefix("queue: ")) from None
+
+
 def _due(order: Order[R]) -> timedelta | datetime:
     if order.at is not None:
         if order.delay is not None:
             raise _fault(order, "delay", "give either delay or at")
+        if not isinstance(order.at, datetime):
+            raise _fault(order, "at", f"{order.at!r} is no datetime")
         if order.at.tzinfo is None:
             raise _fault(
                 order, "at", f"{order.at!r} has no time zone; use datetime.now(timezone.utc) and the like"
@@ -127,7 +152,10 @@ def _due(order: Order[R]) -> timedelta | datetime:
 
 
 def _span(order: Order[R], option: str, value: timedelta | float) -> timedelta:
-    span = value if isinstance(value, timedelta) else timedelta(seconds=value)
+    try:
+        span = value if isinstance(value, timedelta) else timedelta(seconds=value)
+    except (TypeError, ValueError, OverflowError):
+        raise _fault(order, option, f"{value!r} is neither a timedelta nor a number of seconds") from None
     if span < _NOW:
         raise _fault(order, option, f"{span} is negative")
     return span
@@ -139,11 +167,13 @@ def _priority(order: Order[R]) -> Priority:
     return Priority(order.priority)
 
 
-def _check_job_id(order: Order[R]) -> None:
-    if order.job_id is not None and not is_job_id(order.job_id):
+def _job_id(order: Order[R], queue: QueueKeys) -> str:
+    if not is_job_id(order.job_id):
         raise _fault(
             order, "job_id", f"{order.job_id!r} is no id; use 1 to 200 of A-Z a-z 0-9 _ . : @ / + - ="
         )
+    # an id that a handle gave has the prefix already
+    return queue.id_prefix + order.job_id.removeprefix(queue.id_prefix)
 
 
 def _fault(order: Order[R], option: str, fault: str) -> InvalidArguments:

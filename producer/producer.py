@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self, TypeVar
 
 from monarq.jobs.errors import JobRejected, StoreUnavailable
 from monarq.jobs.handler import Call, Handler
@@ -19,8 +19,8 @@ from monarq.jobs.store.keys import JOB, QUEUES, QueueKeys, queue_keys
 from monarq.jobs.store.verbs import Request, enqueue
 
 from .handle import JobHandle
-from .order import CHUNK, Chunks, Order, Prepared, prepare
-from .retrying import waits_between_tries
+from .order import CHUNK, Chunks, Order, Prepared, prepare, unanswered
+from .retrying import patiently
 from .waits import Waits
 
 R = TypeVar("R")
@@ -97,7 +97,10 @@ class Producer:
         """
         order = Order(call, delay, at, priority, queue, job_id, expires_in)
         prepared = self._prepare(order)
-        await self._gather(prepared)
+        try:
+            await self._gather(prepared)
+        except StoreUnavailable as error:
+            raise unanswered(error, prepared) from error
         return self._handle(prepared)
 
     async def enqueue_many(
@@ -128,6 +131,10 @@ class Producer:
                 await asyncio.sleep(0)  # the server works on this chunk while we encode the next
         writing += [asyncio.create_task(self._write_within(room, chunk)) for chunk in chunks.rest()]
         for written in await asyncio.gather(*writing, return_exceptions=True):
+            if isinstance(written, StoreUnavailable):
+                raise unanswered(
+                    written, *(one for one in outcomes if isinstance(one, Prepared))
+                ) from written
             if written is not None:
                 raise written
         return [one if isinstance(one, JobRejected) else self._outcome(one) for one in outcomes]
@@ -173,18 +180,11 @@ class Producer:
 
     async def ask(self, request: Request[T]) -> T:
         """Send a request that may be repeated; retries for some seconds while Redis does not answer."""
-        for wait in waits_between_tries():
-            try:
-                return await execute(self._link, request)
-            except StoreUnavailable:
-                if wait is None:
-                    raise
-                await asyncio.sleep(wait)
-        raise AssertionError("the last try returns or raises")
+        return await patiently(lambda: execute(self._link, request))
 
     async def read_envelope(self, job_id: str) -> bytes | None:
         """The job's envelope, if it has not ended."""
-        return cast("bytes | None", await self._link.call("GET", JOB + job_id))
+        return await patiently(lambda: self._link.call("GET", JOB + job_id))
 
     # ---
 
@@ -252,7 +252,7 @@ class Producer:
     async def _write(self, chunk: Sequence[Prepared[Any]]) -> None:
         queue = chunk[0].queue
         if queue not in self._known_queues:
-            await self._link.call("SADD", QUEUES, queue.name)
+            await patiently(lambda: self._link.call("SADD", QUEUES, queue.name))
             self._known_queues.add(queue)
         codes = await self.ask(enqueue(queue, [one.entry for one in chunk]))
         for one, code in zip(chunk, codes, strict=True):

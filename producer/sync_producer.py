@@ -22,8 +22,8 @@ from monarq.jobs.store.verbs import Cancellation, Request, enqueue, inspect
 
 from .cancelling import cancel_request
 from .ending import has_ended, result_of, state_of
-from .order import Chunks, Order, Prepared, prepare
-from .retrying import waits_between_tries
+from .order import Chunks, Order, Prepared, prepare, unanswered
+from .retrying import patiently_sync
 from .sync_waits import SyncWait
 
 R = TypeVar("R")
@@ -67,24 +67,30 @@ class SyncProducer:
     ) -> SyncJobHandle[R]:
         """Write one job; arguments, promises and errors are those of `Producer.enqueue`."""
         prepared = self._prepare(Order(call, delay, at, priority, queue, job_id, expires_in))
-        self._write([prepared])
+        try:
+            self._write([prepared])
+        except StoreUnavailable as error:
+            raise unanswered(error, prepared) from error
         return self._handle(prepared)
 
     def enqueue_many(self, calls: Iterable[Call[Any] | Order[Any]]) -> list[SyncJobHandle[Any] | JobRejected]:
         """Write many jobs in few round trips; see `Producer.enqueue_many`."""
         outcomes: list[Prepared[Any] | JobRejected] = []
         chunks = Chunks()
-        for call in calls:
-            try:
-                one = self._prepare(call if isinstance(call, Order) else Order(call))
-            except JobRejected as rejected:
-                outcomes.append(rejected)
-                continue
-            outcomes.append(one)
-            if chunk := chunks.add(one):
+        try:
+            for call in calls:
+                try:
+                    one = self._prepare(call if isinstance(call, Order) else Order(call))
+                except JobRejected as rejected:
+                    outcomes.append(rejected)
+                    continue
+                outcomes.append(one)
+                if chunk := chunks.add(one):
+                    self._write(chunk)
+            for chunk in chunks.rest():
                 self._write(chunk)
-        for chunk in chunks.rest():
-            self._write(chunk)
+        except StoreUnavailable as error:
+            raise unanswered(error, *(one for one in outcomes if isinstance(one, Prepared))) from error
         return [one if isinstance(one, JobRejected) else self._outcome(one) for one in outcomes]
 
     def job(
@@ -113,26 +119,21 @@ class SyncProducer:
 
     def ask(self, request: Request[T]) -> T:
         """Send a request that may be repeated; retries for some seconds while Redis does not answer."""
-        for wait in waits_between_tries():
-            try:
-                with self._lock:
-                    return execute_sync(self._link.call, request)
-            except StoreUnavailable:
-                if wait is None:
-                    raise
-                time.sleep(wait)
-        raise AssertionError("the last try returns or raises")
+        return patiently_sync(lambda: execute_sync(self._call, request))
 
     def call(self, *command: Any) -> Any:
-        """Send one plain command."""
-        with self._lock:
-            return self._link.call(*command)
+        """Send one plain command that may be repeated."""
+        return patiently_sync(lambda: self._call(*command))
 
     def wait_for_end(self) -> SyncWait:
         """A subscription of its own, for one who waits."""
         return SyncWait(self._address)
 
     # ---
+
+    def _call(self, *command: Any) -> Any:
+        with self._lock:
+            return self._link.call(*command)
 
     def _prepare(self, order: Order[R]) -> Prepared[R]:
         return prepare(
@@ -188,7 +189,7 @@ class SyncJobHandle(Generic[R]):
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._producer.wait_for_end() as wait:
             while True:
-                standing = self._producer.ask(inspect(self._queue, self.job_id, wait.channel()))
+                standing = self._producer.ask(inspect(self._queue, self.job_id, patiently_sync(wait.channel)))
                 if has_ended(standing):
                     return cast(R, result_of(self.job_id, standing, self._handler))
                 wait.for_message(deadline)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from secrets import token_hex
 from typing import Any
 
+from monarq.jobs.errors import StoreUnavailable
 from monarq.jobs.store.address import Address
 from monarq.jobs.store.connection import Connection, connect
 
@@ -21,7 +22,6 @@ class Waits:
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
         self._connection: Connection | None = None
         self._subscribing = asyncio.Lock()
-        self._subscribed: asyncio.Future[None] | None = None
 
     @contextmanager
     def expect(self, job_id: str) -> Iterator[asyncio.Future[None]]:
@@ -45,12 +45,7 @@ class Waits:
         """
         async with self._subscribing:
             if self._connection is None or not self._connection.is_open:
-                self._subscribed = asyncio.get_running_loop().create_future()
-                self._connection = await connect(self._address)
-                self._connection.closed.add_done_callback(self._wake_all)
-                self._connection.subscribe(self._channel, self._told)
-                async with asyncio.timeout(self._address.connect_timeout):
-                    await self._subscribed
+                self._connection = await self._subscribe()
         return self._channel
 
     def close(self) -> None:
@@ -58,12 +53,28 @@ class Waits:
         if self._connection is not None:
             self._connection.close()
 
-    def _told(self, message: list[Any]) -> None:
-        if message[0] == b"subscribe":
-            if self._subscribed is not None and not self._subscribed.done():
-                self._subscribed.set_result(None)
-        elif message[0] == b"message":
-            self._wake(message[2].decode())
+    async def _subscribe(self) -> Connection:
+        connection = await connect(self._address)
+        subscribed = asyncio.get_running_loop().create_future()
+
+        def told(message: list[Any]) -> None:
+            if message[0] == b"message":
+                self._wake(message[2].decode())
+            elif not subscribed.done():
+                subscribed.set_result(None)
+
+        connection.subscribe(self._channel, told)
+        either = (subscribed, connection.closed)
+        try:
+            timeout = self._address.connect_timeout
+            await asyncio.wait(either, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        finally:  # also if who asked has no more time
+            if not subscribed.done():
+                connection.close()
+        if not subscribed.done():
+            raise StoreUnavailable(f"Redis at {self._address} does not answer a subscription")
+        connection.closed.add_done_callback(self._wake_all)
+        return connection
 
     def _wake(self, job_id: str) -> None:
         for future in self._waiting.get(job_id, ()):
@@ -71,7 +82,5 @@ class Waits:
                 future.set_result(None)
 
     def _wake_all(self, _: object) -> None:
-        if self._subscribed is not None and not self._subscribed.done():
-            self._subscribed.cancel()
         for job_id in list(self._waiting):
             self._wake(job_id)
