@@ -75,7 +75,7 @@ def decode_failure(record: bytes) -> Failure:
 def describe(error: BaseException) -> dict[str, str]:
     """Type, message and traceback of an exception, bounded, and safe against a `__str__` that raises."""
     return {
-        "error_type": type(error).__name__,
+        "error_type": clean(type(error).__name__, MAX_MESSAGE_CHARS),
         "message": clean(_text(error), MAX_MESSAGE_CHARS),
         "traceback": clean(_traceback_text(error), MAX_TRACEBACK_CHARS),
     }
@@ -86,7 +86,7 @@ def clean(text: str, limit: int) -> str:
     if len(text) > limit:
         half = limit // 2
         text = f"{text[:half]}\n… {len(text) - 2 * half} characters cut …\n{text[-half:]}"
-    return text.encode("utf-8", "backslashreplace").decode()
+    return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
 
 
 def _text(error: BaseException) -> str:

@@ -11,24 +11,11 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 from .context import JobContext
+from .redaction import Redactor, escape_controls
 
 #: The job that the code which logs is working on.  One variable, set once per attempt: cheaper than binding
 #: each name.
 current_job: ContextVar[JobContext | None] = ContextVar("monarq_current_job", default=None)
-
-_SECRET_WORDS = (
-    "password",
-    "passwd",
-    "secret",
-    "token",
-    "authorization",
-    "api_key",
-    "apikey",
-    "cookie",
-    "credential",
-)
-_PRIVATE_WORDS = ("args", "kwargs", "arguments", "payload", "result", "body")
-_HIDDEN = "[hidden]"
 
 
 def configure(*, level: str = "info", log_format: str = "auto", show_payloads: bool = False) -> None:
@@ -40,17 +27,20 @@ def configure(*, level: str = "info", log_format: str = "auto", show_payloads: b
         show_payloads: Do not hide what looks like arguments or results.
     """
     console = sys.stderr.isatty() if log_format == "auto" else log_format == "console"
-    renderer: Processor = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    # tracebacks without the values of variables, which may be private
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    renderer: Processor = plain if console else structlog.processors.JSONRenderer()
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         add_job,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
-        _hider(_SECRET_WORDS if show_payloads else _SECRET_WORDS + _PRIVATE_WORDS),
+        structlog.processors.format_exc_info,
+        Redactor(show_payloads=show_payloads),
     ]
-    if not console:
-        shared.append(structlog.processors.format_exc_info)
+    if console:
+        shared.append(escape_controls)
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[*shared, renderer],
@@ -91,13 +81,3 @@ def add_job(logger: Any, method: str, event: EventDict) -> EventDict:
         event.setdefault("kind", job.kind)
         event.setdefault("attempt", job.attempt)
     return event
-
-
-def _hider(words: tuple[str, ...]) -> Processor:
-    def hide(logger: Any, method: str, event: EventDict) -> EventDict:
-        for name in event:
-            if any(word in name.lower() for word in words):
-                event[name] = _HIDDEN
-        return event
-
-    return hide
