@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -78,36 +79,56 @@ class Settings(BaseSettings):
     @field_validator("jobs", mode="before")
     @classmethod
     def _read_list(cls, value: Any) -> Any:
-        return (
-            tuple(filter(None, (part.strip() for part in value.split(","))))
-            if isinstance(value, str)
-            else value
-        )
+        return tuple(_parts(value)) if isinstance(value, str) else value
 
     @field_validator("queues", mode="before")
     @classmethod
     def _read_queues(cls, value: Any) -> Any:
         return parse_queues(value) if isinstance(value, str) else value
 
+    @field_validator("queues")
+    @classmethod
+    def _check_queues(cls, queues: dict[str, int]) -> dict[str, int]:
+        return _checked(queues)
+
+    @field_validator("redis_url")
+    @classmethod
+    def _check_redis_url(cls, url: SecretStr) -> SecretStr:
+        check_redis_url(url.get_secret_value())
+        return url
+
+
+def _parts(text: str) -> list[str]:
+    return [part for part in (part.strip() for part in text.split(",")) if part]
+
 
 def parse_queues(text: str) -> dict[str, int]:
     """Read `mail,default` (strict order, weights 0) or `critical=6,default=3`.
 
     Raises:
-        ValueError: A name or a weight is unusable, or only some have a weight.
+        ValueError: A name or a weight is unusable, a name comes twice, or only some have a weight.
     """
     queues: dict[str, int] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
+    for part in _parts(text):
         name, has_weight, weight = part.partition("=")
-        try:
-            check_name("queue", name)
-        except DefinitionError as error:
-            raise ValueError(str(error)) from None
         if has_weight and not (weight.isdecimal() and int(weight) > 0):
             raise ValueError(f"{part!r}: the weight must be a whole number above 0")
+        if name in queues:
+            raise ValueError(f"{name!r} is named twice")
         queues[name] = int(weight) if has_weight else 0
+    return _checked(queues)
+
+
+def _checked(queues: dict[str, int]) -> dict[str, int]:
+    try:
+        for name in queues:
+            check_name("queue", name)
+    except DefinitionError as error:
+        raise ValueError(str(error)) from None
     if not queues:
         raise ValueError("name at least one queue")
+    if min(queues.values()) < 0:
+        raise ValueError("a weight is below 0")
     if len({weight > 0 for weight in queues.values()}) > 1:
         raise ValueError(
             "give all queues a weight (critical=6,default=3), or none (critical,default: strict order)"
@@ -115,35 +136,51 @@ def parse_queues(text: str) -> dict[str, int]:
     return queues
 
 
-def load_settings(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+def check_redis_url(url: str) -> SplitResult:
+    """The parts of a url that may be one of Redis.
+
+    Raises:
+        ValueError: It is not.  The error repeats nothing of it: it may hold a password.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("redis", "rediss", "unix"):
+        raise ValueError("it must begin with redis://, rediss:// or unix://")
+    try:
+        _ = parts.port
+    except ValueError:
+        # Python would quote what it takes for the port: the end of a password with a / in it, say
+        mend = "write / # ? @ and : of a password as %2F %23 %3F %40 and %3A"
+        raise ValueError(f"the port is not a number up to 65535; {mend}") from None
+    return parts
+
+
+def load_settings(**overrides: Any) -> Settings:
     """The settings of this process: `overrides` first (None leaves a setting alone), then the environment.
 
     Raises:
         ConfigError: With all faults at once: bad values, and names under `MONARQ_` that nobody knows.
     """
-    environ = os.environ if environ is None else environ
-    faults = unknown_names(environ)
+    unknown = unknown_names(os.environ)
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
         settings = Settings(**given)
     except ValidationError as error:
-        faults = [_describe(fault) for fault in error.errors(include_url=False)] + faults
-    if faults:
-        raise ConfigError(faults)
-    return settings
+        faults = [_describe(fault) for fault in error.errors(include_url=False)]
+    else:
+        if not unknown:
+            return settings
+        faults = []
+    # outside the `except`, so that no traceback carries the values that pydantic quotes
+    raise ConfigError(faults + unknown)
 
 
 def unknown_names(environ: Mapping[str, str]) -> list[str]:
     """A fault for each name under the prefix that no settings class knows."""
-    from .catalog.settings import (
-        CatalogSettings,  # here, or every import of the settings would load the catalog
-    )
+    # here, or every import of the settings would load the catalog
+    from .catalog.settings import CatalogSettings
 
-    known = (
-        {PREFIX + name.upper() for name in Settings.model_fields}
-        | CatalogSettings.env_names()
-        | _KNOWN_ELSEWHERE
-    )
+    own = {PREFIX + name.upper() for name in Settings.model_fields}
+    known = own | CatalogSettings.env_names() | _KNOWN_ELSEWHERE
     return [
         f"{name}: no such setting{_suggestion(name, known)}"
         for name in sorted(environ)

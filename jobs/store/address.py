@@ -5,11 +5,12 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 from arq.connections import ArqRedis, RedisSettings
 
 from ..errors import ConfigError
+from ..settings import check_redis_url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +53,10 @@ def from_url(url: str) -> Address:
     Raises:
         ConfigError: It is none of these.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("redis", "rediss", "unix"):
-        raise ConfigError([f"redis_url: scheme {parts.scheme!r} is not redis, rediss or unix"])
     try:
-        database = _database(parts.path if parts.scheme != "unix" else "", parse_qs(parts.query))
+        parts = check_redis_url(url)
         port = parts.port or 6379
+        database = _database(parts.path if parts.scheme != "unix" else "", parse_qs(parts.query))
     except ValueError as error:
         raise ConfigError([f"redis_url: {error}"]) from None
     return Address(
@@ -120,7 +119,7 @@ def to_arq(address: Address) -> RedisSettings:
 def _database(path: str, query: dict[str, list[str]]) -> int:
     text = query["db"][0] if "db" in query else path.strip("/")
     if text and not text.isdecimal():
-        raise ValueError(f"database {text!r} is not a number")
+        raise ValueError("the database is not a number")  # the text itself can be the end of a password
     return int(text or 0)
 
 
