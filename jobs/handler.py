@@ -13,7 +13,7 @@ from .errors import DefinitionError
 from .identity import check_name
 from .payload import Arguments, Result
 from .priority import Priority
-from .retry import Backoff, as_backoff, exponential
+from .retry import Backoff, as_backoff, as_span, exponential
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -44,12 +44,17 @@ class Policy:
     def __post_init__(self) -> None:
         check_name("queue", self.queue)
         rules = (
-            (self.max_attempts >= 1, f"max_attempts: {self.max_attempts} is below 1"),
+            (
+                _is_count(self.max_attempts),
+                f"max_attempts: {self.max_attempts!r} is no number of 1 or more",
+            ),
             (self.timeout is None or self.timeout > timedelta(0), f"timeout: {self.timeout} is not positive"),
             (
                 self.keep_result is None or self.keep_result >= timedelta(0),
                 f"keep_result: {self.keep_result} is negative",
             ),
+            (_is_matcher(self.retry_on), f"retry_on: {self.retry_on!r} {_NO_MATCHER}"),
+            (_is_matcher(self.discard_on), f"discard_on: {self.discard_on!r} {_NO_MATCHER}"),
         )
         if faults := [fault for holds, fault in rules if not holds]:
             raise DefinitionError("; ".join(faults))
@@ -64,6 +69,19 @@ def matches(matcher: Matcher, error: BaseException) -> bool:
     if isinstance(matcher, (type, tuple)):
         return isinstance(error, matcher)
     return matcher(error)
+
+
+_NO_MATCHER = "is no exception type, no tuple of them and no function"
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and value >= 1 and value is not True
+
+
+def _is_matcher(value: Any) -> bool:
+    if isinstance(value, type):
+        return issubclass(value, BaseException)
+    return all(map(_is_matcher, value)) if isinstance(value, tuple) else callable(value)
 
 
 class Call(Generic[R_co]):
@@ -100,17 +118,17 @@ class Handler(Generic[P, R]):
         self.policy = policy
         self.arguments = Arguments(kind, function)
         self.result = Result(kind, function)
-        functools.update_wrapper(self, function)
+        functools.update_wrapper(self, function, updated=())
 
-    def of(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
+    def of(self, /, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
         """A call with these arguments, without the context.
 
         Raises:
-            InvalidArguments: They do not fit the signature, or have no JSON form.
+            InvalidArguments: They do not fit the signature, or would not come back from JSON as they are.
         """
         return Call(self, self.arguments.encode(args, kwargs))
 
-    def __call__(self, ctx: Any, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
+    def __call__(self, ctx: Any, /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
         """The plain function: nothing is checked, nothing is enqueued."""
         return self.function(ctx, *args, **kwargs)
 
@@ -154,11 +172,11 @@ def job(
         queue=queue,
         priority=_priority(priority),
         max_attempts=max_attempts,
-        timeout=_span(timeout),
+        timeout=None if timeout is None else as_span(timeout, "timeout"),
         backoff=exponential() if backoff is None else as_backoff(backoff),
         retry_on=retry_on,
         discard_on=discard_on,
-        keep_result=_span(keep_result),
+        keep_result=None if keep_result is None else as_span(keep_result, "keep_result"),
     )
     return lambda function: Handler(kind or function.__qualname__, function, policy)
 
@@ -168,7 +186,3 @@ def _priority(name: str) -> Priority:
         return Priority(name)
     except ValueError:
         raise DefinitionError(f"priority: {name!r} is not one of {', '.join(Priority)}") from None
-
-
-def _span(value: timedelta | float | None) -> timedelta | None:
-    return timedelta(seconds=value) if isinstance(value, (int, float)) else value

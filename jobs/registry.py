@@ -36,9 +36,11 @@ class Registry:
             DefinitionError: The module cannot be imported, or holds no handler.
             DuplicateKind: See `add`.
         """
+        if not all(part.isidentifier() for part in module_name.split(".")):
+            raise DefinitionError(f"{module_name!r} is not the dotted name of a module")
         try:
             module = importlib.import_module(module_name)
-        except ModuleNotFoundError as error:
+        except ImportError as error:
             raise DefinitionError(f"module {module_name!r} cannot be imported: {error}") from error
         found = handlers_in(module)
         if not found:

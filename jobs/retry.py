@@ -5,11 +5,12 @@ A policy is a pure value; the random source is passed in, so that a test can pin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from .errors import DefinitionError
 
@@ -57,10 +58,15 @@ class Exponential:
     jitter: bool
 
     def delay(self, attempt: int, random: Random) -> timedelta:
-        ceiling = min(
-            self.limit.total_seconds(), self.first.total_seconds() * self.factor ** min(attempt - 1, 64)
-        )
+        ceiling = self._ceiling(attempt)
         return timedelta(seconds=random.uniform(0, ceiling) if self.jitter else ceiling)
+
+    def _ceiling(self, attempt: int) -> float:
+        limit = self.limit.total_seconds()
+        try:
+            return min(limit, self.first.total_seconds() * self.factor ** (attempt - 1))
+        except OverflowError:
+            return limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +81,25 @@ class Steps:
 
 @dataclass(frozen=True, slots=True)
 class Custom:
-    """Whatever `function(attempt)` says."""
+    """Whatever `function(attempt)` says, seconds or timedelta; a negative wait is none."""
 
     function: Callable[[int], timedelta | float]
 
     def delay(self, attempt: int, random: Random) -> timedelta:
-        return max(_as_wait(self.function(attempt), "backoff callable"), timedelta(0))
+        wait = self.function(attempt)
+        return max(wait if isinstance(wait, timedelta) else timedelta(seconds=wait), timedelta(0))
+
+
+def as_span(value: Any, name: str) -> timedelta:
+    """A timedelta, or a number of seconds.
+
+    Raises:
+        DefinitionError: It is neither; the error names the option.
+    """
+    try:
+        return value if isinstance(value, timedelta) else timedelta(seconds=value)
+    except (TypeError, ValueError, OverflowError):
+        raise DefinitionError(f"{name}: {value!r} is neither a timedelta nor a number of seconds") from None
 
 
 def fixed(wait: timedelta | float) -> Fixed:
@@ -108,8 +127,8 @@ def exponential(
         limit: The bound never passes this.
         jitter: False waits for the bound itself.
     """
-    if not factor >= 1:
-        raise DefinitionError(f"factor: {factor} is below 1; the waits would shrink")
+    if not _grows(factor):
+        raise DefinitionError(f"factor: {factor!r} is not a number of 1 or more; the waits would shrink")
     return Exponential(_as_wait(first, "first"), factor, _as_wait(limit, "limit"), jitter)
 
 
@@ -119,14 +138,24 @@ def as_backoff(policy: Backoff | Sequence[timedelta | float] | Callable[[int], t
         return policy
     if callable(policy):
         return Custom(policy)
-    waits = tuple(_as_wait(wait, "backoff") for wait in policy)
+    waits = tuple(_as_wait(wait, "backoff") for wait in _listed(policy))
     if not waits:
         raise DefinitionError("backoff: the list is empty; give at least one wait, or fixed(0)")
     return Steps(waits)
 
 
-def _as_wait(value: timedelta | float, name: str) -> timedelta:
-    wait = value if isinstance(value, timedelta) else timedelta(seconds=value)
+def _grows(factor: Any) -> bool:
+    return isinstance(factor, (int, float)) and 1 <= factor < math.inf
+
+
+def _listed(policy: Any) -> Iterable[Any]:
+    if isinstance(policy, str) or not isinstance(policy, Iterable):
+        raise DefinitionError(f"backoff: {policy!r} is no policy, no list of waits and no function")
+    return policy
+
+
+def _as_wait(value: Any, name: str) -> timedelta:
+    wait = as_span(value, name)
     if wait < timedelta(0):
         raise DefinitionError(f"{name}: {wait} is negative")
     return wait
