@@ -13,6 +13,7 @@ producer's clock is ever believed:
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
@@ -25,6 +26,9 @@ from .errors import CorruptRecord
 from .priority import RANKS, Priority
 
 VERSION = 1
+_DIGEST = re.compile("[0-9a-f]{16}")
+#: The year 10000, in ms since the epoch: no clock says more.
+_LATEST_MS = 253_402_300_800_000
 
 
 @dataclass(slots=True)
@@ -39,19 +43,20 @@ class Envelope:
     #: arq's `_job_try`: the attempt to begin with.
     first_attempt: int | None = None
     meta: dict[str, Any] = field(default_factory=dict)
-    #: The members `f`, `a`, `k` and `et` as JSON: the result record repeats them, and need not encode them anew.
+    #: The members `f`, `a`, `k` and `et` as JSON: the result record repeats them, and need not encode them.
     members: bytes = b""
 
     @property
     def priority(self) -> Priority:
         """Where in its queue it waits."""
         name = self.meta.get("p", Priority.NORMAL)
-        return Priority(name) if name in RANKS else Priority.NORMAL
+        return Priority(name) if isinstance(name, str) and name in RANKS else Priority.NORMAL
 
     @property
     def digest(self) -> str | None:
         """Tells same from other content, for ids that the app has chosen."""
-        return self.meta.get("h")
+        digest = self.meta.get("h")
+        return digest if isinstance(digest, str) and _DIGEST.fullmatch(digest) else None
 
     @property
     def expires_ms(self) -> int | None:
@@ -117,7 +122,7 @@ _BEFORE_MEMBERS = b'},"t":null,'
 
 def _members_of(body: bytes) -> bytes:
     end_of_meta = body.find(b"}")
-    if body.startswith(_BEFORE_MEMBERS + b'"f":"', end_of_meta):
+    if body.startswith(_BEFORE_MEMBERS + b'"f":"', end_of_meta) and body.endswith(b"}"):
         return body[end_of_meta + len(_BEFORE_MEMBERS) : -1]
     return b""
 
@@ -138,6 +143,7 @@ def from_document(document: Any) -> Envelope:
         and isinstance(args, (list, tuple))
         and isinstance(kwargs, dict)
         and isinstance(enqueued_ms, int)
+        and 0 <= enqueued_ms < _LATEST_MS
         and isinstance(meta, dict)
         and (first_attempt is None or isinstance(first_attempt, int))
     )
