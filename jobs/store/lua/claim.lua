@@ -169,14 +169,19 @@ local function claim_ready(base, picked, need)
   return more
 end
 
--- Take the lease of one job; false if a worker of arq's holds it.
-local function lease(job, starts)
+-- Take the lease of one job; false if somebody holds it.
+local function lease(base, job, starts)
   local fence = worker .. ':' .. starts
   if job.orphan then
     redis.call('SET', KEY.fence .. job.id, fence, 'PX', fence_ms)
   elseif not redis.call('SET', KEY.fence .. job.id, fence, 'NX', 'PX', fence_ms) then
     if is_foreign(redis.call('GET', KEY.fence .. job.id)) then
       step_aside(job.zset, job.id)
+      return false
+    end
+    local held_until = redis.call('ZSCORE', KEYS[base + 4], job.id)
+    if held_until and tonumber(held_until) > now then
+      redis.call('ZADD', job.zset, 'XX', held_until, job.id) -- arq's abort() has moved a job that runs
       return false
     end
     redis.call('SET', KEY.fence .. job.id, fence, 'PX', fence_ms)
@@ -204,14 +209,14 @@ end
 
 -- The leases of those that could be taken.  `starts` counts the starts that ended without success; only a job that
 -- has had one has the key.
-local function lease_all(picked)
+local function lease_all(base, picked)
   local keys, leased = {}, {}
   for i, job in ipairs(picked) do
     keys[i] = KEY.starts .. job.id
   end
   local starts = redis.call('MGET', unpack(keys))
   for i, job in ipairs(picked) do
-    if lease(job, (starts[i] or 0) + 1) then
+    if lease(base, job, (starts[i] or 0) + 1) then
       leased[#leased + 1] = job
     end
   end
@@ -267,7 +272,7 @@ for queue = 1, queue_count do
   if limit > 0 then
     claim_orphans(base, picked)
     more = claim_ready(base, picked, limit - #picked)
-    local leased = #picked > 0 and lease_all(picked) or picked
+    local leased = #picked > 0 and lease_all(base, picked) or picked
     if #leased > 0 then
       move(base, leased)
       report(queue, leased)
