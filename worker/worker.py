@@ -174,12 +174,14 @@ class Worker(arq.worker.Worker):
             await asyncio.wait([self.main_task], timeout=self._drain_seconds() + 2 * LAST_GRACE)
         await asyncio.gather(*self.job_tasks.values(), return_exceptions=True)
         await self._arq_health.forget()
-        if self.on_shutdown:
-            await self.on_shutdown(self.ctx)
-        for link in self._links:
-            await link.close()
-        await self.pool.aclose(close_connection_pool=True)
-        self._pool = None
+        try:
+            if self.on_shutdown:
+                await self.on_shutdown(self.ctx)
+        finally:
+            for link in self._links:
+                await link.close()
+            await self.pool.aclose(close_connection_pool=True)
+            self._pool = None
 
     def handle_sig(self, signum: Signals) -> None:
         """Stop: the first time within the drain time, the second time at once."""
