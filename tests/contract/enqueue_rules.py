@@ -94,7 +94,7 @@ class EnqueueRules:
     async def test_a_job_holds_its_id_while_anything_is_kept_of_it(
         self, store: Store, verb: Verb | None
     ) -> None:
-        """Running (None) or settled in any way.  The record of its end bears the digest, as it does in life."""
+        """Running (None) or settled in any way.  The record of its end bears the digest, as in life."""
         digest = a_job(content="x").digest
         await store.enqueue(a_job(content="x"))
         [job] = await store.claim()

@@ -34,7 +34,7 @@ class FakeTransport:
             raise error_of(hiredis.ReplyError(str(error))) from None
 
     def _adapted(self, verb: str, *rest: Any) -> tuple[Any, ...]:
-        """Without the first line of a script, its flags: they are Redis 7, and fakeredis takes them for Lua."""
+        """Without the first line of a script: flags, which fakeredis takes for Lua."""
         if verb == "EVAL":
             source: bytes = rest[0]
             plain = source.partition(b"\n")[2]

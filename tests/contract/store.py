@@ -160,7 +160,7 @@ class Store:
         await self.at(job_id, await self.now() - verbs.milliseconds(waited))
 
     async def expire_leases(self, *job_ids: str) -> None:
-        """Let leases have run out: scores are rewritten, since the scripts trust no clock but the server's."""
+        """Let leases have run out: scores are rewritten, for the scripts trust only the server's clock."""
         await self._wait_out_restart_grace()
         past = await self.now() - 1
         for job_id in job_ids:

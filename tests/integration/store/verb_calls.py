@@ -1,0 +1,126 @@
+"""One call of every verb: what stands before it, and what it and its repeat are to answer."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from monarq.jobs.failure import Cause
+from monarq.jobs.priority import Priority
+from monarq.jobs.store import verbs
+from monarq.jobs.store.connection import Link
+from monarq.jobs.store.execute import execute, execute_sync
+from monarq.jobs.store.sync_connection import SyncLink
+from monarq.jobs.store.verbs import Accepted, Cancellation, Letter, Renewal, Request, Verb
+from tests.contract.store import AGEING, LEASE, Store, a_failure, a_job, a_lease, an_end
+
+T = TypeVar("T")
+Ask = Callable[[Request[Any]], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class VerbCall:
+    """One call of a verb.  `answer` and `repeated` are read of the replies to it and to its repeat."""
+
+    prepare: Callable[[Store], Awaitable[Request[Any]]]
+    answer: Any
+    repeated: Any
+    #: Keys that a repeat may write again.
+    rewritten: tuple[str, ...] = ()
+
+
+async def _enqueue(store: Store) -> Request[Any]:
+    await store.enqueue(a_job("b"))
+    return verbs.enqueue(store.queue, [a_job("a"), a_job("b"), a_job("c", due=timedelta(hours=1))])
+
+
+async def _claim(store: Store) -> Request[Any]:
+    await store.enqueue(a_job("a"), a_job("b"), a_job("c"))
+    request = verbs.claim([store.queue], worker="w", nonce="n", limit=2, lease=LEASE, ageing=AGEING)
+    read = request.read
+
+    def names(reply: Any) -> list[tuple[str, int]]:
+        return [(job.job_id, job.starts) for job in read(reply).jobs]
+
+    return Request(request.script, request.keys, request.arguments, names)
+
+
+async def _settle(store: Store) -> Request[Any]:
+    await store.enqueue(*map(a_job, "abcd"))
+    a, b, c, d = await store.claim(4)
+    ends = [
+        an_end(a),
+        an_end(b, Verb.RETRYING, failure=a_failure()),
+        an_end(c, Verb.DEAD, failure=a_failure()),
+        an_end(d, worker="zombie"),
+    ]
+    return verbs.settle(store.queue, ends, worker="w1", nonce="n")
+
+
+async def _renew(store: Store) -> Request[Any]:
+    await store.enqueue(a_job("a"), a_job("b"), a_job("c"))
+    a, b, c = await store.claim(3)
+    await store.cancel("c")
+    return verbs.renew(store.queue, [a_lease(a), a_lease(b, worker="zombie"), a_lease(c)])
+
+
+async def _cancel(store: Store) -> Request[Any]:
+    await store.enqueue(a_job("a"))
+    return verbs.cancel(store.queue, "a", b"{}", 60_000)
+
+
+async def _cancel_running(store: Store) -> Request[Any]:
+    await store.run("a")
+    return verbs.cancel(store.queue, "a", b"{}", 60_000)
+
+
+async def _inspect(store: Store) -> Request[Any]:
+    await store.run("a")
+    request = verbs.inspect(store.queue, "a", "here")
+    read = request.read
+    return Request(request.script, request.keys, request.arguments, lambda reply: read(reply).what)
+
+
+async def _replay(store: Store) -> Request[Any]:
+    await store.bury("a")
+    await store.bury("b")
+    mark = a_failure(0, cause=Cause.REPLAY)
+    letters = [Letter(job_id, Priority.NORMAL, mark) for job_id in ("a", "b", "unknown")]
+    return verbs.replay(store.queue, letters)
+
+
+async def _discard(store: Store) -> Request[Any]:
+    await store.bury("a")
+    await store.bury("b")
+    return verbs.discard(store.queue, ["a", "b", "unknown"])
+
+
+_CREATED, _EXISTS = Accepted.CREATED, Accepted.EXISTS
+_RENEWALS = [Renewal.RENEWED, Renewal.LOST, Renewal.ABORT_ASKED]
+_LEASES = ("arq:queue", "monarq:running:")
+
+CALLS: dict[str, VerbCall] = {
+    "enqueue": VerbCall(_enqueue, [_CREATED, _EXISTS, _CREATED], [_EXISTS] * 3),
+    "claim": VerbCall(_claim, [("a", 1), ("b", 1)], [("a", 1), ("b", 1)]),
+    "settle": VerbCall(_settle, [True, True, True, False], [True, True, True, False]),
+    "renew": VerbCall(_renew, _RENEWALS, _RENEWALS, _LEASES),
+    "cancel": VerbCall(_cancel, Cancellation.CANCELLED, Cancellation.ENDED),
+    "cancel-running": VerbCall(
+        _cancel_running, Cancellation.REQUESTED, Cancellation.REQUESTED, ("arq:abort",)
+    ),
+    "inspect": VerbCall(_inspect, "running", "running"),
+    "replay": VerbCall(_replay, [True, True, False], [False] * 3),
+    "discard": VerbCall(_discard, [True, True, False], [False] * 3),
+}
+
+
+def ask_over(link: Link | SyncLink) -> Ask:
+    """Sends a request over either link; the blocking one blocks a thread of its own."""
+
+    async def ask(request: Request[T]) -> T:
+        if isinstance(link, Link):
+            return await execute(link, request)
+        return await asyncio.to_thread(execute_sync, link.call, request)
+
+    return ask
