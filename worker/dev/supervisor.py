@@ -68,7 +68,7 @@ class Supervisor:
             child.send(signal.SIGTERM)
 
     async def _end(self, keepers: dict[asyncio.Task[int], Child]) -> Iterable[int]:
-        _, late = await asyncio.wait(keepers, timeout=self._patience)
+        _, late = await asyncio.wait(keepers, timeout=self._patience) if keepers else ((), ())
         for keeper in late:
             self._say(f"worker {keepers[keeper].pid} does not end, it is killed")
             keepers[keeper].send(signal.SIGKILL)
