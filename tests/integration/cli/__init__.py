@@ -1,0 +1,1 @@
+"""The real console script, in processes of its own, at a real Valkey."""

@@ -1,0 +1,165 @@
+"""What the store tells of dead letters: whatever lies there is listed, and can be replayed or forgotten."""
+
+import pytest
+
+from monarq.jobs.failure import Cause
+from monarq.jobs.priority import Priority
+from monarq.jobs.store.connection import Link
+from monarq.jobs.store.dead_letters import DeadLetters
+from monarq.jobs.store.keys import DEAD_LETTER, FAILURES, QUEUES, arq_queue_keys, queue_keys
+from monarq.jobs.store.queues import announce, known_queues
+
+from .burial import bury
+
+
+@pytest.fixture
+def dead(link: Link) -> DeadLetters:
+    return DeadLetters(link, actor="ann@desk")
+
+
+async def test_a_letter_tells_what_it_was_and_what_went_wrong(link: Link, dead: DeadLetters) -> None:
+    await bury(link, "a", queue="mail", priority=Priority.HIGH, message="bad")
+    letter = await dead.show("a")
+    assert letter is not None
+    assert (letter.kind, letter.queue, letter.priority) == ("boom", "mail", Priority.HIGH)
+    assert (letter.args, letter.kwargs) == ([], {"text": "x"})
+    assert [(failure.spent, failure.message) for failure in letter.attempts] == [(1, "bad")]
+    assert letter.enqueued_at is not None
+    assert letter.enqueued_at <= letter.died_at
+
+
+async def test_no_letter_is_none(dead: DeadLetters) -> None:
+    assert await dead.show("a") is None
+
+
+async def test_the_newest_of_all_queues_come_first(link: Link, dead: DeadLetters) -> None:
+    for at, (job_id, queue) in enumerate([("a", "default"), ("b", "mail"), ("c", "default")]):
+        await bury(link, job_id, queue=queue)
+        await link.call("ZADD", queue_keys(queue).dead, "XX", 1000 + at, job_id)
+    assert [letter.job_id for letter in await dead.list()] == ["c", "b", "a"]
+    assert [letter.job_id for letter in await dead.list(limit=2)] == ["c", "b"]
+    assert [letter.job_id for letter in await dead.list(queue="mail")] == ["b"]
+
+
+async def test_before_turns_the_page(link: Link, dead: DeadLetters) -> None:
+    for at, job_id in enumerate(["a", "b", "c"]):
+        await bury(link, job_id)
+        await link.call("ZADD", queue_keys("default").dead, "XX", 1000 + at, job_id)
+    [newest] = await dead.list(limit=1)
+    assert [letter.job_id for letter in await dead.list(before=newest.died_at)] == ["b", "a"]
+
+
+async def test_a_kind_is_found_behind_many_others(link: Link, dead: DeadLetters) -> None:
+    await bury(link, "a", kind="rare")
+    await bury(link, *(f"n{number:03}" for number in range(250)))
+    assert [letter.job_id for letter in await dead.list(kind="rare", limit=5)] == ["a"]
+
+
+async def test_a_replayed_letter_is_ready_with_a_fresh_budget(link: Link, dead: DeadLetters) -> None:
+    await bury(link, "a", queue="mail", priority=Priority.HIGH)
+    assert await dead.replay(["a", "nobody"]) == [True, False]
+    assert await dead.show("a") is None
+    assert await link.call("ZSCORE", queue_keys("mail").ranks[Priority.HIGH.rank], "a") is not None
+    last = await link.call("LINDEX", FAILURES + "a", -1)
+    assert last.startswith(b'{"spent":0,"crashes":0,"cause":"replay"')
+    assert b"replayed by ann@desk" in last
+
+
+async def test_an_earlier_replay_stays_with_the_letter(link: Link, dead: DeadLetters) -> None:
+    await bury(link, "a")
+    await dead.replay(["a"])
+    await link.call("ZREM", queue_keys("default").ranks[Priority.NORMAL.rank], "a")
+    await link.call("RENAME", "arq:job:a", DEAD_LETTER + "a")
+    await link.call("ZADD", queue_keys("default").dead, 1, "a")
+    letter = await dead.show("a")
+    assert letter is not None
+    assert [failure.cause for failure in letter.attempts] == [Cause.ERROR, Cause.REPLAY]
+    assert [failure.cause for failure in letter.failures] == [Cause.ERROR]
+
+
+async def test_replay_all_takes_every_letter_of_a_queue_and_kind_and_no_other(
+    link: Link, dead: DeadLetters
+) -> None:
+    await bury(link, *(f"a{number:03}" for number in range(250)), queue="mail")
+    await bury(link, "other_kind", queue="mail", kind="quiet")
+    await bury(link, "other_queue")
+    told: list[int] = []
+    assert await dead.replay_all(queue="mail", kind="boom", on_progress=told.append) == 250
+    assert told[-1] == 250
+    assert {letter.job_id for letter in await dead.list()} == {"other_kind", "other_queue"}
+    assert await dead.replay_all() == 2
+    assert await dead.count() == 0
+
+
+async def test_a_discarded_letter_leaves_nothing_behind(link: Link, dead: DeadLetters) -> None:
+    await bury(link, "a", "b")
+    assert await dead.discard(["a", "nobody"]) == [True, False]
+    assert await dead.count() == 1
+    assert await link.call("EXISTS", DEAD_LETTER + "a", FAILURES + "a", "arq:retry:a") == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\x80\x04pickled",
+        b"\xff\xfe",
+        b"[]",
+        b"{}",
+        b'{"f":1,"a":[],"k":{},"et":1}',
+        b'{"f":"k","a":[],"k":{},"et":1,"m":{"p":[]}}',
+        b'{"f":"k","a":[],"k":{},"et":9999999999999999999}',
+    ],
+)
+async def test_a_letter_that_cannot_be_read_is_listed_with_its_bytes(
+    link: Link, dead: DeadLetters, body: bytes
+) -> None:
+    await bury(link, "a", "b")
+    await link.call("SET", DEAD_LETTER + "a", body)
+    letters = {letter.job_id: letter for letter in await dead.list()}
+    assert set(letters) == {"a", "b"}
+    assert (letters["a"].raw == body) == (letters["a"].fault is not None) == (letters["a"].kind is None)
+    assert letters["a"].as_document()["attempts"]
+    assert letters["b"].fault is None
+
+
+async def test_a_letter_that_is_gone_is_listed_and_can_be_forgotten(link: Link, dead: DeadLetters) -> None:
+    await bury(link, "a")
+    await link.call("DEL", DEAD_LETTER + "a")
+    [letter] = await dead.list()
+    assert letter.fault == "its envelope is gone"
+    assert await dead.discard(["a"]) == [True]
+    assert await dead.count() == 0
+
+
+async def test_failures_that_cannot_be_read_do_not_hide_the_letter(link: Link, dead: DeadLetters) -> None:
+    await bury(link, "a", "b")
+    await link.call("RPUSH", FAILURES + "a", "not json", b'{"cause":"no such cause"}', b"[]")
+    await link.call("DEL", FAILURES + "b")
+    await link.call("SET", FAILURES + "b", "another type")
+    causes = {letter.job_id: [f.cause for f in letter.attempts] for letter in await dead.list()}
+    assert causes["a"] == [Cause.ERROR, Cause.CORRUPTION, Cause.CORRUPTION, Cause.CORRUPTION]
+    assert causes["b"] == [Cause.CORRUPTION]
+
+
+async def test_an_unreadable_letter_can_be_replayed(link: Link, dead: DeadLetters) -> None:
+    await bury(link, "a")
+    await link.call("SET", DEAD_LETTER + "a", b"\x80pickled")
+    assert await dead.replay(["a"]) == [True]
+    assert await link.call("GET", "arq:job:a") == b"\x80pickled"
+
+
+async def test_a_freely_named_queue_of_arqs_is_replayed_into_its_own_zset(
+    link: Link, dead: DeadLetters
+) -> None:
+    await bury(link, "a", queue="freely")
+    await link.call("SREM", QUEUES, "freely")
+    await announce(link, [arq_queue_keys("freely")])
+    assert [keys.name for keys in await known_queues(link, tagged=False)] == ["default", "freely"]
+    assert await dead.replay(["a"]) == [True]
+    assert await link.call("ZSCORE", "freely", "a") is not None
+
+
+async def test_a_strange_entry_in_the_list_of_queues_hides_no_other(link: Link) -> None:
+    await link.call("SADD", QUEUES, "mail", b"\xff", "two words", "")
+    assert [keys.name for keys in await known_queues(link, tagged=False)] == ["default", "mail"]
