@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from reprlib import repr as short_repr
 from typing import Any, TypeGuard
 
 from .errors import DefinitionError
@@ -19,7 +20,7 @@ def check_name(what: str, name: Any) -> str:
     """Return `name`, or raise `DefinitionError` if it cannot name a kind or a queue."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise DefinitionError(
-            f"{what}: {name!r} is not a name; use 1 to 128 of A-Z a-z 0-9 _ . : @ / + -, "
+            f"{what}: {short_repr(name)} is not a name; use 1 to 128 of A-Z a-z 0-9 _ . : @ / + -, "
             "the first of them a letter, a digit or _"
         )
     return name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from reprlib import repr as short_repr
 from typing import Any, Generic, TypeVar
 
 from monarq.jobs.envelope import content_digest, encode_head
@@ -155,7 +156,9 @@ def _span(order: Order[R], option: str, value: timedelta | float) -> timedelta:
     try:
         span = value if isinstance(value, timedelta) else timedelta(seconds=value)
     except (TypeError, ValueError, OverflowError):
-        raise _fault(order, option, f"{value!r} is neither a timedelta nor a number of seconds") from None
+        raise _fault(
+            order, option, f"{short_repr(value)} is neither a timedelta nor a number of seconds"
+        ) from None
     if span < _NOW:
         raise _fault(order, option, f"{span} is negative")
     return span
@@ -163,14 +166,16 @@ def _span(order: Order[R], option: str, value: timedelta | float) -> timedelta:
 
 def _priority(order: Order[R]) -> Priority:
     if order.priority not in PRIORITIES:
-        raise _fault(order, "priority", f"{order.priority!r} is not one of {', '.join(PRIORITIES)}")
+        raise _fault(order, "priority", f"{short_repr(order.priority)} is not one of {', '.join(PRIORITIES)}")
     return Priority(order.priority)
 
 
 def _job_id(order: Order[R], queue: QueueKeys) -> str:
     if not is_job_id(order.job_id):
         raise _fault(
-            order, "job_id", f"{order.job_id!r} is no id; use 1 to 200 of A-Z a-z 0-9 _ . : @ / + - ="
+            order,
+            "job_id",
+            f"{short_repr(order.job_id)} is no id; use 1 to 200 of A-Z a-z 0-9 _ . : @ / + - =",
         )
     # an id that a handle gave has the prefix already
     return queue.id_prefix + order.job_id.removeprefix(queue.id_prefix)
