@@ -179,7 +179,7 @@ async def test_a_handler_that_will_not_stop_cannot_hold_the_worker_up(
     serve: Serve, producer: Producer, client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its job goes back at the end of the drain time, for another worker to run."""
-    monkeypatch.setattr("monarq.worker.worker._LAST_GRACE", 0.2)
+    monkeypatch.setattr("monarq.worker.drain.LAST_GRACE", 0.2)
     release = asyncio.Event()
 
     @job("stuck")
