@@ -102,7 +102,10 @@ def arq_queue_keys(arq_name: str) -> QueueKeys:
     """
     if arq_name == _ARQ_QUEUE:
         return queue_keys(DEFAULT_QUEUE)
-    return _build(check_name("queue", arq_name.removeprefix(f"{_ARQ_QUEUE}:")), arq_name, tagged=False)
+    name = arq_name.removeprefix(f"{_ARQ_QUEUE}:")
+    if name not in (arq_name, DEFAULT_QUEUE):
+        return queue_keys(name)
+    return _build(check_name("queue", name), arq_name, tagged=False)
 
 
 def _build(name: str, arq_name: str, *, tagged: bool) -> QueueKeys:
