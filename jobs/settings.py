@@ -64,7 +64,9 @@ class Settings(BaseSettings):
     read_pickled: bool = False
     #: Put each queue's keys into one slot of a Redis Cluster.  The same in all processes, from the first job.
     hash_tags: bool = False
+    #: The least level that is written.
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    #: One JSON object per line, or lines for people; `auto` is for people on a terminal, else JSON.
     log_format: Literal["auto", "json", "console"] = "auto"
     #: Write a line for each job that succeeds, too.
     log_successes: bool = False
@@ -191,8 +193,10 @@ def unknown_names(environ: Mapping[str, str]) -> list[str]:
 def _suggestion(name: str, known: set[str]) -> str:
     import difflib
 
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+    # without the prefix, which makes any two of them alike
+    words = [word.removeprefix(PREFIX) for word in known]
+    close = difflib.get_close_matches(name.removeprefix(PREFIX), words, n=1)
+    return f"; did you mean {PREFIX}{close[0]}?" if close else ""
 
 
 def _describe(fault: Any) -> str:

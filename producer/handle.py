@@ -46,6 +46,7 @@ class JobHandle(Generic[R]):
 
     @property
     def queue(self) -> str:
+        """The name of the queue in which it was enqueued."""
         return self._queue.name
 
     async def status(self) -> State:

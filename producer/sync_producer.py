@@ -180,6 +180,11 @@ class SyncJobHandle(Generic[R]):
         #: False if the job was there already, from an earlier enqueue under the same id.
         self.created = created
 
+    @property
+    def queue(self) -> str:
+        """The name of the queue in which it was enqueued."""
+        return self._queue.name
+
     def status(self) -> State:
         """The job's state now; see `JobHandle.status`."""
         return state_of(self.job_id, self._producer.ask(inspect(self._queue, self.job_id)))
