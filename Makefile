@@ -46,7 +46,7 @@ check: setup ## Format, lint, types, import contracts, and the rules that hold f
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/ruff check --select TID251 $(ROOMS)
-	$(BIN)/mypy -p monarq -p tests.typing
+	$(BIN)/mypy -p monarq -p demo -p tests.typing
 	$(BIN)/pyright tests/typing
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest --quiet tests/meta
@@ -58,7 +58,7 @@ format: setup ## Format and sort imports in place
 
 .PHONY: demo
 demo: setup ## Start the whole stack and watch it do real work
-	@$(BIN)/monarq demo
+	@$(BIN)/python -m demo
 
 .PHONY: bench
 bench: setup ## Measure Monarq against its peers and write docs/benchmarks.md (long)

@@ -1,0 +1,1 @@
+"""`make demo`: the whole stack at real work, watched live (`python -m demo`)."""
