@@ -16,7 +16,7 @@ HIDDEN = "[hidden]"
 
 #: Hidden wherever they occur in a name.
 _SECRET = re.compile(
-    "password|passwd|passphrase|secret|token|authorization|api_?key|private_?key|cookie|credential",
+    "password|passwd|passphrase|secret|token|authorization|api[_-]?key|private[_-]?key|cookie|credential",
     re.IGNORECASE,
 )
 #: Hidden as words of a name: `args`, `job_args` and `requestBody`, but not `targets`.
