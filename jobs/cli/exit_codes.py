@@ -10,9 +10,9 @@ from ..errors import ConfigError, DefinitionError, InvalidArguments, MonarqError
 class ExitCode(IntEnum):
     """How a command ended."""
 
-    OK = 0
-    FAILURE = 1
-    USAGE = 2
+    OK = 0  #: all went well
+    FAILURE = 1  #: it was done, and the answer is no; or an error that has no code of its own
+    USAGE = 2  #: wrong options, or arguments that do not fit the job's types
     UNAVAILABLE = 69  #: Redis does not answer
     INTERNAL = 70  #: a fault of ours, or an exception of the app's own start-up code
     DRAIN_TIMED_OUT = 75  #: a worker handed back what did not end in time
