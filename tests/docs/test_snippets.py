@@ -1,0 +1,49 @@
+"""Every page's code runs, in order, as a reader would run it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .pages import LANGUAGES, ROOT, Block, blocks, pages
+
+PAGES_WITH_CODE = [page for page in pages() if any(block.language in LANGUAGES for block in blocks(page))]
+
+
+def _name(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("page", PAGES_WITH_CODE, ids=_name)
+def test_the_code_of_a_page_runs_as_written(page: Path, redis_url: str, tmp_path: Path) -> None:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("MONARQ_")}
+    environ["MONARQ_REDIS_URL"] = redis_url
+    environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environ['PATH']}"
+    environ["PYTHONPATH"] = str(ROOT)
+    command = [sys.executable, "-m", "tests.docs.run_page", str(page)]
+    ran = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=110)
+    assert ran.returncode == 0, f"{ran.stdout}\n{ran.stderr}\n{_log_of(tmp_path)}"
+
+
+@pytest.mark.parametrize("page", PAGES_WITH_CODE, ids=_name)
+def test_a_block_that_is_not_run_says_why(page: Path) -> None:
+    skipped = [block for block in blocks(page) if block.directive == "skip"]
+    assert [block.line for block in skipped if not block.detail] == []
+
+
+@pytest.mark.parametrize("page", pages(), ids=_name)
+def test_every_block_names_a_language_that_is_known(page: Path) -> None:
+    known = {*LANGUAGES, "text", "mermaid", "ini", "toml", "json"}
+    assert [f"line {block.line}: {block.language!r}" for block in blocks(page) if _is_odd(block, known)] == []
+
+
+def _is_odd(block: Block, known: set[str]) -> bool:
+    return block.language not in known
+
+
+def _log_of(folder: Path) -> str:
+    log = folder / "background.log"
+    return log.read_text(errors="replace")[-4000:] if log.exists() else ""
