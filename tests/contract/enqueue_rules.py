@@ -103,7 +103,8 @@ class EnqueueRules:
             result = None if verb in (Verb.RETRYING, Verb.DEAD) else record
             await store.settle(an_end(job, verb, result=result, delay=HOUR, failure=a_failure()))
         before = await store.dump()
-        assert await store.enqueue(a_job(content="x"), a_job(content="y")) == [EXISTS, CONFLICT]
+        for content, code in (("x", EXISTS), ("y", CONFLICT)):
+            assert await store.enqueue(a_job(content=content)) == [code]
         assert await store.dump() == before
 
     async def test_an_id_is_free_again_when_nothing_is_kept_of_its_job(self, store: Store) -> None:

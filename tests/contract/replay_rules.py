@@ -5,7 +5,7 @@ import pytest
 from monarq.jobs.failure import Cause
 from monarq.jobs.priority import PRIORITIES, Priority
 from monarq.jobs.store import keys
-from monarq.jobs.store.verbs import Verb
+from monarq.jobs.store.verbs import Accepted, Verb
 
 from .store import Store, a_failure, a_job, an_end
 
@@ -80,4 +80,5 @@ class ReplayRules:
         [job] = await store.claim()
         await store.settle(an_end(job, Verb.DEAD, result=None, failure=a_failure()))
         await store.replay("a")
-        assert [int(code) for code in await store.enqueue(a_job(content="x"), a_job(content="y"))] == [0, -1]
+        assert await store.enqueue(a_job(content="x")) == [Accepted.EXISTS]
+        assert await store.enqueue(a_job(content="y")) == [Accepted.CONFLICT]

@@ -1,0 +1,102 @@
+"""The contract is no paper tiger: a store without one of its guards is caught by at least one rule."""
+
+import inspect
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from hashlib import sha1
+from typing import Any
+
+import pytest
+
+from monarq.jobs.store import scripts
+from monarq.jobs.store.keys import queue_keys
+from monarq.jobs.store.scripts import Script
+
+from .contract import StoreContract
+from .fake import FakeTransport
+from .store import Store
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One script with one place of its source replaced."""
+
+    script: str
+    place: str
+    instead: str
+
+    def apply(self, script: Script) -> Script:
+        source = script.source.decode()
+        assert source.count(self.place) == 1, (
+            f"{self.script}.lua has changed: {self.place!r} is not there once"
+        )
+        mutated = source.replace(self.place, self.instead).encode()
+        return replace(script, source=mutated, sha=sha1(mutated, usedforsecurity=False).hexdigest())
+
+
+MUTANTS = {
+    "settle without its fence": Mutant("settle", "fences[i] ~= ARGV[a + 1] or", "not fences[i] or"),
+    "settle without any fence": Mutant("settle", "fences[i] ~= ARGV[a + 1] or", ""),
+    "settle without its nonce": Mutant("settle", "if kept then", "if false then"),
+    "settle that counts an attempt twice": Mutant("settle", " or recorded[id] then", " then"),
+    "renewal without its fence": Mutant("renew", "fences[i] == ARGV[a + 1]", "fences[i]"),
+    "claim without its nonce": Mutant("claim", "if kept then", "if false then"),
+    "claim without priorities": Mutant("claim", "rank < best_rank or (rank == best_rank and ", "("),
+    "claim without ageing": Mutant("claim", "list.rank - math.floor((now - score) / ageing_ms)", "list.rank"),
+    "claim of what arq runs": Mutant(
+        "claim", "return fence and not string.find(fence, ':', 1, true)", "return false"
+    ),
+    "enqueue without the digest": Mutant("enqueue", "other ~= digest", "false"),
+    "enqueue over dead letters": Mutant("enqueue", "redis.call('EXISTS', unpack(marks)) == 0 and ", ""),
+    "more than one token": Mutant("enqueue", "if redis.call('LLEN', wake) == 0 then", "if true then"),
+    "cancel of what runs": Mutant(
+        "cancel", "if redis.call('EXISTS', KEY.fence .. id) == 1 then", "if false then"
+    ),
+    "replay of other queues": Mutant("replay", "redis.call('ZSCORE', KEYS[7], id) and ", ""),
+    "discard of the living": Mutant("discard", "if codes[i] == 1 then", "if true then"),
+}
+
+
+@pytest.fixture
+async def store() -> AsyncIterator[Store]:
+    async with FakeTransport() as transport:
+        yield Store(transport, transport.client, queue_keys("default"))
+
+
+async def broken_rules(store: Store) -> set[str]:
+    """The rules that do not hold."""
+    found = set()
+    for name, rule in inspect.getmembers(StoreContract, inspect.iscoroutinefunction):
+        for case in cases_of(rule) if name.startswith("test_") else ():
+            await store.call("FLUSHALL")
+            try:
+                await rule(StoreContract(), store, **case)
+            except Exception:  # of whatever sort: a mutant may also break the script itself
+                found.add(name)
+    return found
+
+
+def cases_of(rule: Any) -> list[dict[str, Any]]:
+    """What pytest would call the rule with."""
+    cases: list[dict[str, Any]] = [{}]
+    for mark in getattr(rule, "pytestmark", ()):
+        name, values = mark.args
+        cases = [{**case, name: value} for case in cases for value in values]
+    return cases
+
+
+async def test_the_store_as_it_is_breaks_no_rule(store: Store) -> None:
+    assert await broken_rules(store) == set()
+
+
+@pytest.mark.parametrize("mutant", MUTANTS.values(), ids=MUTANTS)
+async def test_a_store_without_a_guard_breaks_a_rule(
+    store: Store, mutant: Mutant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = scripts.load
+    mutated = mutant.apply(original(mutant.script))
+    monkeypatch.setattr(scripts, "load", lambda name: mutated if name == mutant.script else original(name))
+    broken = await broken_rules(store)
+    assert broken
+    # a script that does not even run would break nearly all
+    assert len(broken) < 30, broken
