@@ -144,15 +144,13 @@ def claim(
             Claimed(
                 queues[reply[at] - 1],
                 reply[at + 1].decode(),
-                reply[at + 2],
+                int(reply[at + 2]),
                 int(reply[at + 3]),
-                int(reply[at + 4]),
-                int(reply[at + 5]),
-                reply[at + 6] == 1,
-                reply[at + 7],
+                *(_FRESH if (past := reply[at + 4]) is None else _read_past(past)),
+                reply[at + 5],
                 now_ms,
             )
-            for at in range(2, len(reply), 8)
+            for at in range(2, len(reply), 6)
         ]
         return Claim(jobs, next_ms / 1000 if next_ms >= 0 else None)
 
@@ -170,6 +168,15 @@ def claim(
         ageing_ms=milliseconds(ageing),
         reply_ms=REPLY_KEPT_MS,
     )
+
+
+#: Spent attempts, crashes and an abort of a job on its first start.
+_FRESH = (0, 0, False)
+
+
+def _read_past(past: bytes) -> tuple[int, int, bool]:
+    spent, crashes, aborted = past.split()
+    return int(spent), int(crashes), aborted == b"1"
 
 
 def fence(worker: str, starts: int) -> str:

@@ -1,5 +1,11 @@
 -- Put before every script by the loader, after the table KEY of the job-key prefixes.
 
+-- Numbers that go into many commands are made text once: for each number that it is given, redis.call prints it and
+-- the command parses it again, which costs more than the command.
+local function text(number)
+  return string.format('%.0f', number)
+end
+
 -- The only clock: the server's, in ms.
 local function now_ms()
   local time = redis.call('TIME')
@@ -61,11 +67,11 @@ local function notify(waiters, ids)
   end
 end
 
--- SET with a time to live in ms; 0 writes nothing, -1 keeps it for ever.
+-- SET with a time to live in ms, given as text; '0' writes nothing, '-1' keeps it for ever.
 local function set_result(id, result, ttl_ms)
-  if ttl_ms > 0 then
-    redis.call('SET', KEY.result .. id, result, 'PX', ttl_ms)
-  elseif ttl_ms < 0 then
+  if ttl_ms == '-1' then
     redis.call('SET', KEY.result .. id, result)
+  elseif ttl_ms ~= '0' then
+    redis.call('SET', KEY.result .. id, result, 'PX', ttl_ms)
   end
 end

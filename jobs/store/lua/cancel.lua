@@ -35,7 +35,7 @@ end
 redis.call('ZREM', KEYS[5], id)
 redis.call('ZREM', KEYS[8], id)
 redis.call('DEL', KEY.job .. id, KEY.starts .. id, KEY.failures .. id)
-set_result(id, ARGV[2], tonumber(ARGV[3]))
+set_result(id, ARGV[2], ARGV[3])
 redis.call('HINCRBY', KEYS[6], 'cancelled', 1)
 notify(KEYS[7], { id })
 return 'cancelled'

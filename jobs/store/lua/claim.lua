@@ -16,8 +16,9 @@ ARGV[6] ageing_ms   int
 ARGV[7] reply_ms    int     how long the reply is kept for a repeat
 
 Returns     {next, now, job, job, ...}, flat.  next: ms until another job is due, 0 if some are due now, -1 if none
-            waits.  now: the clock, ms (0 if no job waits).  A job has 8 fields: queue (1..), id, fence number, visible-at, attempts spent, crashes, abort asked
-            (0 or 1), envelope (nil if it is gone).
+            waits.  now: the clock, ms (0 if no job waits).  A job has 6 fields: queue (1..), id, fence number,
+            visible-at, its past (nil, or "spent crashes abort": attempts spent, crashes, and 1 if its cancellation
+            is asked for), envelope (nil if it is gone).
 Clock       the server's.
 Cost        O(limit * log n) per queue that gives jobs; one command in all if no job waits anywhere.
 Reply lost  repeat it with the same nonce: the same jobs come back, as far as they are still this worker's.
@@ -25,8 +26,8 @@ Reply lost  repeat it with the same nonce: the same jobs come back, as far as th
 local QUEUE_KEYS = 7
 local RESTART_GRACE_MS = 5000
 local queue_count = (#KEYS - 2) / QUEUE_KEYS
-local nonce, worker = ARGV[1], ARGV[2]
-local limit, lease_ms, fence_ms, ageing_ms = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local nonce, worker, worker_colon = ARGV[1], ARGV[2], ARGV[2] .. ':'
+local limit, lease_ms, fence_ms, ageing_ms = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
 
 local reply, rows = { -1, 0 }, {}
 
@@ -42,34 +43,42 @@ if redis.call('EXISTS', unpack(waiting)) == 0 then
 end
 local now = now_ms()
 reply[2] = now
-local lease_end = now + lease_ms
+local lease_end = text(now + lease_ms)
 
-local function budget(id, starts)
-  if starts > 1 then
-    local last = redis.call('LINDEX', KEY.failures .. id, -1)
-    if last then
-      local spent, crashes = string.match(last, '^{"spent":(%d+),"crashes":(%d+)')
-      return spent or '0', crashes or '0'
-    end
+-- attempts spent and crashes, as the last failure tells them
+local function budget(id)
+  local last = redis.call('LINDEX', KEY.failures .. id, -1)
+  if last then
+    local spent, crashes = string.match(last, '^{"spent":(%d+),"crashes":(%d+)')
+    return spent or '0', crashes or '0'
   end
   return '0', '0'
 end
 
+-- what is worth telling of a job that is not on its undisturbed first start
+local function past(id, starts, aborted)
+  if starts == '1' and not aborted then
+    return false
+  end
+  local spent, crashes = budget(id)
+  return spent .. ' ' .. crashes .. ' ' .. (aborted and '1' or '0')
+end
+
+local filled = #reply
 local function add(queue, id, starts, visible_at, body, aborted)
-  local spent, crashes = budget(id, starts)
-  local at = #reply
-  reply[at + 1], reply[at + 2], reply[at + 3], reply[at + 4] = queue, id, starts, visible_at
-  reply[at + 5], reply[at + 6], reply[at + 7], reply[at + 8] = spent, crashes, aborted, body or false
+  reply[filled + 1], reply[filled + 2], reply[filled + 3], reply[filled + 4] = queue, id, starts, visible_at
+  reply[filled + 5], reply[filled + 6] = past(id, starts, aborted), body or false
+  filled = filled + 6
 end
 
 local kept = kept_reply(KEYS[1], nonce)
 if kept then
   reply[1] = 0
   for r = 1, #kept, 4 do
-    local id, starts = kept[r + 1], tonumber(kept[r + 2])
-    if redis.call('GET', KEY.fence .. id) == worker .. ':' .. starts then
+    local id, starts = kept[r + 1], kept[r + 2]
+    if redis.call('GET', KEY.fence .. id) == worker_colon .. starts then
       add(tonumber(kept[r]), id, starts, kept[r + 3], redis.call('GET', KEY.job .. id),
-        redis.call('ZSCORE', KEYS[2], id) and 1 or 0)
+        redis.call('ZSCORE', KEYS[2], id))
     end
   end
   return reply
@@ -118,13 +127,13 @@ local function claim_some_orphans(base, picked)
       redis.call('ZADD', zset, lease_end, id) -- at once, or it would be found again among the ready ones
       local starts = tonumber(redis.call('GET', KEY.starts .. id) or 0) + 1
       redis.call('SET', KEY.starts .. id, starts)
-      local spent, crashes = budget(id, 2)
+      local spent, crashes = budget(id)
       redis.call('RPUSH', KEY.failures .. id, string.format(
         '{"spent":%s,"crashes":%d,"cause":"crash","fence":%d,"worker":%s,"started_ms":0,"ended_ms":%d,' ..
         '"error_type":"","message":"the worker died, froze, or lost its connection","traceback":""}',
         spent, crashes + 1, starts, cjson.encode(string.match(fence or '', '^(.*):') or ''), now))
       redis.call('HINCRBY', KEYS[base + 6], 'crashed', 1)
-      picked[#picked + 1] = { id = id, zset = zset, visible_at = string.format('%.0f', now), orphan = true }
+      picked[#picked + 1] = { id = id, zset = zset, visible_at = text(now), orphan = true }
     end
   end
   return #ids > 0
@@ -144,6 +153,15 @@ local function claim_ready(base, picked, need)
     if #found > 0 then
       lists[#lists + 1] = { rank = rank, zset = KEYS[base + rank], found = found, at = 1 }
     end
+  end
+  if #lists == 1 then -- nearly always: nothing to compare
+    local zset, found = lists[1].zset, lists[1].found
+    local at = #picked
+    for i = 1, math.min(need * 2, #found), 2 do
+      at = at + 1
+      picked[at] = { id = found[i], zset = zset, visible_at = found[i + 1] }
+    end
+    return #found > need * 2
   end
   while need > 0 do
     local best, best_rank, best_score
@@ -171,7 +189,7 @@ end
 
 -- Take the lease of one job; false if somebody holds it.
 local function lease(base, job, starts)
-  local fence = worker .. ':' .. starts
+  local fence = worker_colon .. starts
   if job.orphan then
     redis.call('SET', KEY.fence .. job.id, fence, 'PX', fence_ms)
   elseif not redis.call('SET', KEY.fence .. job.id, fence, 'NX', 'PX', fence_ms) then
@@ -192,13 +210,15 @@ end
 
 local function move(base, jobs)
   local running, by_zset = {}, {}
-  for _, job in ipairs(jobs) do
-    running[#running + 1] = lease_end
-    running[#running + 1] = job.id
-    local moved = by_zset[job.zset] or {}
-    by_zset[job.zset] = moved
-    moved[#moved + 1] = lease_end
-    moved[#moved + 1] = job.id
+  for i, job in ipairs(jobs) do
+    running[2 * i - 1], running[2 * i] = lease_end, job.id
+    local moved = by_zset[job.zset]
+    if not moved then
+      moved = {}
+      by_zset[job.zset] = moved
+    end
+    local at = #moved
+    moved[at + 1], moved[at + 2] = lease_end, job.id
   end
   redis.call('ZADD', KEYS[base + 4], unpack(running))
   for zset, moved in pairs(by_zset) do
@@ -216,7 +236,7 @@ local function lease_all(base, picked)
   end
   local starts = redis.call('MGET', unpack(keys))
   for i, job in ipairs(picked) do
-    if lease(base, job, (starts[i] or 0) + 1) then
+    if lease(base, job, starts[i] and text(starts[i] + 1) or '1') then
       leased[#leased + 1] = job
     end
   end
@@ -237,7 +257,7 @@ local function report(queue, jobs)
       redis.call('PERSIST', KEY.job .. job.id)
       redis.call('PERSIST', KEY.starts .. job.id)
     end
-    local aborted = any_abort and redis.call('ZSCORE', KEYS[2], job.id) and 1 or 0
+    local aborted = any_abort and redis.call('ZSCORE', KEYS[2], job.id)
     add(queue, job.id, job.starts, job.visible_at, body, aborted)
     if not string.find(job.id, '\n', 1, true) then -- an id of arq's may hold anything; such a lease runs out instead
       local at = #rows
@@ -250,7 +270,7 @@ end
 local function next_due(base)
   local first
   for rank = 0, 3 do
-    local head = redis.call('ZRANGEBYSCORE', KEYS[base + rank], '(' .. string.format('%.0f', now), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+    local head = redis.call('ZRANGEBYSCORE', KEYS[base + rank], '(' .. text(now), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
     local score = tonumber(head[2])
     if score and (not first or score < first) then
       first = score

@@ -17,7 +17,8 @@ Cost        O(jobs * log n); keep to some hundreds of jobs.
 Reply lost  repeat it: jobs that exist are left alone.
 ]]
 local now = now_ms()
-local stamp = string.format('%d}', now)
+local now_text = text(now)
+local stamp = now_text .. '}'
 local stride = 5
 local codes, fresh, seen = {}, true, {}
 
@@ -58,15 +59,18 @@ for a = 1, #ARGV, stride do
     if not fresh then
       redis.call('SET', KEY.job .. id, ARGV[a + 3] .. stamp)
     end
-    local score
-    if string.sub(when, 1, 1) == '+' then
-      score = now + tonumber(string.sub(when, 2))
-    else
-      score = math.max(tonumber(when), now)
+    local score, score_text = now, now_text
+    if when ~= '+0' then
+      if string.sub(when, 1, 1) == '+' then
+        score = now + tonumber(string.sub(when, 2))
+      else
+        score = math.max(tonumber(when), now)
+      end
+      score_text = text(score)
     end
     local zset = added[rank + 1]
-    zset[#zset + 1] = score
-    zset[#zset + 1] = id
+    local at = #zset
+    zset[at + 1], zset[at + 2] = score_text, id
     if not earliest or score < earliest then
       earliest = score
     end

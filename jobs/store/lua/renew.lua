@@ -33,7 +33,7 @@ for i, key in ipairs(fence_keys) do
   if fences[i] == ARGV[a + 1] then
     codes[i] = any_abort and redis.call('ZSCORE', KEYS[6], id) and 2 or 1
     redis.call('PEXPIRE', key, lease_ms + tonumber(ARGV[1]))
-    scores[#scores + 1] = now + lease_ms
+    scores[#scores + 1] = text(now + lease_ms)
     scores[#scores + 1] = id
   end
 end

@@ -57,7 +57,7 @@ end
 local function again(id, delay_ms)
   local score = now + delay_ms
   for rank = 1, 4 do
-    redis.call('ZADD', KEYS[rank], 'XX', score, id)
+    redis.call('ZADD', KEYS[rank], 'XX', text(score), id)
   end
   doom(KEY.fence .. id)
   if not earliest or score < earliest then
@@ -94,7 +94,7 @@ for i = 1, #fence_keys do
       again(id, tonumber(ARGV[a + 5]))
     else
       ended[#ended + 1] = id
-      set_result(id, ARGV[a + 3], tonumber(ARGV[a + 4]))
+      set_result(id, ARGV[a + 3], ARGV[a + 4])
       if verb == 'dead' then
         count_start(id, ARGV[a + 1])
         bury(id)
@@ -116,8 +116,9 @@ if #settled > 0 then
   redis.call('ZREM', KEYS[5], unpack(settled))
 end
 if #ended > 0 then
-  for rank = 1, 4 do
-    redis.call('ZREM', KEYS[rank], unpack(ended))
+  local left = #ended - redis.call('ZREM', KEYS[3], unpack(ended)) -- nearly always all are of normal priority
+  for _, rank in ipairs({ 1, 2, 4 }) do
+    left = left > 0 and left - redis.call('ZREM', KEYS[rank], unpack(ended)) or 0
   end
   if redis.call('EXISTS', KEYS[10]) == 1 then
     redis.call('ZREM', KEYS[10], unpack(ended))
