@@ -19,10 +19,10 @@ def state_of(job_id: str, standing: Standing) -> State:
     Raises:
         JobNotFound: It knows nothing of the job.
     """
-    if standing.what == "unknown":
+    if _is_unknown(standing):
         raise JobNotFound(job_id)
-    if standing.what == "ended" and standing.record is not None:
-        return decode_record(standing.record).state
+    if standing.what == "ended":
+        return decode_record(standing.record or b"").state
     return State(standing.what)
 
 
@@ -38,8 +38,10 @@ def result_of(job_id: str, standing: Standing, handler: Handler[..., Any] | None
         JobNotFound: The store knows nothing of the job, or no longer.
         JobFailed: It is a dead letter.
         JobCancelled, JobExpired: It ended so.
+        InvalidResult: It does not fit the handler's return annotation.
+        CorruptRecord: What is recorded cannot be read.
     """
-    if standing.what == "unknown" or (standing.what == "ended" and standing.record is None):
+    if _is_unknown(standing):
         raise JobNotFound(job_id)
     if standing.what == "dead":
         raise _dead(job_id, standing)
@@ -47,6 +49,10 @@ def result_of(job_id: str, standing: Standing, handler: Handler[..., Any] | None
     if record.state is State.SUCCEEDED:
         return record.result if handler is None else handler.result.decode(record.result)
     raise _unsuccessful(job_id, record)
+
+
+def _is_unknown(standing: Standing) -> bool:
+    return standing.what == "unknown" or (standing.what == "ended" and standing.record is None)
 
 
 def _unsuccessful(job_id: str, record: Record) -> Exception:
@@ -68,5 +74,8 @@ def _dead(job_id: str, standing: Standing) -> JobFailed:
         kind = "<unreadable>"
     if standing.record is None:
         return JobFailed(job_id, kind, "", "no failure is recorded")
-    failure = decode_failure(standing.record)
+    try:
+        failure = decode_failure(standing.record)
+    except CorruptRecord as error:  # that it is dead is certain all the same
+        return JobFailed(job_id, kind, "CorruptRecord", str(error))
     return JobFailed(job_id, kind, failure.error_type, failure.message, failure.traceback)
