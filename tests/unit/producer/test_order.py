@@ -1,0 +1,156 @@
+"""From a call and its options to what is written."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from monarq import Order, Priority
+from monarq.jobs.envelope import content_digest
+from monarq.jobs.errors import Conflict, InvalidArguments, JobRejected, PayloadTooLarge, StoreUnavailable
+from monarq.jobs.identity import is_job_id
+from monarq.jobs.store.verbs import Accepted
+from monarq.producer.order import CHUNK, CHUNK_BYTES, Chunks, Prepared, prepare, unanswered
+
+from .kinds import resize, send
+
+LIMIT = 10_000
+
+
+def prepared(*, tagged: bool = False, **options: Any) -> Prepared[Any]:
+    return prepare(Order(resize.of("a.png"), **options), tagged=tagged, max_payload_bytes=LIMIT)
+
+
+def meta_of(one: Prepared[Any]) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(one.entry.head + b"0}")
+    return document["m"]  # type: ignore[no-any-return]
+
+
+def test_what_an_order_leaves_open_comes_from_the_handler() -> None:
+    one = prepared()
+    assert one.queue.name == "media"
+    assert one.entry.priority is Priority.HIGH
+    assert one.entry.due == timedelta(0)
+    assert meta_of(one) == {"v": 1, "q": "media", "p": "high"}
+
+
+def test_what_an_order_says_wins_over_the_handler() -> None:
+    one = prepared(queue="slow", priority="low", expires_in=2.5, delay=timedelta(minutes=1))
+    assert one.queue.name == "slow"
+    assert one.entry.priority is Priority.LOW
+    assert one.entry.due == timedelta(minutes=1)
+    assert meta_of(one) == {"v": 1, "q": "slow", "p": "low", "x": 2500}
+
+
+def test_a_job_gets_an_id_of_its_own_each_time() -> None:
+    order = Order(resize.of("a.png"))
+    ids = {prepare(order, tagged=False, max_payload_bytes=LIMIT).entry.job_id for _ in range(100)}
+    assert len(ids) == 100
+    assert all(map(is_job_id, ids))
+
+
+def test_only_an_app_s_own_id_brings_a_digest() -> None:
+    assert prepared().entry.digest == ""
+    digest = content_digest("image.resize", b'{"path":"a.png"}')
+    assert prepared(job_id="order-7").entry.digest == meta_of(prepared(job_id="order-7"))["h"] == digest
+
+
+def test_ids_of_a_tagged_queue_begin_with_its_tag_once() -> None:
+    assert prepared(tagged=True, job_id="order-7").entry.job_id == "{media}order-7"
+    assert prepared(tagged=True, job_id="{media}order-7").entry.job_id == "{media}order-7"
+    assert prepared(tagged=True).entry.job_id.startswith("{media}")
+
+
+def test_a_point_in_time_is_taken_as_it_is() -> None:
+    at = datetime(2030, 1, 1, tzinfo=UTC)
+    assert prepared(at=at).entry.due is at
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *(("delay", value) for value in (-1, timedelta(-1), "5", float("nan"), float("inf"), 10**400, [])),
+        *(("expires_in", value) for value in (-0.5, timedelta(-1), "5", float("nan"))),
+        *(("at", value) for value in (datetime(2030, 1, 1), "2030-01-01", 5)),  # noqa: DTZ001
+        *(("priority", value) for value in ("urgent", "", 1, [], "NORMAL")),
+        *(("queue", value) for value in ("", "a b", "{a}", "a\n", "*", "x" * 129, 5, [])),
+        *(("job_id", value) for value in ("", "a b", "a\n", "é", "x" * 201, 5, [])),
+    ],
+)
+def test_an_unusable_option_is_named_and_nothing_else(option: str, value: Any) -> None:
+    with pytest.raises(InvalidArguments) as caught:
+        prepared(**{option: value})
+    assert set(caught.value.faults) == {option}
+    assert len(str(caught.value)) < 500
+    assert isinstance(caught.value, JobRejected)
+
+
+def test_delay_and_at_exclude_each_other() -> None:
+    with pytest.raises(InvalidArguments) as caught:
+        prepared(delay=5, at=datetime(2030, 1, 1, tzinfo=UTC))
+    assert caught.value.faults == {"delay": "give either delay or at"}
+
+
+def test_a_job_over_the_limit_is_refused_with_its_size() -> None:
+    with pytest.raises(PayloadTooLarge) as caught:
+        prepare(Order(send.of("ann", "x" * LIMIT)), tagged=False, max_payload_bytes=LIMIT)
+    assert (caught.value.kind, caught.value.limit_bytes) == ("mail.send", LIMIT)
+    assert caught.value.size_bytes > LIMIT
+
+
+def test_the_limit_counts_bytes_and_not_characters() -> None:
+    with pytest.raises(PayloadTooLarge):
+        prepare(Order(send.of("ann", "é" * (LIMIT - 1_000))), tagged=False, max_payload_bytes=LIMIT)
+
+
+@pytest.mark.parametrize("call", [resize, None, "image.resize", resize.function])
+def test_what_is_no_call_is_refused_with_the_mend(call: Any) -> None:
+    with pytest.raises(TypeError, match=r"handler\.of"):
+        prepare(Order(call), tagged=False, max_payload_bytes=LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "job_id", "created"),
+    [
+        (Accepted.CREATED, None, True),
+        (Accepted.CREATED, "order-7", True),
+        (Accepted.EXISTS, "order-7", False),
+        (Accepted.EXISTS, None, True),  # its first reply was lost
+    ],
+)
+def test_created_tells_whether_the_app_s_id_was_new(
+    accepted: Accepted, job_id: str | None, created: bool
+) -> None:
+    one = prepared(job_id=job_id)
+    one.accepted = accepted
+    assert one.created is created
+
+
+def test_an_id_of_another_job_is_a_conflict() -> None:
+    one = prepared(job_id="order-7")
+    one.accepted = Accepted.CONFLICT
+    with pytest.raises(Conflict, match="order-7"):
+        _ = one.created
+
+
+def test_who_cannot_know_is_told_that_the_job_may_exist() -> None:
+    one = prepared(job_id="order-7")
+    assert "job order-7 may exist" in str(unanswered(StoreUnavailable("no answer"), one))
+    assert "some of the 2 jobs may exist" in str(unanswered(StoreUnavailable("no answer"), one, one))
+
+
+def test_a_chunk_is_of_one_queue_and_bounded_in_jobs() -> None:
+    chunks = Chunks()
+    orders = [prepared(queue=name) for _ in range(CHUNK) for name in ("a", "b")]
+    full = [chunk for one in orders if (chunk := chunks.add(one))]
+    assert [len(chunk) for chunk in full] == [CHUNK, CHUNK]
+    assert chunks.rest() == []
+    assert all(len({one.queue for one in chunk}) == 1 for chunk in full)
+
+
+def test_a_chunk_is_bounded_in_bytes() -> None:
+    chunks = Chunks()
+    large = prepare(Order(send.of("ann", "x" * 400_000)), tagged=False, max_payload_bytes=CHUNK_BYTES)
+    assert [bool(chunks.add(large)) for _ in range(4)] == [False, False, True, False]
+    assert chunks.rest() == [[large]]
