@@ -72,6 +72,7 @@ local function set_result(id, result, ttl_ms)
   if ttl_ms == '-1' then
     redis.call('SET', KEY.result .. id, result)
   elseif ttl_ms ~= '0' then
-    redis.call('SET', KEY.result .. id, result, 'PX', ttl_ms)
+    -- GET, since the nil of a key that was not there is cheaper for Lua than the table of an OK
+    redis.call('SET', KEY.result .. id, result, 'PX', ttl_ms, 'GET')
   end
 end

@@ -192,8 +192,12 @@ local function lease(base, job, starts)
   local fence = worker_colon .. starts
   if job.orphan then
     redis.call('SET', KEY.fence .. job.id, fence, 'PX', fence_ms)
-  elseif not redis.call('SET', KEY.fence .. job.id, fence, 'NX', 'PX', fence_ms) then
-    if is_foreign(redis.call('GET', KEY.fence .. job.id)) then
+    job.starts = starts
+    return true
+  end
+  local held = redis.call('SET', KEY.fence .. job.id, fence, 'NX', 'GET', 'PX', fence_ms)
+  if held then
+    if is_foreign(held) then
       step_aside(job.zset, job.id)
       return false
     end
