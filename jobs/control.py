@@ -10,11 +10,13 @@ class Retry(RuntimeError):
 
     Args:
         defer: Seconds or a timedelta.  None leaves it to the job's backoff policy.
+        reason: What went wrong; kept with the job.
     """
 
-    def __init__(self, defer: float | timedelta | None = None) -> None:
+    def __init__(self, defer: float | timedelta | None = None, reason: str = "") -> None:
         self.defer = timedelta(seconds=defer) if isinstance(defer, (int, float)) else defer
-        super().__init__("retry" if self.defer is None else f"retry in {self.defer.total_seconds():g} s")
+        when = "retry" if self.defer is None else f"retry in {self.defer.total_seconds():g} s"
+        super().__init__(f"{when}: {reason}" if reason else when)
 
 
 class Discard(Exception):

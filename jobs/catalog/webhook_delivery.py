@@ -148,7 +148,7 @@ def _judge(response: httpx.Response, text: str) -> None:
     if status in _MAY_NAME_A_TIME:
         wait = retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
         if wait is not None:
-            raise Retry(defer=wait)
+            raise Retry(defer=wait, reason=f"the receiver answered {said}")
     if status >= 500 or status in _PASSING:
         raise DeliveryFailed(f"the receiver answered {said}")
     if 300 <= status < 400:

@@ -7,6 +7,7 @@ import os
 import shlex
 import signal
 import sys
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -115,4 +116,5 @@ def _greet(valkey: EmbeddedValkey, modules: str, workers: int) -> None:
 def _print(name: str, number: int, line: str) -> None:
     label = f"{name:<8} |"
     colour = _COLOURS[number % len(_COLOURS)]
-    print(f"{typer.style(label, fg=colour) if sys.stdout.isatty() else label} {line}", flush=True)
+    with suppress(OSError):  # who listened is gone; the processes must be kept and stopped all the same
+        print(f"{typer.style(label, fg=colour) if sys.stdout.isatty() else label} {line}", flush=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 #: Longer than the drain time: a worker then still hands back, and records, what did not end.
 GRACE_SECONDS = 5.0
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def exit_code(code: int) -> int:
@@ -18,13 +19,13 @@ def exit_code(code: int) -> int:
 
 
 def on_stop_signals(act: Callable[[], None]) -> Callable[[], None]:
-    """Call `act` at every SIGTERM and SIGINT; the returned function stops listening."""
+    """Call `act` at SIGTERM, SIGINT and SIGHUP (a closed terminal), until the returned function is called."""
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, act)
 
     def remove() -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _STOP_SIGNALS:
             loop.remove_signal_handler(number)
 
     return remove

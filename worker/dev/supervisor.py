@@ -60,10 +60,9 @@ class Supervisor:
 
     def stop(self) -> None:
         """Tell the workers to finish; the second time, to hand back what runs."""
-        self._say(
-            "handing back what runs" if self._stopping.is_set() else "stopping: the workers finish what runs"
-        )
+        again = self._stopping.is_set()
         self._stopping.set()
+        self._say("handing back what runs" if again else "stopping: the workers finish what runs")
         for child in self._workers.values():
             child.send(signal.SIGTERM)
 
