@@ -1,0 +1,1 @@
+"""Random walks through the store, each step compared with a small model."""

@@ -1,0 +1,113 @@
+"""The store as it lies there, read in one call."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from monarq.jobs.failure import Failure, decode_failure
+from monarq.jobs.store import keys
+from monarq.jobs.store.keys import QueueKeys
+from monarq.jobs.store.sync_connection import SyncLink
+
+_LOOK = """
+local found = {}
+for i, id in ipairs(ARGV) do
+  local job = {}
+  for zset = 1, 7 do
+    job[zset] = redis.call('ZSCORE', KEYS[zset], id)
+  end
+  job[8] = redis.call('EXISTS', 'arq:job:' .. id)
+  job[9] = redis.call('EXISTS', 'monarq:dead-letter:' .. id)
+  job[10] = redis.call('EXISTS', 'arq:result:' .. id)
+  job[11] = redis.call('GET', 'arq:in-progress:' .. id)
+  job[12] = redis.call('GET', 'arq:retry:' .. id)
+  job[13] = redis.call('LRANGE', 'monarq:failures:' .. id, 0, -1)
+  job[14] = redis.call('HEXISTS', KEYS[8], id)
+  found[i] = job
+end
+local sizes = {}
+for zset = 1, 7 do
+  sizes[zset] = redis.call('ZCARD', KEYS[zset])
+end
+local time = redis.call('TIME')
+return { found, sizes, redis.call('LLEN', KEYS[9]), redis.call('HGETALL', KEYS[10]), time[1], time[2] }
+"""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Every trace of one job."""
+
+    #: Visible-at, ms, by rank; a job that waits or runs has exactly one.
+    ranks: dict[int, int]
+    lease_end: int | None
+    is_listed_dead: bool
+    abort_asked: bool
+    has_envelope: bool
+    has_letter: bool
+    has_result: bool
+    fence: str
+    has_counter: bool
+    failures: list[Failure]
+    is_waited_for: bool
+
+
+@dataclass(frozen=True)
+class Glance:
+    """All jobs that were asked for, and the queue."""
+
+    jobs: dict[str, Seen]
+    #: Members of the zsets: of all four ranks, of those that run, of the dead, of those to be stopped.
+    waiting_or_running: int
+    running: int
+    dead: int
+    aborted: int
+    tokens: int
+    stats: dict[str, int]
+    now: int
+
+
+def look(link: SyncLink, queue: QueueKeys, job_ids: list[str]) -> Glance:
+    """Read all of it at one moment."""
+    zsets = (*queue.ranks, queue.running, queue.dead, queue.abort)
+    found, sizes, tokens, stats, seconds, micros = link.call(
+        "EVAL", _LOOK, 10, *zsets, queue.waiters, queue.wake, queue.stats, *job_ids
+    )
+    return Glance(
+        jobs={job_id: _seen(raw) for job_id, raw in zip(job_ids, found, strict=True)},
+        waiting_or_running=sum(sizes[:4]),
+        running=sizes[4],
+        dead=sizes[5],
+        aborted=sizes[6],
+        tokens=tokens,
+        stats={name.decode(): int(count) for name, count in zip(stats[::2], stats[1::2], strict=True)},
+        now=int(seconds) * 1000 + int(micros) // 1000,
+    )
+
+
+def _seen(raw: list[Any]) -> Seen:
+    return Seen(
+        ranks={rank: int(score) for rank, score in enumerate(raw[:4]) if score is not None},
+        lease_end=None if raw[4] is None else int(raw[4]),
+        is_listed_dead=raw[5] is not None,
+        abort_asked=raw[6] is not None,
+        has_envelope=raw[7] == 1,
+        has_letter=raw[8] == 1,
+        has_result=raw[9] == 1,
+        fence="" if raw[10] is None else raw[10].decode(),
+        has_counter=raw[11] is not None,
+        failures=[decode_failure(record) for record in raw[12]],
+        is_waited_for=raw[13] == 1,
+    )
+
+
+def set_back(link: SyncLink, queue: QueueKeys, job_id: str) -> None:
+    """Let the time of a job that waits have come, or the lease of one that runs have ended."""
+    seconds, micros = link.call("TIME")
+    score = int(seconds) * 1000 + int(micros) // 1000 - 1
+    for zset in (*queue.ranks, queue.running):
+        link.call("ZADD", zset, "XX", score, job_id)
+
+
+def drop_result(link: SyncLink, job_id: str) -> None:
+    """Let the time for which a result is kept have passed."""
+    link.call("DEL", keys.RESULT + job_id)

@@ -1,0 +1,193 @@
+"""What the store must do, said in plain Python: no scores, no keys, no Lua."""
+
+from dataclasses import dataclass, field
+
+from monarq.jobs.priority import Priority
+from monarq.jobs.state import FINAL, State, may_move
+from monarq.jobs.store.verbs import Accepted, Cancellation, Renewal, Verb
+
+WAITING = frozenset({State.SCHEDULED, State.READY, State.RETRYING})
+
+
+class IllegalMove(AssertionError):
+    """The walk has left the table of transitions."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What a worker believes to own: one start of one job."""
+
+    job_id: str
+    worker: str
+    number: int
+    #: Attempts spent and crashes before this one.
+    spent: int
+    crashes: int
+
+
+@dataclass
+class Job:
+    """One job; forgotten when `Model` holds it no more."""
+
+    job_id: str
+    priority: Priority
+    content: str
+    state: State
+    starts: int = 0
+    #: Who runs it now.
+    owner: str = ""
+    #: Its lease ran out, and nobody has claimed it yet.
+    is_lapsed: bool = False
+    abort_asked: bool = False
+    is_waited_for: bool = False
+    has_result: bool = False
+    failures: int = 0
+    spent: int = 0
+    crashes: int = 0
+
+    def move(self, target: State) -> None:
+        """Go to another state.
+
+        Raises:
+            IllegalMove: jobs/state.py does not know such a step.
+        """
+        if not may_move(self.state, target):
+            raise IllegalMove(f"{self.job_id}: {self.state} -> {target}")
+        self.state = target
+
+    @property
+    def is_claimable(self) -> bool:
+        return self.state is State.READY or self.is_lapsed
+
+    def is_owned_by(self, attempt: Attempt) -> bool:
+        """Whether what the worker believes is true."""
+        return self.state is State.RUNNING and (self.owner, self.starts) == (attempt.worker, attempt.number)
+
+    @property
+    def standing(self) -> str:
+        """What a look at the job tells."""
+        if self.is_lapsed:
+            return "ready"
+        if self.state is State.DEAD and not self.has_result:
+            return "dead"
+        return "ended" if self.state in FINAL else str(self.state)
+
+
+@dataclass
+class Model:
+    """One queue."""
+
+    jobs: dict[str, Job] = field(default_factory=dict)
+    stats: dict[str, int] = field(default_factory=dict)
+
+    def count(self, name: str, number: int = 1) -> None:
+        if number:
+            self.stats[name] = self.stats.get(name, 0) + number
+
+    def enqueue(self, job_id: str, priority: Priority, content: str, *, is_due: bool) -> Accepted:
+        known = self.jobs.get(job_id)
+        if known is not None:
+            return Accepted.EXISTS if known.content == content else Accepted.CONFLICT
+        state = State.READY if is_due else State.SCHEDULED
+        self.jobs[job_id] = Job(job_id, priority, content, state)
+        self.count("enqueued")
+        return Accepted.CREATED
+
+    def start(self, job_id: str, worker: str) -> Attempt:
+        """Somebody has claimed the job."""
+        job = self.jobs[job_id]
+        if job.is_lapsed:
+            job.move(State.READY)
+            job.failures += 1
+            job.crashes += 1
+            self.count("crashed")
+        job.move(State.RUNNING)
+        job.starts += 1
+        job.owner, job.is_lapsed = worker, False
+        self.count("started")
+        return Attempt(job_id, worker, job.starts, job.spent, job.crashes)
+
+    def settle(
+        self, attempt: Attempt, verb: Verb, *, is_late: bool, is_told: bool, keeps_result: bool
+    ) -> bool:
+        """An attempt has ended; `is_late` if it is to run again later, `is_told` if it brings a failure."""
+        job = self.jobs.get(attempt.job_id)
+        if job is None or not job.is_owned_by(attempt):
+            self.count("refused")
+            return False
+        self.count(verb)
+        job.owner, job.is_lapsed = "", False
+        if is_told:
+            job.failures += 1
+            job.spent = attempt.spent + (verb is not Verb.RELEASED)
+        if verb in (Verb.RETRYING, Verb.RELEASED):
+            self._again(job, is_late=is_late)
+        else:
+            self._end(job, State(verb), keeps_result=keeps_result)
+        return True
+
+    def renew(self, attempt: Attempt) -> Renewal:
+        job = self.jobs.get(attempt.job_id)
+        if job is None or not job.is_owned_by(attempt):
+            return Renewal.LOST
+        job.is_lapsed = False
+        return Renewal.ABORT_ASKED if job.abort_asked else Renewal.RENEWED
+
+    def cancel(self, job_id: str, *, keeps_result: bool) -> Cancellation:
+        job = self.jobs.get(job_id)
+        if job is None:
+            return Cancellation.UNKNOWN
+        if job.state in FINAL:
+            return Cancellation.ENDED
+        if job.state is State.RUNNING:
+            job.abort_asked = True
+            return Cancellation.REQUESTED
+        self.count("cancelled")
+        self._end(job, State.CANCELLED, keeps_result=keeps_result)
+        return Cancellation.CANCELLED
+
+    def replay(self, job_id: str, priority: Priority) -> bool:
+        job = self.jobs.get(job_id)
+        if job is None or job.state is not State.DEAD:
+            return False
+        job.move(State.READY)
+        job.priority = priority
+        job.has_result = False
+        job.failures += 1
+        job.spent = job.crashes = 0
+        self.count("replayed")
+        return True
+
+    def discard(self, job_id: str) -> bool:
+        job = self.jobs.get(job_id)
+        if job is None or job.state is not State.DEAD:
+            return False
+        del self.jobs[job_id]
+        self.count("discarded")
+        return True
+
+    def ripen(self, job_id: str) -> None:
+        """Its time has come."""
+        self.jobs[job_id].move(State.READY)
+
+    def forget_result(self, job_id: str) -> None:
+        """The time for which its result is kept has passed."""
+        job = self.jobs[job_id]
+        job.has_result = False
+        if job.state is not State.DEAD:
+            del self.jobs[job_id]
+
+    def _again(self, job: Job, *, is_late: bool) -> None:
+        if not is_late:
+            job.move(State.READY)
+        else:
+            job.move(State.RETRYING if job.failures else State.SCHEDULED)
+
+    def _end(self, job: Job, state: State, *, keeps_result: bool) -> None:
+        job.move(state)
+        job.abort_asked = job.is_waited_for = False
+        job.has_result = keeps_result
+        if state is not State.DEAD:
+            job.failures = 0
+            if not keeps_result:
+                del self.jobs[job.job_id]

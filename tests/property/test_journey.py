@@ -1,0 +1,427 @@
+"""Any order of calls, repeats, crashes and late comers: the store does what the model does.
+
+`PROPERTY_EXAMPLES=5000` takes that many walks, new ones each time; else they are the same few each time.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from secrets import token_hex
+from typing import ClassVar, TypeVar
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from monarq.jobs.failure import Cause, Failure
+from monarq.jobs.priority import PRIORITIES, Priority
+from monarq.jobs.state import FINAL, State
+from monarq.jobs.store import verbs
+from monarq.jobs.store.address import from_url
+from monarq.jobs.store.execute import execute_sync
+from monarq.jobs.store.keys import queue_keys
+from monarq.jobs.store.sync_connection import SyncLink
+from monarq.jobs.store.verbs import Claim, End, Lease, Letter, Request, Verb
+from tests.contract.store import LEASE, RESTART_GRACE_SECONDS, a_job
+
+from .glance import Glance, Seen, drop_result, look, set_back
+from .model import WAITING, Attempt, Job, Model
+
+T = TypeVar("T")
+
+JOB_IDS = [f"j{n}" for n in range(5)]
+WORKERS = ["w1", "w2", "w3"]
+NO_AGEING = timedelta(days=1)
+LATER = timedelta(hours=1)
+KEPT_MS = 3_600_000
+#: Attempts that workers remember, ended or lost ones too.
+REMEMBERED = 8
+
+some_job = st.sampled_from(JOB_IDS)
+some_jobs = st.lists(some_job, min_size=1, max_size=3)
+some_worker = st.sampled_from(WORKERS)
+some_priority = st.sampled_from(PRIORITIES)
+#: Which of the remembered attempts, counted from the latest.
+some_attempts = st.lists(st.integers(0, REMEMBERED - 1), min_size=1, max_size=3, unique=True)
+sometimes = st.integers(0, 3).map(lambda n: n == 0)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """An entry of an enqueue."""
+
+    job_id: str
+    priority: Priority
+    content: str
+    is_due: bool
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How an attempt is said to have ended."""
+
+    verb: Verb
+    is_late: bool
+    is_told: bool
+    keeps_result: bool
+
+
+some_wishes = st.lists(
+    st.builds(Wish, some_job, some_priority, st.sampled_from("xxxy"), st.booleans()), min_size=1, max_size=4
+)
+some_endings = st.builds(Ending, st.sampled_from(Verb), st.booleans(), st.booleans(), st.booleans())
+
+
+@dataclass
+class WorkerMemory:
+    """What one worker knows; a crash wipes it."""
+
+    attempts: list[Attempt] = field(default_factory=list)
+    last_claim: Request[Claim] | None = None
+    last_settle: tuple[Request[list[bool]], list[bool]] | None = None
+
+    def pick(self, places: list[int]) -> list[Attempt]:
+        recent = self.attempts[-REMEMBERED:]
+        return [recent[-1 - place] for place in places if place < len(recent)]
+
+
+class Journey(RuleBasedStateMachine):
+    """One queue, a handful of ids, three workers."""
+
+    link: ClassVar[SyncLink]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queue = queue_keys("default")
+        self.model = Model()
+        self.workers = {name: WorkerMemory() for name in WORKERS}
+        self.highest_fence: dict[str, int] = {}
+
+    def ask(self, request: Request[T]) -> T:
+        return execute_sync(self.link.call, request)
+
+    def glance(self) -> Glance:
+        return look(self.link, self.queue, JOB_IDS)
+
+    def has(self, is_so: Callable[[Job], bool]) -> bool:
+        return any(map(is_so, self.model.jobs.values()))
+
+    @initialize()
+    def empty(self) -> None:
+        self.link.call("FLUSHALL")
+
+    # --- producers
+
+    @rule(wishes=some_wishes)
+    def enqueue(self, wishes: list[Wish]) -> None:
+        entries = [
+            a_job(
+                wish.job_id,
+                priority=wish.priority,
+                content=wish.content,
+                due=timedelta(0) if wish.is_due else LATER,
+            )
+            for wish in wishes
+        ]
+        expected = [self.model.enqueue(w.job_id, w.priority, w.content, is_due=w.is_due) for w in wishes]
+        assert self.ask(verbs.enqueue(self.queue, entries)) == expected
+
+    @rule(job_id=some_job, keeps_result=st.booleans())
+    def cancel(self, job_id: str, keeps_result: bool) -> None:
+        result = self.record_of(job_id)
+        expected = self.model.cancel(job_id, keeps_result=keeps_result)
+        request = verbs.cancel(self.queue, job_id, result, KEPT_MS if keeps_result else 0)
+        assert self.ask(request) is expected
+
+    @rule(job_id=some_job)
+    def wait_for(self, job_id: str) -> None:
+        job = self.model.jobs.get(job_id)
+        if job is not None and job.state not in FINAL:
+            job.is_waited_for = True
+        standing = self.ask(verbs.inspect(self.queue, job_id, "channel"))
+        assert standing.what == (job.standing if job else "unknown")
+
+    # --- workers
+
+    @rule(worker=some_worker, limit=st.integers(1, 4))
+    def claim(self, worker: str, limit: int) -> None:
+        request = verbs.claim(
+            [self.queue], worker=worker, nonce=token_hex(4), limit=limit, lease=LEASE, ageing=NO_AGEING
+        )
+        self.workers[worker].last_claim = request
+        self.claim_anew(worker, request, limit)
+
+    def claim_anew(self, worker: str, request: Request[Claim], limit: int) -> None:
+        claimable = self.in_order(self.glance())
+        claim = self.ask(request)
+        assert [job.job_id for job in claim.jobs] == claimable[:limit]
+        if len(claimable) > limit:
+            assert claim.next_due == 0
+            assert self.glance().tokens == 1
+        for job in claim.jobs:
+            abort_asked = self.model.jobs[job.job_id].abort_asked
+            attempt = self.model.start(job.job_id, worker)
+            assert (job.starts, job.spent, job.crashes) == (attempt.number, attempt.spent, attempt.crashes)
+            assert job.abort_asked == abort_asked
+            assert job.starts > self.highest_fence.get(job.job_id, 0), "a fence has gone back"
+            self.highest_fence[job.job_id] = job.starts
+            self.workers[worker].attempts.append(attempt)
+
+    def in_order(self, glance: Glance) -> list[str]:
+        """What may be claimed: orphans by the end of their lease, then the ready ones by priority."""
+        lapsed = [job.job_id for job in self.model.jobs.values() if job.is_lapsed]
+        ready = [job.job_id for job in self.model.jobs.values() if job.state is State.READY]
+        lapsed.sort(key=lambda job_id: (glance.jobs[job_id].lease_end, job_id))
+        ready.sort(key=lambda job_id: (*next(iter(glance.jobs[job_id].ranks.items())), job_id))
+        return lapsed + ready
+
+    @rule(worker=some_worker)
+    def repeat_claim(self, worker: str) -> None:
+        """Its reply was lost.  What is still the worker's comes back; if that was nothing, it claims anew."""
+        request = self.workers[worker].last_claim
+        if request is None:
+            return
+        nonce, limit = request.arguments[0], request.arguments[2]
+        kept = self.link.call("GET", request.keys[0]) or b""
+        if not kept.startswith(nonce.encode() + b"\n"):
+            self.claim_anew(worker, request, limit)
+            return
+        given = kept.decode().split("\n")[1:]
+        numbers = {(given[at + 1], int(given[at + 2])) for at in range(0, len(given), 4)}
+        still = {
+            (job.job_id, job.starts)
+            for job in self.model.jobs.values()
+            if job.owner == worker and (job.job_id, job.starts) in numbers
+        }
+        claim = self.ask(request)
+        assert {(job.job_id, job.starts) for job in claim.jobs} == still
+        for job in claim.jobs:
+            known = self.model.jobs[job.job_id]
+            assert (job.spent, job.crashes) == (known.spent, known.crashes)
+            assert job.abort_asked == known.abort_asked
+
+    @rule(worker=some_worker, places=some_attempts, endings=st.lists(some_endings, min_size=3, max_size=3))
+    def settle(self, worker: str, places: list[int], endings: list[Ending]) -> None:
+        """Of whatever the worker believes to own: some of it may be another's by now, or have ended."""
+        memory = self.workers[worker]
+        ends, expected = [], []
+        for attempt, ending in zip(memory.pick(places), endings, strict=False):
+            ends.append(self.end_of(attempt, ending))
+            is_told = ends[-1].failure is not None
+            expected.append(
+                self.model.settle(
+                    attempt,
+                    ending.verb,
+                    is_late=ending.is_late,
+                    is_told=is_told,
+                    keeps_result=ending.keeps_result,
+                )
+            )
+        if ends:
+            request = verbs.settle(self.queue, ends, worker=worker, nonce=token_hex(4))
+            assert self.ask(request) == expected
+            memory.last_settle = request, expected
+
+    def end_of(self, attempt: Attempt, ending: Ending) -> End:
+        verb, failure = ending.verb, None
+        cause = Cause.INTERRUPTION if verb is Verb.RELEASED else Cause.ERROR
+        if verb in (Verb.RETRYING, Verb.DEAD) or (verb is Verb.RELEASED and ending.is_told):
+            failure = Failure(
+                spent=attempt.spent + cause.spends_attempt,
+                crashes=attempt.crashes,
+                cause=cause,
+                fence=attempt.number,
+                worker=attempt.worker,
+            )
+        return End(
+            attempt.job_id,
+            verbs.fence(attempt.worker, attempt.number),
+            verb,
+            self.record_of(attempt.job_id),
+            KEPT_MS if ending.keeps_result else 0,
+            verbs.milliseconds(LATER) if ending.is_late else 0,
+            failure,
+        )
+
+    def record_of(self, job_id: str) -> bytes:
+        """As far as an enqueue looks into it."""
+        job = self.model.jobs.get(job_id)
+        return b'{"m":{"v":1,"h":"%b"}}' % a_job(content=job.content if job else "x").digest.encode()
+
+    @rule(worker=some_worker)
+    def repeat_settle(self, worker: str) -> None:
+        """Its reply was lost."""
+        if (last := self.workers[worker].last_settle) is not None:
+            request, expected = last
+            assert self.ask(request) == expected
+
+    @rule(worker=some_worker, places=some_attempts)
+    def renew(self, worker: str, places: list[int]) -> None:
+        attempts = self.workers[worker].pick(places)
+        leases = [Lease(one.job_id, verbs.fence(worker, one.number), LEASE) for one in attempts]
+        if leases:
+            expected = [self.model.renew(attempt) for attempt in attempts]
+            assert self.ask(verbs.renew(self.queue, leases)) == expected
+
+    @rule(worker=some_worker)
+    def crash(self, worker: str) -> None:
+        """It comes back under its name and remembers nothing; what it held runs out."""
+        self.workers[worker] = WorkerMemory()
+
+    # --- operators
+
+    @precondition(lambda self: self.has(lambda job: job.state is State.DEAD))
+    @rule(job_ids=some_jobs, priority=some_priority)
+    def replay(self, job_ids: list[str], priority: Priority) -> None:
+        mark = Failure(spent=0, crashes=0, cause=Cause.REPLAY, fence=0, worker="")
+        expected = [self.model.replay(job_id, priority) for job_id in job_ids]
+        letters = [Letter(job_id, priority, mark) for job_id in job_ids]
+        assert self.ask(verbs.replay(self.queue, letters)) == expected
+
+    @rule(job_ids=some_jobs)
+    def discard(self, job_ids: list[str]) -> None:
+        held = {job_id for job_id in job_ids if (job := self.model.jobs.get(job_id)) and job.has_result}
+        expected = [self.model.discard(job_id) for job_id in job_ids]
+        assert self.ask(verbs.discard(self.queue, job_ids)) == expected
+        for job_id in held - set(self.model.jobs):
+            drop_result(self.link, job_id)
+
+    # --- time
+
+    @precondition(lambda self: self.has(lambda job: job.state is State.RUNNING))
+    @rule(job_ids=some_jobs)
+    def let_leases_end(self, job_ids: list[str]) -> None:
+        for job_id in job_ids:
+            if (job := self.model.jobs.get(job_id)) is not None and job.state is State.RUNNING:
+                job.is_lapsed = True
+                set_back(self.link, self.queue, job_id)
+
+    @precondition(lambda self: self.has(lambda job: job.state in (State.SCHEDULED, State.RETRYING)))
+    @rule(job_ids=some_jobs)
+    def let_jobs_be_due(self, job_ids: list[str]) -> None:
+        for job_id in job_ids:
+            job = self.model.jobs.get(job_id)
+            if job is not None and job.state in (State.SCHEDULED, State.RETRYING):
+                self.model.ripen(job_id)
+                set_back(self.link, self.queue, job_id)
+
+    @precondition(lambda self: self.has(lambda job: job.has_result))
+    @rule(job_id=some_job)
+    def let_a_result_expire(self, job_id: str) -> None:
+        job = self.model.jobs.get(job_id)
+        if job is not None and job.has_result:
+            self.model.forget_result(job_id)
+            drop_result(self.link, job_id)
+
+    # --- what always holds
+
+    @invariant()
+    def no_job_is_lost_and_each_is_in_one_state(self) -> None:
+        glance = self.glance()
+        for job_id, seen in glance.jobs.items():
+            job = self.model.jobs.get(job_id)
+            if job is None:
+                self.forget(job_id)
+                assert seen == _NOTHING, f"{job_id} is gone, and yet there is {seen}"
+            else:
+                check(job, seen, glance.now)
+        self.check_queue(glance)
+
+    @invariant()
+    def a_look_tells_the_state(self) -> None:
+        for job_id in JOB_IDS:
+            job = self.model.jobs.get(job_id)
+            assert self.ask(verbs.inspect(self.queue, job_id)).what == (job.standing if job else "unknown")
+
+    def check_queue(self, glance: Glance) -> None:
+        jobs = self.model.jobs.values()
+        assert glance.waiting_or_running == sum(job.state not in FINAL for job in jobs)
+        assert glance.running == sum(job.state is State.RUNNING for job in jobs)
+        assert glance.dead == sum(job.state is State.DEAD for job in jobs)
+        assert glance.aborted == sum(job.abort_asked for job in jobs)
+        assert glance.stats == self.model.stats
+        assert glance.tokens <= 1
+
+    def forget(self, job_id: str) -> None:
+        """A job of this id would be another one: its fences begin anew, and nobody remembers the old."""
+        self.highest_fence.pop(job_id, None)
+        for memory in self.workers.values():
+            memory.attempts = [attempt for attempt in memory.attempts if attempt.job_id != job_id]
+
+
+_NOTHING = Seen({}, None, False, False, False, False, False, "", False, [], False)
+
+
+def check(job: Job, seen: Seen, now: int) -> None:
+    """Every trace of a job is one of its state, and there is no other."""
+    lives = job.state not in FINAL
+    runs = job.state is State.RUNNING
+    assert list(seen.ranks) == ([job.priority.rank] if lives else [])
+    assert seen.has_envelope == lives
+    assert seen.fence == (verbs.fence(job.owner, job.starts) if runs else "")
+    assert (seen.lease_end is not None) == runs
+    assert seen.is_listed_dead == seen.has_letter == (job.state is State.DEAD)
+    assert seen.has_result == job.has_result
+    assert (seen.abort_asked, seen.is_waited_for) == (job.abort_asked, job.is_waited_for)
+    check_time(job, seen, now)
+    check_budget(job, seen)
+
+
+def check_time(job: Job, seen: Seen, now: int) -> None:
+    if job.state is State.RUNNING:
+        assert seen.ranks[job.priority.rank] == seen.lease_end
+    if job.state in WAITING or job.state is State.RUNNING:
+        assert (seen.ranks[job.priority.rank] <= now) == job.is_claimable
+
+
+def check_budget(job: Job, seen: Seen) -> None:
+    """What was spent is what was settled as an error since the last replay, no more."""
+    assert len(seen.failures) == job.failures
+    since_replay: list[Failure] = []
+    for failure in seen.failures:
+        since_replay = [] if failure.cause is Cause.REPLAY else [*since_replay, failure]
+    assert sum(failure.cause.spends_attempt for failure in since_replay) == job.spent
+    assert sum(failure.cause is Cause.CRASH for failure in since_replay) == job.crashes
+    if seen.failures:
+        assert (seen.failures[-1].spent, seen.failures[-1].crashes) == (job.spent, job.crashes)
+    if job.state in FINAL and job.state is not State.DEAD:
+        assert not seen.has_counter
+
+
+def profile() -> settings:
+    """Few and the same walks for every day; many and new ones on demand."""
+    wanted = os.environ.get("PROPERTY_EXAMPLES")
+    return settings(
+        max_examples=int(wanted or 350),
+        stateful_step_count=40,
+        derandomize=wanted is None,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+def past_restart_grace(link: SyncLink) -> SyncLink:
+    """Wait until the server has been there for so long that leases run out in earnest."""
+    while True:
+        told = link.call("INFO", "server").partition(b"uptime_in_seconds:")[2]
+        if int(told.split()[0]) >= RESTART_GRACE_SECONDS:
+            return link
+
+
+@pytest.mark.timeout(600)
+def test_any_order_of_calls_keeps_every_job_in_exactly_one_state(redis_url: str) -> None:
+    class OnValkey(Journey):
+        link = past_restart_grace(SyncLink(from_url(redis_url)))
+
+    run_state_machine_as_test(OnValkey, settings=profile())
+    OnValkey.link.close()
