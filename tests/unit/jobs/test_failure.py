@@ -128,6 +128,10 @@ def test_what_is_cut_is_the_middle() -> None:
     assert clean("short", 1_000) == "short"
 
 
+def test_what_cannot_be_stored_is_shown_by_its_number() -> None:
+    assert clean("a\ud800b\x00c", 1_000) == r"a\ud800b\x00c"
+
+
 @given(st.text(st.characters()), st.integers(2, 100))
 def test_clean_text_can_be_stored_anywhere(text: str, limit: int) -> None:
     cleaned = clean(text, limit)

@@ -200,6 +200,7 @@ def test_a_traceback_is_logged_without_values_of_variables(lines: Lines) -> None
     assert "hunter3" not in str(line)
 
 
+@pytest.mark.filterwarnings("error")
 def test_on_a_terminal_neither(text: Callable[[], str]) -> None:
     log_failure()
     shown = text()
