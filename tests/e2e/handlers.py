@@ -1,0 +1,72 @@
+"""The jobs of the end-to-end tests; each tells the ledger of its start and its end."""
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+from monarq.jobs import JobContext, job
+from monarq.jobs.retry import fixed
+
+from .ledger import write
+
+
+@job("e2e.note")
+async def note(ctx: JobContext, seconds: float = 0.0) -> int:
+    """Give the number of the process, after some seconds."""
+    write("start", ctx.job_id, ctx.attempt, ctx.fence)
+    await asyncio.sleep(seconds)
+    write("end", ctx.job_id, ctx.attempt, ctx.fence)
+    return os.getpid()
+
+
+@job("e2e.hold", max_attempts=1)
+async def hold(ctx: JobContext, gate: str) -> int:
+    """Run until the file `gate` exists."""
+    write("start", ctx.job_id, ctx.attempt, ctx.fence)
+    try:
+        while not Path(gate).exists():
+            await asyncio.sleep(0.02)
+    except asyncio.CancelledError:
+        write("cancelled", ctx.job_id, ctx.attempt, ctx.fence)
+        raise
+    write("end", ctx.job_id, ctx.attempt, ctx.fence)
+    return os.getpid()
+
+
+@job("e2e.block", max_attempts=1)
+async def block(ctx: JobContext, seconds: float) -> int:
+    """Stop the whole event loop."""
+    write("start", ctx.job_id, ctx.attempt, ctx.fence)
+    time.sleep(seconds)  # noqa: ASYNC251 - it is the fault that is tested
+    write("end", ctx.job_id, ctx.attempt, ctx.fence)
+    return os.getpid()
+
+
+@job("e2e.pill", max_attempts=10)
+async def pill(ctx: JobContext) -> None:
+    """Take the whole worker down."""
+    write("start", ctx.job_id, ctx.attempt, ctx.fence)
+    os._exit(1)
+
+
+@job("e2e.fail", max_attempts=2, backoff=fixed(0.05))
+async def fail(ctx: JobContext, secret: str) -> None:
+    """Fail, with a secret among the local variables."""
+    write("start", ctx.job_id, ctx.attempt, ctx.fence)
+    raise ValueError("declined")
+
+
+@job("e2e.slow", timeout=0.2, max_attempts=1)
+async def slow(ctx: JobContext, secret: str) -> None:
+    """Never end."""
+    write("start", ctx.job_id, ctx.attempt, ctx.fence)
+    await asyncio.Event().wait()
+
+
+@job("e2e.echo")
+async def echo(ctx: JobContext, secret: str) -> str:
+    """Give it back."""
+    write("start", ctx.job_id, ctx.attempt, ctx.fence)
+    ctx.log.info("working", arguments={"secret": secret})
+    return secret

@@ -1,0 +1,180 @@
+"""Workers that die, freeze or block: their jobs run elsewhere in time, and what they say afterwards is refused."""
+
+import asyncio
+import signal
+import time
+
+import pytest
+from redis.asyncio import Redis
+
+from monarq.jobs import State
+from monarq.jobs.failure import Cause
+from monarq.producer import Producer
+from tests.integration.worker.deadlines import always, eventually
+from tests.integration.worker.stage import dead_letter, stats, waiting
+
+from .conftest import Stage
+from .handlers import block, hold, note, pill
+
+pytestmark = pytest.mark.chaos
+LEASE = 2
+
+
+@pytest.mark.timeout(60)
+async def test_a_killed_workers_job_restarts_within_lease_and_two_seconds_before_the_backlog(
+    stage: Stage, producer: Producer, client: Redis
+) -> None:
+    """kill -9 in mid-job, with 2,000 jobs waiting at a worker that is busy with them."""
+    victim = stage.worker(lease=LEASE, concurrency=1)
+    await stage.ready(victim)
+    orphan = await producer.enqueue(hold.of(str(stage.gate())))
+    await eventually(lambda: stage.ledger.starts(orphan.job_id))
+    backlog = await producer.enqueue_many(note.of(0.05) for _ in range(2_000))
+    survivor = stage.worker(lease=LEASE, concurrency=16)
+    await stage.ready(survivor)
+    await eventually(lambda: len(stage.ledger.starts()) > 20)
+
+    killed = time.monotonic()
+    victim.kill()
+    stage.gate().touch()
+    await eventually(lambda: len(stage.ledger.starts(orphan.job_id)) == 2, within=LEASE + 5)
+    restarted = stage.ledger.starts(orphan.job_id)[1]
+    assert restarted.at - killed <= LEASE + 2
+    assert restarted.pid == survivor.pid
+    assert restarted.attempt == 1, "a crash of the worker is no attempt of the job"
+    assert len(stage.ledger.starts()) < 1_900, "the backlog was gone already: nothing was overtaken"
+
+    assert await orphan.result(timeout=10) == survivor.pid
+    await eventually(lambda: len(stage.ledger.ends()) == 2_001, within=30)
+    assert set(stage.ledger.counts()) == {orphan.job_id, *(handle.job_id for handle in backlog)}
+    await eventually(lambda: waiting_is_empty(client))
+    assert (await stats(client))["succeeded"] == 2_001
+
+
+async def waiting_is_empty(client: Redis) -> bool:
+    return await waiting(client) == 0
+
+
+@pytest.mark.timeout(60)
+async def test_an_idle_worker_takes_an_orphan_in_time(stage: Stage, producer: Producer) -> None:
+    """It went to sleep before the job existed, and nobody is left to wake it."""
+    victim, idle = stage.worker(lease=LEASE), stage.worker(lease=LEASE)
+    await stage.ready(victim, idle)
+    orphan = await producer.enqueue(hold.of(str(stage.gate())))
+    [first] = await eventually(lambda: stage.ledger.starts(orphan.job_id))
+    killed = time.monotonic()
+    (victim if first.pid == victim.pid else idle).kill()
+    await eventually(lambda: len(stage.ledger.starts(orphan.job_id)) == 2, within=LEASE + 5)
+    assert stage.ledger.starts(orphan.job_id)[1].at - killed <= LEASE + 2
+    stage.gate().touch()
+    await orphan.result(timeout=5)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("winner_is_done", [True, False], ids=["after the winner", "while the winner runs"])
+async def test_a_zombie_is_refused(
+    stage: Stage, producer: Producer, client: Redis, winner_is_done: bool
+) -> None:
+    """Frozen past its lease, it wakes when another worker has run the job, or runs it: the other's result holds."""
+    zombie = stage.worker(lease=LEASE)
+    await stage.ready(zombie)
+    handle = await producer.enqueue(hold.of(str(stage.gate())))
+    await eventually(lambda: stage.ledger.starts(handle.job_id))
+    zombie.send(signal.SIGSTOP)
+    winner = stage.worker(lease=LEASE)
+    await eventually(lambda: len(stage.ledger.starts(handle.job_id)) == 2, within=20)
+
+    if winner_is_done:
+        stage.gate().touch()
+        assert await handle.result(timeout=5) == winner.pid
+    zombie.send(signal.SIGCONT)
+    await eventually(lambda: "job.lease_lost" in zombie.log)
+    stage.gate().touch()
+
+    assert await handle.result(timeout=5) == winner.pid
+    counted = await stats(client)
+    assert counted["refused"] >= 1, "the zombie said nothing: nothing was tested"
+    assert counted["succeeded"] == 1
+    assert not counted.keys() & {"dead", "cancelled", "expired", "retrying"}
+    assert len(stage.ledger.starts(handle.job_id)) == 2
+    first, second = stage.ledger.starts(handle.job_id)
+    assert first.fence < second.fence
+    assert await handle.status() is State.SUCCEEDED
+    assert await waiting(client) == 0
+    assert zombie.alive
+    winner.stop()
+    assert await (await producer.enqueue(note.of())).result(timeout=5) == zombie.pid
+
+
+@pytest.mark.timeout(60)
+async def test_a_blocked_event_loop_keeps_its_leases(stage: Stage, producer: Producer, client: Redis) -> None:
+    """time.sleep for two leases, with a neighbour that just waits: neither is started elsewhere."""
+    blocked = stage.worker(lease=LEASE)
+    await stage.ready(blocked)
+    neighbour = await producer.enqueue(hold.of(str(stage.gate())))
+    await eventually(lambda: stage.ledger.starts(neighbour.job_id))
+    blocking = await producer.enqueue(block.of(LEASE * 2 + 0.5))
+    await eventually(lambda: stage.ledger.starts(blocking.job_id))
+    other = stage.worker(lease=LEASE)
+    await stage.ready(other)
+    assert await blocking.result(timeout=15) == blocked.pid
+    stage.gate().touch()
+    assert await neighbour.result(timeout=5) == blocked.pid
+    assert set(stage.ledger.counts().values()) == {1}
+    assert "refused" not in await stats(client)
+
+
+@pytest.mark.timeout(60)
+async def test_a_job_that_kills_its_workers_ends_as_a_dead_letter(
+    stage: Stage, producer: Producer, client: Redis
+) -> None:
+    """After three of them; its waiters are told why, and the queue goes on."""
+    handle = await producer.enqueue(pill.of())
+    workers = 0
+
+    async def ended() -> bool:
+        nonlocal workers
+        if workers < 6 and (not workers or not current[-1].alive):
+            workers += 1
+            current.append(stage.worker(lease=1))
+        return await client.zscore("monarq:dead:default", handle.job_id) is not None
+
+    current: list = []
+    await eventually(ended, within=40)
+    letter = await dead_letter(client, handle.job_id)
+    assert letter.last.cause is Cause.CRASH
+    assert letter.last.error_type == "WorkerCrashed"
+    assert len(stage.ledger.starts(handle.job_id)) == 3
+    assert current[-1].alive
+    assert await (await producer.enqueue(note.of())).result(timeout=5) == current[-1].pid
+
+
+@pytest.mark.timeout(60)
+async def test_a_server_that_is_frozen_for_longer_than_a_lease_starts_nothing_twice(
+    stage: Stage, producer: Producer, client: Redis
+) -> None:
+    """CLIENT PAUSE past every lease: when it is over, renewals and orphan claims race, and renewals must win,
+    or else the loser must be refused."""
+    workers = [stage.worker(lease=LEASE, concurrency=10) for _ in range(2)]
+    await stage.ready(*workers)
+    handles = [await producer.enqueue(note.of(1.0)) for _ in range(10)]
+    await eventually(lambda: len(stage.ledger.starts()) == 10)
+    await client.execute_command("CLIENT", "PAUSE", int(LEASE * 1500), "ALL")
+    results = await asyncio.gather(*(handle.result(timeout=30) for handle in handles))
+    assert set(results) <= {worker.pid for worker in workers}
+    await eventually(lambda: waiting_is_empty(client))
+    assert (await stats(client))["succeeded"] == 10
+    assert all(worker.alive for worker in workers)
+    assert len(stage.ledger.starts()) <= 20
+
+
+@pytest.mark.timeout(60)
+async def test_a_job_longer_than_its_lease_is_run_once(stage: Stage, producer: Producer) -> None:
+    """The control: no fault at all, and three leases of work."""
+    workers = [stage.worker(lease=1) for _ in range(2)]
+    await stage.ready(*workers)
+    handles = [await producer.enqueue(note.of(3.0)) for _ in range(10)]
+    await eventually(lambda: len(stage.ledger.starts()) == 10)
+    await always(lambda: len(stage.ledger.starts()) == 10, during=2.5)
+    await asyncio.gather(*(handle.result(timeout=10) for handle in handles))
+    assert set(stage.ledger.counts().values()) == {1}

@@ -1,0 +1,37 @@
+"""arq's own worker and Monarq's on one queue, with arq's own `enqueue_job` and `Job`."""
+
+import pytest
+from arq.connections import RedisSettings, create_pool
+from redis.asyncio import Redis
+
+from monarq.jobs.store.arq_json import deserialize, serialize
+from tests.integration.worker.deadlines import eventually
+
+from .fleet import UP_WITHIN, Fleet, Ledger
+
+JOBS = 300
+pytestmark = pytest.mark.timeout(120)
+
+
+async def test_both_drain_one_queue_and_each_job_runs_once(
+    crew: tuple[Fleet, Ledger], client: Redis, redis_url: str
+) -> None:
+    fleet, ledger = crew
+    ours = fleet.command("-m", "monarq.jobs.cli", "worker", "tests.e2e.arq_app.WorkerSettings")
+    theirs = fleet.command("-m", "tests.e2e.arq_app")
+    settings = RedisSettings.from_dsn(redis_url)
+    pool = await create_pool(settings, job_serializer=serialize, job_deserializer=deserialize)
+    try:
+        await eventually(lambda: client.exists("arq:queue:health-check"), within=UP_WITHIN)
+        jobs = []
+        while {start.pid for start in ledger.starts()} != {ours.pid, theirs.pid}:
+            assert len(jobs) < 10 * JOBS, "one of them takes no part"
+            jobs += [await pool.enqueue_job("tally", number) for number in range(JOBS)]
+        expected = [number % JOBS for number in range(len(jobs))]
+        assert [await job.result(timeout=60, poll_delay=0.05) for job in jobs if job] == expected
+    finally:
+        await pool.aclose()
+    starts = ledger.starts()
+    assert sorted(start.job_id for start in starts) == sorted(job.job_id for job in jobs if job)
+    assert {start.attempt for start in starts} == {1}
+    assert await client.zcard("arq:queue") == 0
