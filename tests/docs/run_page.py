@@ -10,18 +10,20 @@ import linecache
 import os
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from types import CodeType, TracebackType
 from typing import Any, Self
 
+import redis
+
+from monarq.jobs.store.keys import WORKER
 from tests.docs.pages import Block, blocks
 
 _END = "--- end of block"
-#: Until a worker that was started has reported itself.
-_SERVING = (
-    "for i in $(seq 200); do [ -f .monarq/url ] && url=$(cat .monarq/url) || url=$MONARQ_REDIS_URL; "
-    "MONARQ_REDIS_URL=$url monarq health > /dev/null 2>&1 && break; sleep 0.1; done"
-)
+#: Seconds; plenty, since other tests may keep the machine busy.
+_WORKER_STARTS_WITHIN = 100.0
 
 
 class Shell:
@@ -46,7 +48,9 @@ class Shell:
         self._feed("set +e" if may_fail else "set -e")
         for line in text.splitlines():
             starts = line.startswith(("monarq dev", "monarq worker")) and "--burst" not in line
-            self._feed(f"{line} >> background.log 2>&1 &\n{_SERVING}" if starts else line)
+            self._feed(f"{line} >> background.log 2>&1 &" if starts else line)
+            if starts:
+                _wait_for_worker()
         self._feed(f"set +e; echo; echo '{_END}'; env -0; echo; echo '{_END}'")
         print(self._read())
         for pair in self._read().split("\0"):
@@ -67,6 +71,20 @@ class Shell:
                 return "".join(lines)
             lines.append(line)
         raise SystemExit("".join(lines) + "a command of the block failed")
+
+
+def _wait_for_worker() -> None:
+    """Until a worker has reported itself; `monarq dev` has written down where its Valkey is."""
+    deadline = time.monotonic() + _WORKER_STARTS_WITHIN
+    recorded = Path(".monarq/url")
+    while time.monotonic() < deadline:
+        with suppress(redis.ConnectionError, ValueError):  # not there yet, or half written
+            url = recorded.read_text() if recorded.exists() else os.environ["MONARQ_REDIS_URL"]
+            with redis.Redis.from_url(url) as client:
+                if client.keys(f"{WORKER}*"):
+                    return
+        time.sleep(0.05)
+    raise SystemExit("no worker has started")
 
 
 def run_page(page: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from .pages import LANGUAGES, ROOT, Block, blocks, pages
 
 #: Seconds.
-LONGEST_PAGE = 100.0
+LONGEST_PAGE = 200.0
 PAGES_WITH_CODE = [page for page in pages() if any(block.language in LANGUAGES for block in blocks(page))]
 
 
@@ -21,7 +21,7 @@ def _name(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(220)
 @pytest.mark.parametrize("page", PAGES_WITH_CODE, ids=_name)
 def test_the_code_of_a_page_runs_as_written(page: Path, redis_url: str, tmp_path: Path) -> None:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("MONARQ_")}
