@@ -186,9 +186,9 @@ class Fetcher:
             self._ebb = False  # this claim has seen nothing: ask again
             return
         self._deliver(reply, leased_until)
-        # The replies to both claims may come in one read.  Let the jobs of the first take a step, and the claim
-        # for their slots go out, before the second is begun: else the two stay in step for ever, the server
-        # idles while we work, and we idle while it does.
+        # The replies to both claims may come in one read.  Let the jobs of the first take a step, and the
+        # claim for their slots go out, before the second is begun: else the two stay in step for ever, the
+        # server idles while we work, and we idle while it does.
         await asyncio.sleep(0)
         self._turn.release()
 
