@@ -8,9 +8,9 @@ from monarq.jobs.failure import Cause
 from monarq.jobs.priority import PRIORITIES, Priority
 from monarq.jobs.store import keys
 from monarq.jobs.store.keys import QueueKeys, queue_keys
-from monarq.jobs.store.verbs import FENCE_GRACE_MS, Claimed, Verb
+from monarq.jobs.store.verbs import FENCE_GRACE_MS, Claimed, Renewal, Verb
 
-from .store import AGEING, LEASE, Store, a_failure, a_job, an_end
+from .store import AGEING, LEASE, Store, a_failure, a_job, a_lease, an_end
 
 HOUR = timedelta(hours=1)
 LEASE_MS = 30_000
@@ -331,6 +331,22 @@ class ClaimRules:
         assert await store.claim(worker="w2") == []
         assert await store.lease_end() is None
         assert await store.failures() == []
+
+    async def test_a_running_job_that_arqs_abort_has_moved_is_not_claimed_again(self, store: Store) -> None:
+        """`Job.abort()` of arq's gives any job whose score lies ahead the score 1: ours runs until then."""
+        job = await store.run()
+        await store.call("ZADD", store.queue.ranks[2], 1, "a")
+        await store.call("ZADD", store.queue.abort, await store.now(), "a")
+        assert await store.claim(5, worker="w2") == []
+        assert await store.score() == await store.lease_end() == job.claimed_at_ms + LEASE_MS
+        assert await store.renew(a_lease(job)) == [Renewal.ABORT_ASKED]
+
+    async def test_a_waiting_job_that_arqs_abort_has_moved_is_claimed_and_says_so(self, store: Store) -> None:
+        await store.enqueue(a_job(due=HOUR))
+        await store.call("ZADD", store.queue.ranks[2], 1, "a")
+        await store.call("ZADD", store.queue.abort, await store.now(), "a")
+        [job] = await store.claim()
+        assert job.abort_asked
 
     async def test_a_payload_of_arqs_loses_its_time_to_live_at_the_claim(self, store: Store) -> None:
         await self._enqueue_as_arq(store)

@@ -49,16 +49,16 @@ class Crowd:
             except StoreUnavailable:
                 self.unavailable += 1
 
-    async def gather(self, *, cancelled: float) -> None:
+    async def gather(self, *, cancelled: float, callers: int = CALLERS) -> None:
         """All ask; this share of them is cancelled at some time in between."""
         loop = asyncio.get_running_loop()
-        tasks = [asyncio.create_task(self.ask(n)) for n in range(CALLERS)]
+        tasks = [asyncio.create_task(self.ask(n)) for n in range(callers)]
         for task in tasks:
             if self._random.random() < cancelled:
                 loop.call_later(self._random.random() * 0.4, task.cancel)
         await asyncio.gather(*tasks, return_exceptions=True)
         self.cancelled += sum(task.cancelled() for task in tasks)  # before they had begun
-        assert self.answered + self.cancelled == CALLERS
+        assert self.answered + self.cancelled == callers
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -83,14 +83,14 @@ async def test_connections_that_break_leave_everybody_the_own_reply_or_none(
 ) -> None:
     await values_of(store)
     random = Random(seed)
-    struck = random.sample(range(1, CALLERS // 2), 20)
+    struck = random.sample(range(1, 800), 15)
     for nth in struck:
         random.choice([proxy.drop_reply, proxy.cut_reply])(nth)
     crowd = Crowd(link, random)
-    await crowd.gather(cancelled=0.2)
+    await crowd.gather(cancelled=0.2, callers=1200)
     assert crowd.wrong == []
     assert crowd.unavailable >= len(struck)
-    assert proxy.accepted > len(struck) > 10
+    assert proxy.accepted > len(struck)
 
 
 @pytest.mark.parametrize("word", ["\ud800", None, object()], ids=["surrogate", "None", "object"])
