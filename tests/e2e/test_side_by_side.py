@@ -1,5 +1,8 @@
 """arq's own worker and Monarq's on one queue, with arq's own `enqueue_job` and `Job`."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from arq.connections import RedisSettings, create_pool
 from redis.asyncio import Redis
@@ -7,10 +10,16 @@ from redis.asyncio import Redis
 from monarq.jobs.store.arq_json import deserialize, serialize
 from tests.integration.worker.deadlines import eventually
 
-from .fleet import UP_WITHIN, Fleet, Ledger
+from .fleet import UP_WITHIN, Fleet, Ledger, fleet_at
 
 JOBS = 300
 pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture
+def crew(redis_url: str, tmp_path: Path) -> Iterator[tuple[Fleet, Ledger]]:
+    with fleet_at(redis_url, tmp_path) as crew:
+        yield crew
 
 
 async def test_both_drain_one_queue_and_each_job_runs_once(
