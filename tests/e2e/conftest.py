@@ -8,7 +8,6 @@ import pytest
 from redis.asyncio import Redis
 
 from monarq.producer import Producer
-from tests.integration.worker.deadlines import eventually
 from tests.servers import ValkeyServer
 
 from .ledger import Ledger
@@ -41,8 +40,7 @@ class Stage:
     async def ready(self, *workers: Process) -> None:
         """Wait until these workers take jobs."""
         for worker in workers:
-            await eventually(lambda: "worker.started" in worker.log or not worker.alive, within=20)
-            assert worker.alive, worker.log
+            await worker.says("worker.started", within=20)
 
     def gate(self, name: str = "gate") -> Path:
         """A file that is not there yet, for `hold`."""

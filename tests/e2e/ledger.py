@@ -1,7 +1,7 @@
 """What really happened: each start and end of a handler, written where no fault of the test can reach it.
 
-One line per event, by one write to a file opened with O_APPEND: it survives kill -9, and is never counted from
-Redis or from what the system under test says of itself.
+One line per event, by one write to a file opened with O_APPEND: it survives kill -9, and is never counted
+from Redis or from what the system under test says of itself.
 """
 
 import os

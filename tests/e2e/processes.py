@@ -8,6 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.integration.worker.deadlines import eventually
+
 from .ledger import LEDGER
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,6 +54,16 @@ class Process:
     def exit_code(self) -> int | None:
         """None while it runs."""
         return self.process.poll()
+
+    async def says(self, event: str, *, within: float = 5.0) -> None:
+        """Wait for a line of its log."""
+        await eventually(lambda: event in self.log or not self.alive, within=within)
+        assert event in self.log, self.log
+
+    async def ends(self, *, within: float = 10.0) -> int | None:
+        """Wait for its end, and give its exit code."""
+        await eventually(lambda: not self.alive, within=within)
+        return self.exit_code
 
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)

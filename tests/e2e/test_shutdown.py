@@ -26,12 +26,11 @@ async def test_a_job_that_finishes_in_the_drain_time_is_finished(stage: Stage, p
     handle = await producer.enqueue(hold.of(str(stage.gate())))
     await eventually(lambda: stage.ledger.starts())
     worker.send(signal.SIGTERM)
-    await eventually(lambda: "worker.stopping" in worker.log)
+    await worker.says("worker.stopping")
     left = await producer.enqueue(note.of())
     stage.gate().touch()
     assert await handle.result(timeout=5) == worker.pid
-    await eventually(lambda: not worker.alive)
-    assert worker.exit_code == FINISHED
+    assert await worker.ends() == FINISHED
     assert await left.status() is State.READY
     assert stage.ledger.starts(left.job_id) == []
 
@@ -53,8 +52,7 @@ async def test_a_job_that_exceeds_the_drain_time_is_handed_back_at_once(
     restarted = stage.ledger.starts(handle.job_id)[1]
     assert restarted.at - told < 0.5 + 2
     assert (restarted.pid, restarted.attempt) == (successor.pid, 1)
-    await eventually(lambda: not worker.alive)
-    assert worker.exit_code == HANDED_BACK
+    assert await worker.ends() == HANDED_BACK
     [interrupted] = await failures_of(client, handle.job_id)
     assert (interrupted.cause, interrupted.spent, interrupted.crashes) == ("interruption", 0, 0)
     assert len(stage.ledger.events("cancelled")) == 1
@@ -68,11 +66,10 @@ async def test_a_second_sigterm_hands_back_now(stage: Stage, producer: Producer,
     handle = await producer.enqueue(hold.of(str(stage.gate())))
     await eventually(lambda: stage.ledger.starts())
     worker.send(signal.SIGTERM)
-    await eventually(lambda: "worker.stopping" in worker.log)
+    await worker.says("worker.stopping")
     assert worker.alive
     worker.send(signal.SIGTERM)
-    await eventually(lambda: not worker.alive)
-    assert worker.exit_code == HANDED_BACK
+    assert await worker.ends() == HANDED_BACK
     assert await handle.status() is State.READY
     assert (await stats(client))["released"] == 1
 
@@ -82,19 +79,17 @@ async def test_an_idle_worker_ends_at_once(stage: Stage, client: Redis, number: 
     worker = stage.worker()
     await stage.ready(worker)
     worker.send(number)
-    await eventually(lambda: not worker.alive, within=3)
-    assert worker.exit_code == FINISHED
+    assert await worker.ends(within=3) == FINISHED
     assert await client.keys("monarq:worker:*") == []
 
 
 async def test_a_worker_that_is_told_to_stop_while_it_starts_does_so(stage: Stage) -> None:
-    """At any moment of it: killed by the signal before it listens, in order afterwards; and it never hangs."""
+    """At any moment of it: killed by the signal before it listens, in order afterwards; it never hangs."""
     for moment in range(8):
         worker = stage.worker()
         await asyncio.sleep(moment * 0.15)  # a different moment each time is the point
         worker.send(signal.SIGTERM)
-        await eventually(lambda: not worker.alive)
-        assert worker.exit_code in (FINISHED, -signal.SIGTERM), worker.log
+        assert await worker.ends() in (FINISHED, -signal.SIGTERM), worker.log
 
 
 async def test_workers_that_are_replaced_under_load_lose_and_repeat_nothing(
@@ -105,17 +100,20 @@ async def test_workers_that_are_replaced_under_load_lose_and_repeat_nothing(
     await producer.enqueue_many(note.of(0.05) for _ in range(total))
     workers = [stage.worker(concurrency=20) for _ in range(2)]
     for _ in range(3):
-        before = len(stage.ledger.starts())
-        await eventually(lambda: len(stage.ledger.starts()) > before + 100, within=20)
+        await a_hundred_more(stage)
         workers[0].send(signal.SIGTERM)
         leaving = workers.pop(0)
         workers.append(stage.worker(concurrency=20))
-        await eventually(lambda: not leaving.alive)
-        assert leaving.exit_code == FINISHED
+        assert await leaving.ends() == FINISHED
     await eventually(lambda: len(stage.ledger.ends()) == total, within=30)
     assert len(stage.ledger.counts()) == total
     assert set(stage.ledger.counts().values()) == {1}
     await eventually(lambda: counted(client, total))
+
+
+async def a_hundred_more(stage: Stage) -> None:
+    before = len(stage.ledger.starts())
+    await eventually(lambda: len(stage.ledger.starts()) > before + 100, within=20)
 
 
 async def counted(client: Redis, total: int) -> bool:
@@ -129,7 +127,7 @@ async def test_a_quiet_worker_finishes_what_runs_and_stays_up(stage: Stage, prod
     handle = await producer.enqueue(hold.of(str(stage.gate())))
     await eventually(lambda: stage.ledger.starts())
     worker.send(signal.SIGTSTP)
-    await eventually(lambda: "worker.quiet" in worker.log)
+    await worker.says("worker.quiet")
     left = await producer.enqueue(note.of())
     stage.gate().touch()
     assert await handle.result(timeout=5) == worker.pid
@@ -144,7 +142,7 @@ async def test_sigusr2_logs_what_runs(stage: Stage, producer: Producer) -> None:
     handle = await producer.enqueue(hold.of(str(stage.gate())))
     await eventually(lambda: stage.ledger.starts())
     worker.send(signal.SIGUSR2)
-    await eventually(lambda: "worker.runs" in worker.log)
+    await worker.says("worker.runs")
     assert handle.job_id in worker.log
     stage.gate().touch()
     await handle.result(timeout=5)
