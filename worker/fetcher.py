@@ -14,6 +14,7 @@ from contextlib import suppress
 from datetime import timedelta
 from random import Random
 from secrets import token_hex
+from typing import cast
 
 import structlog
 
@@ -134,13 +135,15 @@ class Fetcher:
         return self._drained or self._limit == 0
 
     def _send_claim(self) -> None:
-        size = self._claimable()
-        if not size:
-            return
-        lane = 0 if 0 not in self._claims else 1
+        if size := self._claimable():
+            lane = self._reserve(size)
+            self._claims[lane] = asyncio.create_task(self._claim(lane, size), name=f"monarq-claim-{lane}")
+            self._changed.set()  # there may be room for the other lane
+
+    def _reserve(self, size: int) -> int:
+        """Take the slots for a claim; the lane in which it goes."""
         self._slots.reserved += size
-        self._claims[lane] = asyncio.create_task(self._claim(lane, size), name=f"monarq-claim-{lane}")
-        self._changed.set()  # there may be room for the other lane
+        return 0 if 0 not in self._claims else 1
 
     def _claimable(self) -> int:
         if self._stopping or self._paused or self._ebb or self._idle is not None or self._drained:
@@ -256,8 +259,12 @@ class Fetcher:
                 await self._outage.wait(error)
         finally:
             self._idle = None
-            self._send_claim()  # at once, not by way of `run`: an idle worker's latency is made of this
             self._changed.set()
+        if size := self._claimable():
+            # at once and in this task, not by way of `run`: an idle worker's latency is made of such steps
+            lane = self._reserve(size)
+            self._claims[lane] = cast("asyncio.Task[None]", asyncio.current_task())
+            await self._claim(lane, size)
 
     async def _wait_for_token(self, seconds: float, *, exactly: bool) -> None:
         alarm = None
