@@ -56,8 +56,8 @@ def stage(redis_url: str, tmp_path: Path) -> Iterator[Stage]:
 
 @pytest.fixture
 def durable_server() -> Iterator[ValkeyServer]:
-    """A Valkey of the test's own, with an append-only file: it may be killed and restarted."""
-    with ValkeyServer(appendonly=True) as server:
+    """A Valkey of the test's own that may be killed: what it has acknowledged, it has on its disk."""
+    with ValkeyServer(appendonly=True, options={"appendfsync": "always"}) as server:
         yield server
 
 
