@@ -1,0 +1,1 @@
+"""Producers, at a real Valkey."""
