@@ -79,8 +79,11 @@ class Connection(asyncio.Protocol):
     # ---
 
     def _deliver(self, reply: Any) -> None:
-        if self._on_push is not None and isinstance(reply, list):
-            self._on_push(reply)
+        if self._on_push is not None:
+            if isinstance(reply, list):
+                self._on_push(reply)
+            else:  # an error: the subscription is refused, by an ACL say
+                self.close()
             return
         future = self._waiting.popleft()
         if future.done():
