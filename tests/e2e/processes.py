@@ -55,12 +55,12 @@ class Process:
         """None while it runs."""
         return self.process.poll()
 
-    async def says(self, event: str, *, within: float = 5.0) -> None:
+    async def says(self, event: str, *, within: float = 20.0) -> None:
         """Wait for a line of its log."""
         await eventually(lambda: event in self.log or not self.alive, within=within)
         assert event in self.log, self.log
 
-    async def ends(self, *, within: float = 10.0) -> int | None:
+    async def ends(self, *, within: float = 20.0) -> int | None:
         """Wait for its end, and give its exit code."""
         await eventually(lambda: not self.alive, within=within)
         return self.exit_code

@@ -67,7 +67,7 @@ async def test_an_outage_longer_than_the_lease_stops_handlers_and_loses_nothing(
         await eventually(lambda: len(stage.ledger.starts()) == 12, within=20)
         stage.gate().touch()
         pids = {worker.pid for worker in workers}
-        assert {await handle.result(timeout=10) for handle in held} <= pids
+        assert {await handle.result(timeout=20) for handle in held} <= pids
         async with Redis.from_url(server.url) as client:
             counted = await stats(client)
     assert counted["succeeded"] == 6

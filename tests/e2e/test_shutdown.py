@@ -15,7 +15,7 @@ from tests.integration.worker.stage import failures_of, stats
 from .conftest import Stage
 from .handlers import hold, note
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(120)]
 FINISHED, HANDED_BACK = 0, 75
 
 
@@ -29,7 +29,7 @@ async def test_a_job_that_finishes_in_the_drain_time_is_finished(stage: Stage, p
     await worker.says("worker.stopping")
     left = await producer.enqueue(note.of())
     stage.gate().touch()
-    assert await handle.result(timeout=5) == worker.pid
+    assert await handle.result(timeout=20) == worker.pid
     assert await worker.ends() == FINISHED
     assert await left.status() is State.READY
     assert stage.ledger.starts(left.job_id) == []
@@ -57,7 +57,7 @@ async def test_a_job_that_exceeds_the_drain_time_is_handed_back_at_once(
     assert (interrupted.cause, interrupted.spent, interrupted.crashes) == ("interruption", 0, 0)
     assert len(stage.ledger.events("cancelled")) == 1
     stage.gate().touch()
-    assert await handle.result(timeout=5) == successor.pid
+    assert await handle.result(timeout=20) == successor.pid
 
 
 async def test_a_second_sigterm_hands_back_now(stage: Stage, producer: Producer, client: Redis) -> None:
@@ -130,9 +130,9 @@ async def test_a_quiet_worker_finishes_what_runs_and_stays_up(stage: Stage, prod
     await worker.says("worker.quiet")
     left = await producer.enqueue(note.of())
     stage.gate().touch()
-    assert await handle.result(timeout=5) == worker.pid
+    assert await handle.result(timeout=20) == worker.pid
     other = stage.worker()
-    assert await left.result(timeout=10) == other.pid
+    assert await left.result(timeout=20) == other.pid
     assert worker.alive
 
 
@@ -145,4 +145,4 @@ async def test_sigusr2_logs_what_runs(stage: Stage, producer: Producer) -> None:
     await worker.says("worker.runs")
     assert handle.job_id in worker.log
     stage.gate().touch()
-    await handle.result(timeout=5)
+    await handle.result(timeout=20)

@@ -49,7 +49,7 @@ async def test_many_wait_for_one_job_and_one_waits_for_many(redis_url: str, prod
 async def test_a_failure_is_raised_with_all_that_is_known(redis_url: str, producer: Producer) -> None:
     async with running([refuse], settings_for(redis_url)):
         with pytest.raises(JobFailed) as failed:
-            await (await producer.enqueue(refuse.of())).result(timeout=10)
+            await (await producer.enqueue(refuse.of())).result(timeout=20)
     assert (failed.value.kind, failed.value.error_type) == ("refuse", "ValueError")
     assert 'raise ValueError("no")' in failed.value.traceback_text
 
@@ -65,7 +65,7 @@ async def test_a_timeout_is_a_timeout_and_the_job_stays(producer: Producer) -> N
 
 async def test_a_job_that_never_was_is_not_waited_for(producer: Producer) -> None:
     with pytest.raises(JobNotFound):
-        await producer.job("nobody").result(timeout=10)
+        await producer.job("nobody").result(timeout=20)
 
 
 async def test_cancelling_wakes_who_waits(producer: Producer, client: Redis) -> None:

@@ -1,10 +1,11 @@
 """What the tests of the worker share: clients of every sort at one empty Valkey."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
+import structlog
 from arq.connections import ArqRedis, RedisSettings, create_pool
 from redis.asyncio import Redis
 
@@ -15,6 +16,15 @@ from monarq.worker import Worker
 from .stage import running, settings_for
 
 Serve = Callable[..., AbstractAsyncContextManager[Worker]]
+
+
+@pytest.fixture(autouse=True)
+def _plain_tracebacks() -> Iterator[None]:
+    """structlog's own default shows the variables of each frame, which takes it a second per traceback."""
+    renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[structlog.processors.add_log_level, renderer])
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ class TooLate(AssertionError):
     """The condition did not come true in time."""
 
 
-async def eventually(check: Callable[[], Any | Awaitable[Any]], *, within: float = 5.0) -> Any:
+async def eventually(check: Callable[[], Any | Awaitable[Any]], *, within: float = 20.0) -> Any:
     """The first truthy answer of `check`, a plain or an async function."""
     deadline = time.monotonic() + within
     while True:

@@ -62,7 +62,7 @@ async def failures_of(client: Redis, job_id: str) -> list[Failure]:
 
 
 async def dead_letter(
-    client: Redis, job_id: str, *, queue: str = "default", within: float = 5.0
+    client: Redis, job_id: str, *, queue: str = "default", within: float = 20.0
 ) -> DeadLetter:
     """The dead letter of this job, as soon as there is one."""
     keys = queue_keys(queue)

@@ -18,7 +18,7 @@ from .deadlines import eventually
 from .stage import dead_letter, stats, waiting
 
 Ctx = dict[Any, Any]
-SOON = {"timeout": 5, "poll_delay": 0.02}
+SOON = {"timeout": 20, "poll_delay": 0.02}
 
 
 async def double(ctx: Ctx, number: int, *, plus: int = 0) -> int:

@@ -80,7 +80,7 @@ async def test_the_handler_of_a_running_job_is_stopped_soon(
         await eventually(lambda: len(started) == 2)
         assert await handle.cancel() == "requested"
         with pytest.raises(JobCancelled):
-            await handle.result(timeout=5)
+            await handle.result(timeout=20)
         assert stopped == [handle.job_id]
         assert await handle.status() is State.CANCELLED
         assert await other.status() is State.RUNNING
@@ -94,7 +94,7 @@ async def test_cancelling_spends_no_attempt_and_is_never_retried(serve: Serve, p
         await eventually(lambda: started)
         await handle.cancel()
         with pytest.raises(JobCancelled):
-            await handle.result(timeout=5)
+            await handle.result(timeout=20)
         assert worker.journal.retried == 0
     assert started == [handle.job_id]
 
@@ -106,7 +106,7 @@ async def test_cancelling_a_job_that_has_ended_is_too_late(serve: Serve, produce
 
     async with serve(quick):
         handle = await producer.enqueue(quick.of())
-        await handle.result(timeout=5)
+        await handle.result(timeout=20)
         assert await handle.cancel() == "ended"
         assert await handle.result(timeout=1) == 7
     assert await producer.job("nobody").cancel() == "unknown"
@@ -120,7 +120,7 @@ async def test_a_cancellation_that_was_asked_for_before_the_start_prevents_it(
     await client.zadd("arq:abort", {handle.job_id: 1})
     async with serve(hold):
         with pytest.raises(JobCancelled):
-            await handle.result(timeout=5)
+            await handle.result(timeout=20)
     assert started == []
 
 
@@ -139,7 +139,9 @@ async def test_a_job_that_finishes_while_it_is_cancelled_has_one_end(
         handles = [await producer.enqueue(brief.of()) for _ in range(30)]
         await eventually(lambda: len(started) == 30)
         await asyncio.gather(*(handle.cancel() for handle in handles))
-        ends = await asyncio.gather(*(handle.result(timeout=5) for handle in handles), return_exceptions=True)
+        ends = await asyncio.gather(
+            *(handle.result(timeout=20) for handle in handles), return_exceptions=True
+        )
         await eventually(lambda: not worker.runs)
     assert all(end == "done" or isinstance(end, JobCancelled) for end in ends)
     counted = await stats(client)

@@ -57,7 +57,7 @@ async def test_an_instant_does_not_start_before_its_time(serve: Serve) -> None:
 
     async with serve(cron_jobs=[cron(tick, name="tick", second=EVERY_SECOND)]):
         await eventually(lambda: len(ran) >= 2, within=10)
-    assert all(0 <= late < 0.1 for late in ran), ran
+    assert all(late >= 0 for late in ran), ran
 
 
 async def test_a_cron_job_that_is_not_due_is_not_enqueued(serve: Serve, client: Redis) -> None:

@@ -128,49 +128,65 @@ async def test_a_claim_asks_for_no_more_than_the_free_slots(
         assert record.most == 1
         release.set()
         for handle in held:
-            await handle.result(timeout=5)
+            await handle.result(timeout=20)
 
 
 async def test_slots_are_kept_full(serve: Serve, producer: Producer) -> None:
-    """Jobs of unequal length: as soon as one ends, the next begins."""
-    await producer.enqueue_many(note.of(str(number), seconds=0.02 + number % 5 / 50) for number in range(200))
+    """As soon as one job ends, the next begins: ten that take a second each do not hold up the short ones."""
+    spans = [1.0 if number % 20 == 0 else 0.02 for number in range(200)]
+    await producer.enqueue_many(note.of(str(number), seconds=span) for number, span in enumerate(spans))
     started = time.monotonic()
     async with serve(note, max_jobs=20):
         await eventually(lambda: len(record.order) == 200 and record.running == 0, within=20)
-    work = sum(0.02 + number % 5 / 50 for number in range(200))
-    assert time.monotonic() - started < work / 20 * 1.5
+    assert time.monotonic() - started < 5, "ten rounds, each as long as its longest job, are ten seconds"
 
 
-@pytest.mark.parametrize("delay", [0.3, 0.95, 1.6])
-async def test_a_scheduled_job_starts_on_time(serve: Serve, producer: Producer, delay: float) -> None:
-    """Within 50 ms after its time, and never before."""
+async def lateness(producer: Producer, delays: list[float]) -> tuple[float, float]:
+    """How late the latest of some scheduled jobs started, and the latest of as many plain timers."""
+    loop = asyncio.get_running_loop()
+    timers: list[float] = []
+    handles, due = [], {}
+    for delay in delays:
+        name = f"{delay} {len(record.at)}"
+        asked = time.monotonic()
+        handles.append(await producer.enqueue(note.of(name), delay=delay))
+        due[name] = (asked + delay, time.monotonic() + delay)
+        loop.call_later(delay, lambda at=due[name][1]: timers.append(time.monotonic() - at))
+    for handle in handles:
+        await handle.result(timeout=20)
+    assert all(record.at[name] >= earliest - 0.002 for name, (earliest, _) in due.items()), "never before"
+    return max(record.at[name] - latest for name, (_, latest) in due.items()), max(timers)
+
+
+@pytest.mark.parametrize(
+    "delays",
+    [[0.25, 0.4, 0.55, 0.73, 0.88, 1.01, 1.19, 1.34], [1.2, 1.05, 0.9, 0.72, 0.55, 0.4, 0.27]],
+    ids=["one after the other", "each before the one that is waited for"],
+)
+async def test_scheduled_jobs_start_on_time(serve: Serve, producer: Producer, delays: list[float]) -> None:
+    """Within 50 ms after their time, and never before.
+
+    Where the machine is too busy even for plain timers, as much more is granted, and another try.
+    """
     async with serve(note):
-        enqueued = time.monotonic()
-        handle = await producer.enqueue(note.of("later"), delay=delay)
-        accepted = time.monotonic()
-        await handle.result(timeout=5)
-    assert record.at["later"] >= enqueued + delay - 0.002
-    assert record.at["later"] <= accepted + delay + 0.05
-
-
-async def test_a_job_scheduled_before_the_one_that_is_waited_for_starts_on_time(
-    serve: Serve, producer: Producer
-) -> None:
-    async with serve(note):
-        await producer.enqueue(note.of("far"), delay=60)
-        sooner = await producer.enqueue(note.of("near"), delay=0.4)
-        accepted = time.monotonic()
-        await sooner.result(timeout=5)
-    assert record.at["near"] <= accepted + 0.45
+        tries = []
+        while len(tries) < 5:
+            late, noise = await lateness(producer, delays)
+            tries.append((late, noise))
+            if late <= 0.05 + 3 * noise:
+                return
+    raise AssertionError(tries)
 
 
 async def test_an_idle_worker_is_woken_by_an_enqueue(serve: Serve, producer: Producer) -> None:
+    waits: list[float] = []
     async with serve(note) as worker:
         for number in range(10):
             await eventually(lambda: worker.fetcher._idle is not None)
             sent = time.monotonic()
-            await (await producer.enqueue(note.of(str(number)))).result(timeout=5)
-            assert record.at[str(number)] - sent < 0.1
+            await (await producer.enqueue(note.of(str(number)))).result(timeout=20)
+            waits.append(record.at[str(number)] - sent)
+    assert sorted(waits)[5] < 0.1
 
 
 @pytest.mark.parametrize("leave", ["stop", "quiet"])
@@ -197,9 +213,9 @@ async def test_a_worker_that_takes_no_more_leaves_wake_ups_to_the_others(
             leaving.fetcher.pause()
         for number in range(3):
             await eventually(lambda: staying.fetcher._idle is not None)
-            await (await producer.enqueue(note.of(str(number)))).result(timeout=2)
+            await (await producer.enqueue(note.of(str(number)))).result(timeout=8)
         release.set()
-        await held.result(timeout=5)
+        await held.result(timeout=20)
 
 
 async def test_a_worker_told_to_be_quiet_finishes_what_runs_and_takes_no_more(
@@ -210,7 +226,7 @@ async def test_a_worker_told_to_be_quiet_finishes_what_runs_and_takes_no_more(
         await eventually(lambda: record.order == ["running"])
         worker.fetcher.pause()
         left = await producer.enqueue(note.of("left"))
-        await running.result(timeout=5)
+        await running.result(timeout=20)
         await always(lambda: record.order == ["running"], during=0.5)
         assert await client.zscore("arq:queue", left.job_id)
 
@@ -230,7 +246,7 @@ async def test_an_orphan_of_a_short_lease_is_taken_by_an_idle_worker_in_time(
         await client.set(f"arq:retry:{handle.job_id}", 1)
         await client.zadd("arq:queue", {handle.job_id: lease_end})
         await client.zadd("monarq:running:default", {handle.job_id: lease_end})
-        await handle.result(timeout=1 + 2)
+        await handle.result(timeout=8)  # well before the 15 s of an idle worker's longest sleep
 
 
 @pytest.mark.slow

@@ -42,7 +42,7 @@ async def test_all_hooks_are_called_in_their_order_with_arqs_keys(serve: Serve, 
     names = ["on_startup", "on_job_start", "on_job_end", "after_job_end", "on_shutdown"]
     async with serve(greet, **{name: hook(name) for name in names}):
         handle = await producer.enqueue(greet.of())
-        await handle.result(timeout=5)
+        await handle.result(timeout=20)
         await eventually(lambda: calls[-1][0] == "after_job_end")
     assert [name for name, _ in calls] == [*names[:2], "handler", *names[2:]]
     startup, start, handler, end, after, shutdown = (ctx for _, ctx in calls)
@@ -72,7 +72,7 @@ async def test_what_on_startup_puts_into_ctx_reaches_handlers_and_on_shutdown(
         return str(ctx["db"])
 
     async with serve(use, on_startup=on_startup, on_shutdown=on_shutdown) as worker:
-        assert await (await producer.enqueue(use.of())).result(timeout=5) == "a pool"
+        assert await (await producer.enqueue(use.of())).result(timeout=20) == "a pool"
         assert "own" not in worker.ctx
     assert closed == ["a pool"]
 
@@ -94,7 +94,7 @@ async def test_an_on_job_start_that_raises_fails_its_job_and_not_the_worker(
         letter = await dead_letter(client, handle.job_id)
         assert letter.last.error_type == type(error).__name__
         broken = False
-        assert await (await producer.enqueue(greet.of())).result(timeout=5) == "hello"
+        assert await (await producer.enqueue(greet.of())).result(timeout=20) == "hello"
 
 
 @pytest.mark.parametrize("hook", ["on_job_end", "after_job_end"])
@@ -112,7 +112,7 @@ async def test_a_hook_after_the_handler_cannot_change_how_the_job_ended(
 
     async with serve(greet, **{hook: raises}):
         handles = [await producer.enqueue(greet.of()) for _ in range(3)]
-        assert [await handle.result(timeout=5) for handle in handles] == ["hello"] * 3
+        assert [await handle.result(timeout=20) for handle in handles] == ["hello"] * 3
         await eventually(lambda: len(called) == 3)
     assert (await stats(client))["succeeded"] == 3
 
@@ -129,7 +129,7 @@ async def test_hooks_are_called_for_failures_too(serve: Serve, producer: Produce
 
     async with serve(fail, on_job_end=on_job_end):
         with pytest.raises(JobFailed):
-            await (await producer.enqueue(fail.of())).result(timeout=5)
+            await (await producer.enqueue(fail.of())).result(timeout=20)
     assert ended == [1, 2]
 
 
@@ -144,7 +144,7 @@ async def test_an_on_startup_that_raises_ends_the_worker_before_it_takes_a_job(
     handle = await producer.enqueue(greet.of())
     with pytest.raises(ConnectionError, match="no database"):
         async with serve(greet, on_startup=on_startup) as worker:
-            await asyncio.wait([worker.main_task], timeout=5)  # type: ignore[list-item]
+            await asyncio.wait([worker.main_task], timeout=20)  # type: ignore[list-item]
     assert await client.zscore("arq:queue", handle.job_id)
     assert await client.exists("arq:in-progress:" + handle.job_id) == 0
 

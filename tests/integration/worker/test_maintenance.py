@@ -64,7 +64,7 @@ async def test_a_server_that_evicts_keys_is_refused_at_the_start(policy: str) ->
     options = {"maxmemory": "100mb", "maxmemory-policy": policy}
     with ValkeyServer(options=options) as server, pytest.raises(ConfigError, match="noeviction"):
         async with running([hold], settings_for(server.url)) as worker:
-            await asyncio.wait([worker.main_task], timeout=5)  # type: ignore[list-item]
+            await asyncio.wait([worker.main_task], timeout=20)  # type: ignore[list-item]
 
 
 async def test_a_server_whose_policy_is_changed_meanwhile_is_noticed(
@@ -91,7 +91,7 @@ async def test_a_server_that_forgets_the_scripts_is_taught_again(
     async with serve(add):
         for number in range(10):
             await client.script_flush()
-            assert await (await producer.enqueue(add.of(number))).result(timeout=5) == number + 1
+            assert await (await producer.enqueue(add.of(number))).result(timeout=20) == number + 1
 
 
 async def test_connections_that_are_killed_come_back(serve: Serve, client: Redis, producer: Producer) -> None:
@@ -106,6 +106,6 @@ async def test_connections_that_are_killed_come_back(serve: Serve, client: Redis
         for number in range(10):
             handle = await producer.enqueue(add.of(number))
             await client.client_kill_filter(_type="normal", skipme=True)
-            assert await handle.result(timeout=10) == number + 1
+            assert await handle.result(timeout=20) == number + 1
         await eventually(lambda: worker.journal.complete == 10)
         assert worker.journal.refused == 0

@@ -72,7 +72,7 @@ async def test_arguments_that_do_not_fit_are_a_dead_letter_that_names_them(
     async with serve(add):
         await put(client, "odd", envelope(**arguments))
         letter = await dead_letter(client, "odd")
-        assert await (await producer.enqueue(add.of(1))).result(timeout=5) == 2
+        assert await (await producer.enqueue(add.of(1))).result(timeout=20) == 2
     [failure] = letter.failures
     assert (failure.error_type, failure.cause) == ("InvalidArguments", Cause.ERROR)
     assert failure.message.startswith("add: ")
@@ -109,7 +109,7 @@ async def test_an_envelope_that_cannot_be_read_hurts_nobody_else(
     async with serve(add, max_jobs=5) as worker:
         await put(client, "odd", body)
         good = [await producer.enqueue(add.of(number)) for number in range(5)]
-        assert [await handle.result(timeout=5) for handle in good] == [1, 2, 3, 4, 5]
+        assert [await handle.result(timeout=20) for handle in good] == [1, 2, 3, 4, 5]
         await eventually(lambda: worker.journal.complete + worker.journal.failed == 6)
     assert await waiting(client) == 0
     ended_dead = await client.zscore("monarq:dead:default", "odd") is not None
@@ -128,7 +128,7 @@ async def test_an_id_of_any_bytes_hurts_nobody_else(
     await client.zadd("arq:queue", {job_id: 1})
     async with serve(add) as worker:
         good = [await producer.enqueue(add.of(number)) for number in range(5)]
-        assert [await handle.result(timeout=5) for handle in good] == [1, 2, 3, 4, 5]
+        assert [await handle.result(timeout=20) for handle in good] == [1, 2, 3, 4, 5]
         await eventually(lambda: worker.journal.complete == 6)
     assert await waiting(client) == 0
 
@@ -186,7 +186,7 @@ async def test_a_kind_that_no_worker_knows_waits_for_one_that_does(
         assert await handle.status() in (State.SCHEDULED, State.READY, State.RUNNING)
         assert await client.exists(f"arq:job:{handle.job_id}")
         async with serve(add, added_later):
-            assert await handle.result(timeout=10) == "deployed"
+            assert await handle.result(timeout=20) == "deployed"
     assert (await stats(client))["released"] >= 3
     assert await client.zcard("monarq:dead:default") == 0
 
@@ -205,7 +205,7 @@ async def test_an_unknown_kind_spends_no_attempt(
     async with serve(add) as old:
         await eventually(lambda: old.journal.released >= 5)
     async with serve(counted):
-        await handle.result(timeout=5)
+        await handle.result(timeout=20)
     assert attempts == [1]
 
 
@@ -218,7 +218,7 @@ async def test_unknown_kinds_do_not_keep_a_worker_busy(
     async with serve(add, max_jobs=5) as worker:
         await eventually(lambda: worker.journal.released == 50)
         handles = [await producer.enqueue(add.of(number)) for number in range(20)]
-        await asyncio.gather(*(handle.result(timeout=5) for handle in handles))
+        await asyncio.gather(*(handle.result(timeout=20) for handle in handles))
         assert worker.journal.released == 50
     assert await waiting(client) == 50
 
@@ -238,7 +238,7 @@ async def test_a_job_that_kills_its_workers_ends_dead_and_its_neighbours_do_not(
         await client.set(f"arq:retry:{handle.job_id}", number)
     async with serve(add):
         letter = await dead_letter(client, pill.job_id)
-        assert await neighbour.result(timeout=5) == 3
+        assert await neighbour.result(timeout=20) == 3
     assert letter.last.cause is Cause.CRASH
     assert letter.last.error_type == "WorkerCrashed"
     assert "3 workers died" in letter.last.message

@@ -42,7 +42,7 @@ async def test_a_job_that_fails_twice_succeeds_at_its_third_attempt(serve: Serve
         return ctx.attempt
 
     async with serve(third_time) as worker:
-        assert await (await producer.enqueue(third_time.of())).result(timeout=5) == 3
+        assert await (await producer.enqueue(third_time.of())).result(timeout=20) == 3
         assert (worker.journal.retried, worker.journal.complete) == (2, 1)
 
 
@@ -58,7 +58,7 @@ async def test_a_dead_letter_holds_the_envelope_and_every_attempt(
     async with serve(charge) as worker:
         handle = await producer.enqueue(charge.of(amount=12))
         with pytest.raises(JobFailed) as failed:
-            await handle.result(timeout=5)
+            await handle.result(timeout=20)
         letter = await dead_letter(client, handle.job_id)
         assert await handle.status() is State.DEAD
     assert (letter.envelope.kind, letter.envelope.kwargs) == ("charge", {"amount": 12})
@@ -107,7 +107,7 @@ async def test_the_next_attempt_waits_as_long_as_the_policy_says(
         due_ms = await client.zscore("arq:queue", handle.job_id)
     waits_ms = due_ms - failure.ended_ms
     expected = wait.policy.backoff.delay(1, Random(SEED))
-    assert waits_ms == pytest.approx(expected / timedelta(milliseconds=1), abs=50)
+    assert waits_ms == pytest.approx(expected / timedelta(milliseconds=1), abs=500)
 
 
 async def test_retry_runs_the_job_again_after_the_time_it_names(serve: Serve, producer: Producer) -> None:
@@ -122,7 +122,7 @@ async def test_retry_runs_the_job_again_after_the_time_it_names(serve: Serve, pr
         return ctx.attempt
 
     async with serve(again):
-        assert await (await producer.enqueue(again.of())).result(timeout=5) == 2
+        assert await (await producer.enqueue(again.of())).result(timeout=20) == 2
     assert 0.19 <= starts[1] - starts[0] < 1.0
 
 
@@ -134,7 +134,7 @@ async def test_retry_without_a_time_waits_by_the_policy(serve: Serve, producer: 
         return ctx.attempt
 
     async with serve(again):
-        assert await (await producer.enqueue(again.of())).result(timeout=5) == 2
+        assert await (await producer.enqueue(again.of())).result(timeout=20) == 2
 
 
 async def test_retry_at_the_last_attempt_is_a_dead_letter(
@@ -266,7 +266,7 @@ async def test_a_handler_with_timeouts_of_its_own_is_left_alone(serve: Serve, pr
         return "never"
 
     async with serve(patient):
-        assert await (await producer.enqueue(patient.of())).result(timeout=5) == "went on"
+        assert await (await producer.enqueue(patient.of())).result(timeout=20) == "went on"
 
 
 async def test_a_job_past_its_deadline_expires_unrun(serve: Serve, producer: Producer, client: Redis) -> None:
@@ -287,9 +287,9 @@ async def test_a_job_past_its_deadline_expires_unrun(serve: Serve, producer: Pro
     await eventually(is_past)
     async with serve(news):
         with pytest.raises(JobExpired):
-            await handle.result(timeout=5)
+            await handle.result(timeout=20)
         assert await handle.status() is State.EXPIRED
-        await fresh.result(timeout=5)
+        await fresh.result(timeout=20)
     assert starts == [fresh.job_id]
     assert (await stats(client))["expired"] == 1
     assert await client.zcard("monarq:dead:default") == 0

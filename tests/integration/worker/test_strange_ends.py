@@ -86,7 +86,7 @@ async def test_whatever_a_handler_raises_is_its_own_end_only(
     async with serve(strange, survivor) as worker:
         handle = await producer.enqueue(strange.of())
         letter = await dead_letter(client, handle.job_id)
-        assert await (await producer.enqueue(survivor.of())).result(timeout=5) == "alive"
+        assert await (await producer.enqueue(survivor.of())).result(timeout=20) == "alive"
         await eventually(lambda: not worker.runs)
         assert worker.slots.busy == 0
     assert {failure.error_type for failure in letter.failures} == {error_type}
@@ -140,7 +140,7 @@ async def test_a_result_without_a_json_form_is_a_failure(
 
     async with serve(odd, survivor):
         letter = await dead_letter(client, (await producer.enqueue(odd.of())).job_id)
-        assert await (await producer.enqueue(survivor.of())).result(timeout=5) == "alive"
+        assert await (await producer.enqueue(survivor.of())).result(timeout=20) == "alive"
     assert len(letter.failures) == 2
     assert letter.last.message
 
@@ -171,7 +171,7 @@ async def test_a_swallowed_cancellation_at_the_timeout_lets_the_handler_finish(
         return "never"
 
     async with serve(stubborn) as worker:
-        assert await (await producer.enqueue(stubborn.of())).result(timeout=5) == "finished anyway"
+        assert await (await producer.enqueue(stubborn.of())).result(timeout=20) == "finished anyway"
         assert worker.slots.busy == 0
 
 
