@@ -166,16 +166,15 @@ async def lateness(producer: Producer, delays: list[float]) -> tuple[float, floa
 async def test_scheduled_jobs_start_on_time(serve: Serve, producer: Producer, delays: list[float]) -> None:
     """Within 50 ms after their time, and never before.
 
-    Where the machine is too busy even for plain timers, as much more is granted, and another try.
+    Told by a try in which plain timers were on time; if the machine is too busy for one, by the best.
     """
+    tries: list[tuple[float, float]] = []
     async with serve(note):
-        tries = []
-        while len(tries) < 5:
+        while len(tries) < 8 and not any(noise < 0.005 for noise, _ in tries):
             late, noise = await lateness(producer, delays)
-            tries.append((late, noise))
-            if late <= 0.05 + 3 * noise:
-                return
-    raise AssertionError(tries)
+            tries.append((noise, late))
+    noise, late = min(tries)
+    assert late <= 0.05 + (0 if noise < 0.005 else 5 * noise), tries
 
 
 async def test_an_idle_worker_is_woken_by_an_enqueue(serve: Serve, producer: Producer) -> None:
