@@ -100,12 +100,13 @@ def _seen(raw: list[Any]) -> Seen:
     )
 
 
-def set_back(link: SyncLink, queue: QueueKeys, job_id: str) -> None:
-    """Let the time of a job that waits have come, or the lease of one that runs have ended."""
+def set_back(link: SyncLink, queue: QueueKeys, *job_ids: str) -> None:
+    """Let the time of jobs that wait have come, or the leases of those that run have ended, in this order."""
     seconds, micros = link.call("TIME")
-    score = int(seconds) * 1000 + int(micros) // 1000 - 1
-    for zset in (*queue.ranks, queue.running):
-        link.call("ZADD", zset, "XX", score, job_id)
+    first = int(seconds) * 1000 + int(micros) // 1000 - len(job_ids)
+    for score, job_id in enumerate(job_ids, first):
+        for zset in (*queue.ranks, queue.running):
+            link.call("ZADD", zset, "XX", score, job_id)
 
 
 def drop_result(link: SyncLink, job_id: str) -> None:
