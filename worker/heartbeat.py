@@ -65,34 +65,54 @@ class Heartbeat:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="monarq-heartbeat", daemon=True)
         self._next_report = 0.0
+        #: The attempts that the last try to renew was for, whatever became of it.
+        self._tried: list[Run] = []
+        self._guard: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin."""
         self._thread.start()
+        self._guard = self._loop.create_task(self._give_up_unrenewed(), name="monarq-lease-guard")
 
     async def stop(self) -> None:
         """End, and take the worker's report back."""
         self._stop.set()
+        if self._guard is not None:
+            self._guard.cancel()
         if self._thread.is_alive():
             await asyncio.to_thread(self._thread.join)
+
+    # --- the event loop
+
+    async def _give_up_unrenewed(self) -> None:
+        """Stop handlers before their lease ends, so that no other worker runs the same job meanwhile.
+
+        Here and not in the thread, which may just then be waiting for a server that does not answer.
+        """
+        while True:
+            await asyncio.sleep(self._lease / 20)
+            margin = time.monotonic() + self._lease * 0.2
+            for run in self._tried:
+                if run.leased_until <= margin:
+                    run.stop(Cause.CRASH)
 
     # --- the thread
 
     def _beat(self) -> None:
         tick = min(TICK, self._lease / 10)
         while not self._stop.wait(tick):
+            runs = self._runs()
             try:
-                self._check()
+                self._check(runs)
                 self._outage.over()
             except StoreError as error:
                 self._outage.note(error)
             except Exception:  # nothing may end this thread: without it every lease of the worker is lost
                 log.exception("worker.heartbeat_failed")
-            self._give_up_unrenewed()
+            self._tried = runs
         self._retire()
 
-    def _check(self) -> None:
-        runs = self._runs()
+    def _check(self, runs: list[Run]) -> None:
         for queue, mine in _by_queue(runs).items():
             asked = self._abort_is_asked(queue)
             due = [run for run in mine if asked or self._needs_renewal(run)]
@@ -131,13 +151,6 @@ class Heartbeat:
         if run.hard_deadline is None:
             return self._lease
         return min(self._lease, run.hard_deadline - now)
-
-    def _give_up_unrenewed(self) -> None:
-        """Stop handlers before their lease ends, so that no other worker runs the same job meanwhile."""
-        margin = time.monotonic() + self._lease * 0.2
-        for run in self._runs():
-            if run.leased_until <= margin:
-                self._tell(run, Cause.CRASH)
 
     def _tell(self, run: Run, cause: Cause) -> None:
         try:
