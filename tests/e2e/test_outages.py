@@ -20,7 +20,8 @@ pytestmark = pytest.mark.timeout(180)
 
 @pytest.fixture
 def server() -> Iterator[ValkeyServer]:
-    with ValkeyServer(appendonly=True) as server:
+    # `always`: by `everysec` a server whose disk is busy may not have written what it has acknowledged
+    with ValkeyServer(appendonly=True, options={"appendfsync": "always"}) as server:
         yield server
 
 
