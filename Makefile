@@ -75,7 +75,7 @@ lock: ## Renew requirements/*.txt (wants Python 3.11; UPGRADE=--upgrade for newe
 	@.lock-venv/bin/python -m pip --quiet --disable-pip-version-check install pip-tools==7.6.2
 	@set -e; compile() { \
 		CUSTOM_COMPILE_COMMAND='make lock' .lock-venv/bin/pip-compile --quiet --generate-hashes --strip-extras \
-			--allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links $(UPGRADE) "$$@"; \
+			--allow-unsafe --no-emit-options $(UPGRADE) "$$@"; \
 	}; \
 	compile --output-file requirements/build.txt requirements/build.in; \
 	compile --all-extras --output-file requirements/dev.txt pyproject.toml
