@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     ageing: Span = timedelta(seconds=60)
     #: How long a worker that was told to stop lets its jobs finish.
     drain_timeout: Annotated[timedelta, Field(ge=timedelta(0))] = timedelta(seconds=25)
+    #: How far a worker process steps back while the machine is busy, 0 to 19 as nice(1) has it.  Raise it
+    #: where workers share their cores with Redis: one that keeps Redis waiting keeps itself waiting.
+    nice: int = Field(0, ge=0, le=19)
     #: Lost leases after which a job is taken for the killer of its workers, and ends dead.
     max_crashes: int = Field(3, ge=1)
     #: The largest job that is accepted, encoded.

@@ -1,9 +1,10 @@
-"""The event loop of a worker process (uvloop where it exists), and its garbage collector."""
+"""The process of a worker: its event loop (uvloop where it exists), garbage collector and priority."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import os
 from collections.abc import Callable
 
 _new_event_loop: Callable[[], asyncio.AbstractEventLoop]
@@ -30,3 +31,12 @@ def calm_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+
+
+def step_back(nice: int) -> None:
+    """Give way to other processes as far as nice(1) says; never forward, which the system would forbid.
+
+    To be called before threads are started: on Linux it holds for the caller's and those that it starts.
+    """
+    if hasattr(os, "setpriority"):  # not on Windows
+        os.setpriority(os.PRIO_PROCESS, 0, max(nice, os.getpriority(os.PRIO_PROCESS, 0)))

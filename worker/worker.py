@@ -37,7 +37,7 @@ from .executor import Executor
 from .fetcher import Fetcher
 from .heartbeat import Heartbeat
 from .journal import Journal
-from .loop import calm_collector, ensure_loop
+from .loop import calm_collector, ensure_loop, step_back
 from .maintenance.aborts import Aborts
 from .maintenance.announcer import Announcer
 from .maintenance.arq_health import ArqHealth
@@ -123,8 +123,12 @@ class Worker(arq.worker.Worker):
     # --- what arq calls
 
     def run(self) -> None:
-        """Run in this thread until stopped or, in burst mode, until nothing waits; then close all."""
+        """Run in this thread until stopped or, in burst mode, until nothing waits; then close all.
+
+        Here, not in `main`, the process steps back as far as `nice` says: here it is the worker's own.
+        """
         calm_collector()
+        step_back(self.settings.nice)
         self.main_task = self.loop.create_task(self.main())
         try:
             self.loop.run_until_complete(self.main_task)

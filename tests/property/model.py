@@ -188,6 +188,6 @@ class Model:
         job.abort_asked = job.is_waited_for = False
         job.has_result = keeps_result
         if state is not State.DEAD:
-            job.failures = 0
+            job.failures = job.spent = job.crashes = 0
             if not keeps_result:
                 del self.jobs[job.job_id]

@@ -91,7 +91,10 @@ class WorkerMemory:
 
     def pick(self, places: list[int]) -> list[Attempt]:
         recent = self.attempts[-REMEMBERED:]
-        return [recent[-1 - place] for place in places if place < len(recent)]
+        if not recent:
+            return []
+        # around the end: a place that pointed at nothing would make most of the walk's calls empty
+        return [recent[-1 - place] for place in dict.fromkeys(place % len(recent) for place in places)]
 
 
 class Journey(RuleBasedStateMachine):
@@ -212,6 +215,7 @@ class Journey(RuleBasedStateMachine):
     @rule(worker=some_worker, places=some_attempts, endings=st.lists(some_endings, min_size=3, max_size=3))
     def settle(self, worker: str, places: list[int], endings: list[Ending]) -> None:
         """Of whatever the worker believes to own: some of it may be another's by now, or have ended."""
+        worker = self.one_that_remembers(worker)
         memory = self.workers[worker]
         ends, expected = [], []
         for attempt, ending in zip(memory.pick(places), endings, strict=False):
@@ -230,6 +234,10 @@ class Journey(RuleBasedStateMachine):
             request = verbs.settle(self.queue, ends, worker=worker, nonce=token_hex(4))
             assert self.ask(request) == expected
             memory.last_settle = request, expected
+
+    def one_that_remembers(self, worker: str) -> str:
+        """The worker, or another one if it knows of no attempt."""
+        return next((name for name in (worker, *WORKERS) if self.workers[name].attempts), worker)
 
     def end_of(self, attempt: Attempt, ending: Ending) -> End:
         verb, failure = ending.verb, None
@@ -266,6 +274,7 @@ class Journey(RuleBasedStateMachine):
 
     @rule(worker=some_worker, places=some_attempts)
     def renew(self, worker: str, places: list[int]) -> None:
+        worker = self.one_that_remembers(worker)
         attempts = self.workers[worker].pick(places)
         leases = [Lease(one.job_id, verbs.fence(worker, one.number), LEASE) for one in attempts]
         if leases:

@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "measured"))
 import driver
 from marks import Marks
 
-from monarq import Producer, SyncProducer, Worker, job
+from monarq import Producer, Settings, SyncProducer, Worker, job
 
 marks: Marks
 
@@ -61,6 +61,7 @@ class Monarq:
             functions=list(JOBS.values()),
             redis_settings=RedisSettings.from_dsn(url),
             max_jobs=options.concurrency,
+            settings=Settings(nice=10),
         )
         marks.ready()
         worker.run()
