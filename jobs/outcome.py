@@ -33,16 +33,18 @@ class Dead:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """Ended on request."""
+    """Ended on request; `failure` is that of the attempt that was stopped, None if there was none."""
 
     result: bytes | None
+    failure: Failure | None
 
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """Its deadline had passed before it could start."""
+    """Its deadline has passed; `failure` is that of the attempt that was stopped, None if there was none."""
 
     result: bytes | None
+    failure: Failure | None
 
 
 @dataclass(frozen=True, slots=True)

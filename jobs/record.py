@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from pydantic_core import from_json, to_json
 
+from .cancel_note import CancelNote
 from .envelope import VERSION, Envelope
 from .errors import CorruptRecord
 from .failure import Failure
@@ -43,10 +44,17 @@ def encode_success(envelope: Envelope, attempt: Attempt, result: bytes) -> bytes
 
 
 def encode_failure(
-    envelope: Envelope, attempt: Attempt, failure: Failure, state: State = State.DEAD
+    envelope: Envelope,
+    attempt: Attempt,
+    failure: Failure,
+    state: State = State.DEAD,
+    note: CancelNote | None = None,
 ) -> bytes:
-    """The record of an end without success."""
+    """The record of an end without success; `note` says who cancelled the job, and why."""
     told = {"type": failure.error_type, "message": failure.message, "traceback": failure.traceback}
+    told["cause"] = str(failure.cause)
+    if note is not None:
+        told |= {"by": note.by, "reason": note.reason}
     return _encode(envelope, attempt, state, to_json(told))
 
 

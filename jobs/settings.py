@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     ageing: Span = timedelta(seconds=60)
     #: How long a worker that was told to stop lets its jobs finish.
     drain_timeout: Annotated[timedelta, Field(ge=timedelta(0))] = timedelta(seconds=25)
+    #: How long a handler that was told to stop (its job is cancelled, timed out, or past its deadline) may take to
+    #: clean up.  After it the attempt ends without its handler, which keeps its slot for as long as it goes on.
+    cancel_grace: Span = timedelta(seconds=5)
     #: How far a worker process steps back while the machine is busy, 0 to 19 as nice(1) has it.  Raise it
     #: where workers share their cores with Redis: one that keeps Redis waiting keeps itself waiting.
     nice: int = Field(0, ge=0, le=19)
@@ -76,7 +79,7 @@ class Settings(BaseSettings):
     #: Do not hide arguments and results in logs.
     log_payloads: bool = False
 
-    @field_validator("lease", "ageing", "drain_timeout", "arq_poll", mode="before")
+    @field_validator("lease", "ageing", "drain_timeout", "cancel_grace", "arq_poll", mode="before")
     @classmethod
     def _read_span(cls, value: Any) -> Any:
         return _seconds(value)

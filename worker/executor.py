@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 
+from monarq.jobs.cancel_note import decode_note
 from monarq.jobs.codec import Codecs
 from monarq.jobs.context import JobContext
 from monarq.jobs.envelope import Envelope
@@ -46,6 +47,12 @@ class WorkerCrashed(MonarqError):
     """The job was running each time when a worker died."""
 
     code = "worker_crashed"
+
+
+class HandlerStuck(MonarqError):
+    """The handler was told to stop, and went on."""
+
+    code = "handler_stuck"
 
 
 class Executor:
@@ -88,14 +95,22 @@ class Executor:
             log.exception("worker.internal_error", job_id=run.job_id)
             return self._classifier.dead(run, error, Cause.ERROR)
 
+    def abandon(self, run: Run) -> Outcome | None:
+        """How an attempt ends whose handler was told to stop and does not; None if it has not begun."""
+        if run.runnable is None or run.stopped_for is None:
+            return None
+        return self._classifier.failure(run, run.runnable, HandlerStuck("the handler does not stop"))
+
     # --- the steps
 
     def _decode(self, run: Run) -> Envelope:
         body = run.claimed.body
         try:
+            if run.claimed.fault is not None:
+                raise CorruptRecord(f"keys of the job hold something else than they should: {run.claimed.fault}")
             if not body:
                 # arq gives a waiting payload a TTL; after it, only the id is left
-                raise Ended(self._classifier.expired(run, "job expired"))
+                raise CorruptRecord("the envelope is gone: something has deleted it, or it had a time to live")
             run.codec = self._codecs.of(body)
             run.envelope = run.codec.decode(body)
             run.attempt = max(run.attempt, run.envelope.first_attempt or 1)
@@ -112,11 +127,11 @@ class Executor:
     def _guard(self, run: Run, envelope: Envelope, runnable: Runnable) -> None:
         claimed = run.claimed
         if claimed.abort_asked:
-            raise Ended(self._classifier.cancelled(run))
+            raise Ended(self._classifier.cancelled(run, decode_note(claimed.cancel_note)))
         expires_ms = envelope.expires_ms
         # both by the server's clock: `et` is its own, too
         if expires_ms is not None and claimed.claimed_at_ms > expires_ms:
-            raise Ended(self._classifier.expired(run, "its deadline passed before it could start"))
+            raise Ended(self._classifier.expired(run, f"its deadline passed before attempt {run.attempt}"))
         if claimed.crashes >= self._max_crashes:
             died = WorkerCrashed(
                 f"{claimed.crashes} workers died, froze or lost their connection while they ran it"
@@ -150,6 +165,8 @@ class Executor:
             # SystemExit, GeneratorExit and a bare CancelledError are the job's end, not the worker's
             if _is_thrown_away(run):
                 raise
+            if run.stopped_for is not None and run.task is not None:
+                run.task.uncancel()
             outcome = self._classifier.failure(run, runnable, error)
         if run.timer is not None:
             run.timer.cancel()

@@ -13,10 +13,12 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from typing import TypeVar
 
 import structlog
 from pydantic_core import to_json
 
+from monarq.jobs.cancel_note import decode_note
 from monarq.jobs.errors import StoreError
 from monarq.jobs.failure import Cause
 from monarq.jobs.store.address import Address
@@ -29,6 +31,8 @@ from .outage import Outage
 from .run import Run
 
 log = structlog.get_logger("monarq.worker")
+
+T = TypeVar("T")
 
 #: Seconds between looks at the leases.
 TICK = 1.0
@@ -140,11 +144,12 @@ class Heartbeat:
         renewals = execute_sync(self._link.call, request)
         for (run, length), renewal in zip(leases, renewals, strict=True):
             if renewal is Renewal.LOST:
-                self._tell(run, Cause.CRASH)
+                self._tell(run.stop, Cause.CRASH)
                 continue
             run.leased_until = now + length
             if renewal is Renewal.ABORT_ASKED:
-                self._tell(run, Cause.CANCELLATION)
+                note = self._link.call("HGET", queue.cancels, run.job_id)
+                self._tell(run.cancel, decode_note(note))
 
     def _length(self, run: Run, now: float) -> float:
         """Never past the hard deadline: a handler that is stuck for ever must not hold its job for ever."""
@@ -152,9 +157,9 @@ class Heartbeat:
             return self._lease
         return min(self._lease, run.hard_deadline - now)
 
-    def _tell(self, run: Run, cause: Cause) -> None:
+    def _tell(self, end: Callable[[T], None], why: T) -> None:
         try:
-            self._loop.call_soon_threadsafe(run.stop, cause)
+            self._loop.call_soon_threadsafe(end, why)
         except RuntimeError:  # the loop is closed: the worker is gone
             self._stop.set()
 

@@ -6,7 +6,9 @@ import time
 
 import structlog
 
-from monarq.jobs.store.verbs import End, Verb
+from monarq.jobs.cancel_note import CancelNote
+from monarq.jobs.failure import Cause
+from monarq.jobs.store.verbs import End, Settlement, Verb
 
 from .run import Run
 
@@ -32,12 +34,14 @@ class Journal:
         self.refused = 0
         self._unknown: dict[str, tuple[float, int]] = {}
 
-    def settled(self, run: Run, end: End, accepted: bool) -> None:
+    def settled(self, run: Run, end: End, settlement: Settlement) -> None:
         """Note how an attempt ended, and whether the store took it."""
-        if not accepted:
+        if settlement is Settlement.REFUSED:
             self.refused += 1
             self._warn("job.lease_lost", run, outcome=end.verb)
             return
+        if settlement is Settlement.CANCEL_TOO_LATE:
+            self._warn("job.cancel_too_late", run, outcome=end.verb, **_asked_by(run))
         match end.verb:
             case Verb.SUCCEEDED:
                 self.complete += 1
@@ -52,9 +56,12 @@ class Journal:
             case Verb.DEAD:
                 self.failed += 1
                 log.error("job.dead", job_id=run.job_id, kind=_kind(run), attempt=run.attempt, **_told(end))
-            case Verb.CANCELLED | Verb.EXPIRED:
+            case Verb.CANCELLED:
                 self.failed += 1
-                self._warn(f"job.{end.verb}", run)
+                self._warn("job.cancelled", run, cause=Cause.CANCELLATION, **_asked_by(run))
+            case Verb.EXPIRED:
+                self.failed += 1
+                self._warn("job.expired", run, **_told(end))
 
     def counters(self, running: int) -> str:
         """arq's health line."""
@@ -64,8 +71,11 @@ class Journal:
 
     def _released(self, run: Run, end: End) -> None:
         if end.failure is not None:
-            self._warn("job.interrupted", run, cause=end.failure.cause)
-        elif run.runnable is None and run.envelope is not None:
+            lost = end.failure.cause is Cause.CRASH
+            self._warn("job.lease_lost" if lost else "job.interrupted", run, cause=end.failure.cause)
+        elif run.runnable is not None:
+            log.info("job.snoozed", job_id=run.job_id, kind=_kind(run), delay_s=end.delay_ms / 1000)
+        elif run.envelope is not None:
             self._unknown_kind(run.envelope.kind)
 
     def _unknown_kind(self, kind: str) -> None:
@@ -88,6 +98,11 @@ class Journal:
 
 def _kind(run: Run) -> str:
     return run.envelope.kind if run.envelope is not None else "<unreadable>"
+
+
+def _asked_by(run: Run) -> dict[str, object]:
+    note = run.cancel_note or CancelNote()
+    return {"by": note.by, "reason": note.reason}
 
 
 def _told(end: End) -> dict[str, object]:

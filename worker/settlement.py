@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from monarq.jobs.outcome import Cancelled, Dead, Expired, Outcome, Released, Retrying, Succeeded
-from monarq.jobs.store.verbs import End, Verb, milliseconds
+from monarq.jobs.store.verbs import End, Verb, kept_for_canceller, milliseconds
 
 from .run import Run
 
@@ -23,16 +23,17 @@ def end_of(run: Run, outcome: Outcome) -> End:
             return End(job_id, fence, Verb.RETRYING, delay_ms=milliseconds(delay), failure=failure)
         case Dead(result, failure):
             return End(job_id, fence, Verb.DEAD, result, _keep_ms(run), failure=failure)
-        case Cancelled(result):
-            return End(job_id, fence, Verb.CANCELLED, result, _keep_ms(run))
-        case Expired(result):
-            return End(job_id, fence, Verb.EXPIRED, result, _keep_ms(run))
+        case Cancelled(result, failure):
+            keep_ms = kept_for_canceller(_keep_ms(run))
+            return End(job_id, fence, Verb.CANCELLED, result, keep_ms, failure=failure)
+        case Expired(result, failure):
+            return End(job_id, fence, Verb.EXPIRED, result, _keep_ms(run), failure=failure)
         case Released(delay, failure):
             return End(job_id, fence, Verb.RELEASED, delay_ms=milliseconds(delay), failure=failure)
 
 
 def handed_back(run: Run) -> End:
-    """The end of an attempt that never began, or whose handler will not stop."""
+    """The end of an attempt that never began."""
     return end_of(run, Released(timedelta(0), None))
 
 

@@ -28,13 +28,14 @@ from monarq.jobs.store.arq_pool import open_pool
 from monarq.jobs.store.connection import Link
 from monarq.jobs.store.keys import QueueKeys, arq_queue_keys, queue_keys
 from monarq.jobs.store.pickled import pickle_codec
-from monarq.jobs.store.verbs import Claimed, End, fence
+from monarq.jobs.store.verbs import Claimed, End, Settlement, fence
 
 from . import signals
 from .completer import Completer
 from .drain import LAST_GRACE, Drain
 from .executor import Executor
 from .fetcher import Fetcher
+from .grace import Grace
 from .heartbeat import Heartbeat
 from .journal import Journal
 from .loop import calm_collector, ensure_loop, step_back
@@ -83,6 +84,7 @@ class Worker(arq.worker.Worker):
     executor: Executor
     completer: Completer
     heartbeat: Heartbeat
+    grace: Grace
     drain: Drain
     server_watch: ServerWatch
 
@@ -223,12 +225,12 @@ class Worker(arq.worker.Worker):
         outcome = await self.executor.attempt(run)
         self.slots.busy -= 1
         self.fetcher.notify()
-        if run in self.runs:
+        if run in self.runs and not run.is_abandoned:
             self.completer.add(run, end_of(run, outcome))
 
-    def _settled(self, run: Run, end: End, accepted: bool) -> None:
+    def _settled(self, run: Run, end: End, settlement: Settlement) -> None:
         self.runs.discard(run)
-        self.journal.settled(run, end, accepted)
+        self.journal.settled(run, end, settlement)
         self.jobs_complete, self.jobs_failed = self.journal.complete, self.journal.failed
         self.jobs_retried = self.journal.retried
         if self.after_job_end is not None and run.ctx is not None:
@@ -288,7 +290,10 @@ class Worker(arq.worker.Worker):
         self.heartbeat = Heartbeat(
             address, self.loop, lambda: list(self.runs), self._report, worker_id=self.worker_id, lease=lease
         )
-        self.drain = Drain(lambda: list(self.runs), self.completer, self._hurry)
+        self.grace = Grace(
+            lambda: list(self.runs), self.executor.abandon, self.completer, self.settings.cancel_grace
+        )
+        self.drain = Drain(lambda: list(self.runs), self.completer, self.grace, self._hurry)
         self.server_watch = ServerWatch(duties)
         self._announcer = Announcer(duties, self._weights)
         self._aborts = Aborts(duties, self._weights)
@@ -307,7 +312,7 @@ class Worker(arq.worker.Worker):
             raise ConfigError([f"{finding.check}: {finding.found}; {finding.mend}" for finding in refused])
 
     def _start_background(self) -> list[asyncio.Task[None]]:
-        duties = self._cron, self._announcer, self._aborts, self.server_watch, self._arq_health
+        duties = self._cron, self._announcer, self._aborts, self.server_watch, self._arq_health, self.grace
         return [
             self.loop.create_task(_forever(duty), name=f"monarq-{type(duty).__name__}") for duty in duties
         ]

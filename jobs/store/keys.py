@@ -9,10 +9,12 @@ The layout is a superset of arq's, so that arq's `enqueue_job`, `Job` and worker
     arq:retry:<id>                    int     starts that did not end the job; none while the first one runs
     arq:result:<id>                   string  the result, with a TTL
     arq:abort                         zset    job id → when its cancellation was asked for
+    monarq:cancels:<q>                hash    job id → who asked for its cancellation, and why, as JSON
     monarq:running:<q>                zset    job id → lease end, ms
     monarq:failures:<id>              list    one JSON record per attempt that did not succeed
     monarq:dead:<q>                   zset    job id → when it died, ms
     monarq:dead-letter:<id>           string  the envelope of a dead job
+    monarq:corrupt:<id>               hash    what lay at other keys of the job and could not be used, by DUMP
     monarq:wake:<q>                   list    at most one token: there is something to claim
     monarq:waiters:<q>                hash    job id → channels of those who wait for its end
     monarq:stats:<q>                  hash    counters
@@ -38,6 +40,7 @@ STARTS = "arq:retry:"
 RESULT = "arq:result:"
 FAILURES = "monarq:failures:"
 DEAD_LETTER = "monarq:dead-letter:"
+CORRUPT = "monarq:corrupt:"
 WORKER = "monarq:worker:"
 QUEUES = "monarq:queues"
 
@@ -49,6 +52,7 @@ LUA_PREFIXES = {
     "result": RESULT,
     "failures": FAILURES,
     "dead_letter": DEAD_LETTER,
+    "corrupt": CORRUPT,
 }
 
 _ARQ_QUEUE = "arq:queue"
@@ -68,6 +72,7 @@ class QueueKeys:
     waiters: str
     stats: str
     abort: str
+    cancels: str
     #: Job ids of this queue begin with this; empty unless tagged.
     id_prefix: str
 
@@ -79,7 +84,7 @@ class QueueKeys:
     @property
     def shared(self) -> tuple[str, ...]:
         """The keys that `claim` takes for each queue."""
-        return (*self.ranks, self.running, self.wake, self.stats)
+        return (*self.ranks, self.running, self.wake, self.stats, self.cancels)
 
 
 @cache
@@ -123,6 +128,7 @@ def _build(name: str, arq_name: str, *, tagged: bool) -> QueueKeys:
         waiters=f"monarq:waiters:{tag}",
         stats=f"monarq:stats:{tag}",
         abort=f"arq:abort:{tag}" if tagged else "arq:abort",
+        cancels=f"monarq:cancels:{tag}",
         id_prefix=tag if tagged else "",
     )
 

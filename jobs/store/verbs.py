@@ -108,8 +108,11 @@ class Claimed:
     #: Attempts spent before this one.
     spent: int
     crashes: int
-    #: Whether its cancellation was asked for before it started.
+    #: Whether its cancellation was asked for before it started, and the note of who asked, if there is one.
     abort_asked: bool
+    cancel_note: bytes | None
+    #: Which of its keys hold something that cannot be used; None if all is well.
+    fault: str | None
     #: The envelope, or None if it has vanished from the store.
     body: bytes | None
     #: When it was claimed, ms of the server's clock.
@@ -170,13 +173,13 @@ def claim(
     )
 
 
-#: Spent attempts, crashes and an abort of a job on its first start.
-_FRESH = (0, 0, False)
+#: Spent attempts, crashes, an abort, its note, and a fault, of a job on its first start.
+_FRESH = (0, 0, False, None, None)
 
 
-def _read_past(past: bytes) -> tuple[int, int, bool]:
-    spent, crashes, aborted = past.split()
-    return int(spent), int(crashes), aborted == b"1"
+def _read_past(past: bytes) -> tuple[int, int, bool, bytes | None, str | None]:
+    spent, crashes, aborted, fault, note = past.split(b" ", 4)
+    return int(spent), int(crashes), aborted == b"1", note or None, fault.decode() if fault != b"-" else None
 
 
 def fence(worker: str, starts: int) -> str:
@@ -212,8 +215,16 @@ class End:
     failure: Failure | None = None
 
 
-def settle(queue: QueueKeys, ends: Iterable[End], *, worker: str, nonce: str) -> Request[list[bool]]:
-    """Record how attempts of one queue ended; per end whether it was accepted."""
+class Settlement(IntEnum):
+    """What became of one end."""
+
+    REFUSED = 0  #: another attempt owns the job, or it has ended
+    RECORDED = 1
+    CANCEL_TOO_LATE = 2  #: recorded, although the job's cancellation had been asked for
+
+
+def settle(queue: QueueKeys, ends: Iterable[End], *, worker: str, nonce: str) -> Request[list[Settlement]]:
+    """Record how attempts of one queue ended."""
     flat: list[Any] = []
     for end in ends:
         result, result_ms = (b"", 0) if end.result is None else (end.result, end.result_ms)
@@ -221,7 +232,7 @@ def settle(queue: QueueKeys, ends: Iterable[End], *, worker: str, nonce: str) ->
         flat += (end.job_id, end.fence, end.verb, result, result_ms, end.delay_ms, failure)
     return _request(
         "settle",
-        _read_flags,
+        _read_settlements,
         **_ranks(queue),
         running=queue.running,
         wake=queue.wake,
@@ -229,11 +240,19 @@ def settle(queue: QueueKeys, ends: Iterable[End], *, worker: str, nonce: str) ->
         dead=queue.dead,
         waiters=queue.waiters,
         abort=queue.abort,
+        cancels=queue.cancels,
         reply=queue.reply(f"settle:{queue.name}", worker),  # queues are settled side by side
         nonce=nonce,
         reply_ms=REPLY_KEPT_MS,
         ends=flat,
     )
+
+
+def _read_settlements(reply: list[int]) -> list[Settlement]:
+    return [_SETTLEMENTS[code] for code in reply]
+
+
+_SETTLEMENTS = {int(code): code for code in Settlement}
 
 
 def _read_flags(reply: list[int]) -> list[bool]:
@@ -282,14 +301,25 @@ def renew(queue: QueueKeys, leases: Iterable[Lease]) -> Request[list[Renewal]]:
 class Cancellation(StrEnum):
     """What became of a request to cancel."""
 
-    CANCELLED = "cancelled"
+    CANCELLED = "cancelled"  #: it has ended so, by this request or by an earlier one
     REQUESTED = "requested"  #: it runs; its worker will be told
-    ENDED = "ended"  #: too late
+    ENDED = "ended"  #: too late: it has ended otherwise
     UNKNOWN = "unknown"
 
 
-def cancel(queue: QueueKeys, job_id: str, result: bytes, result_ms: int) -> Request[Cancellation]:
-    """End a job that waits; ask the worker of one that runs to stop it."""
+#: How long a cancellation can be read even if the kind keeps no results: who asked must learn what became of it.
+CANCELLED_KEPT_MS = 60_000
+
+
+def kept_for_canceller(result_ms: int) -> int:
+    """How long the record of a cancelled job is kept whose kind keeps its results for `result_ms`."""
+    return max(result_ms, CANCELLED_KEPT_MS) if result_ms >= 0 else result_ms
+
+
+def cancel(
+    queue: QueueKeys, job_id: str, result: bytes, result_ms: int, note: bytes = b""
+) -> Request[Cancellation]:
+    """End a job that waits, with this result; ask the worker of one that runs to stop it, with this note."""
     return _request(
         "cancel",
         lambda reply: Cancellation(reply.decode()),
@@ -298,9 +328,11 @@ def cancel(queue: QueueKeys, job_id: str, result: bytes, result_ms: int) -> Requ
         stats=queue.stats,
         waiters=queue.waiters,
         abort=queue.abort,
+        cancels=queue.cancels,
         id=job_id,
         result=result,
         result_ms=result_ms,
+        note=note,
     )
 
 
