@@ -232,6 +232,7 @@ class Executor:
         return Failure(
             spent=run.attempt if cause.spends_attempt else run.claimed.spent,
             crashes=run.claimed.crashes,
+            lapses=run.claimed.lapses,
             cause=cause,
             fence=run.claimed.starts,
             worker=self._worker_id,
