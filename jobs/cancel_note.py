@@ -35,10 +35,10 @@ class CancelNote:
         return to_json({"by": self.by, "reason": self.reason})
 
 
-def decode_note(data: bytes | None) -> CancelNote:
+def decode_note(data: bytes | str | None) -> CancelNote:
     """Read a note; what cannot be read says nothing, and the cancellation holds all the same."""
     try:
-        document = from_json(data or b"{}")
+        document = from_json(data or "{}")
         return CancelNote.of(document.get("by", ""), document.get("reason", ""))
     except (ValueError, AttributeError):
         return CancelNote()

@@ -51,7 +51,7 @@ class Classifier:
         return Succeeded(run.codec.success(envelope, self._attempt(run), encoded, value))
 
     def failure(self, run: Run, runnable: Runnable, error: BaseException) -> Outcome:
-        """The handler raised `error`, by itself or because it was told to stop; or it did not stop in time."""
+        """The handler raised `error`, by itself or because it was told to stop; or it would not stop."""
         if run.stopped_for is not None:
             return self._stopped(run, runnable, error, run.stopped_for)
         match sole_error(error):
@@ -74,6 +74,7 @@ class Classifier:
 
     def cancelled(self, run: Run, note: CancelNote, stopped: BaseException | None = None) -> Cancelled:
         """Ended on request; `stopped` is what the handler raised, None if it had not begun."""
+        run.cancel_note = note
         told = JobCancelled(run.job_id, str(note), note.by, note.reason)
         failure = self._failure(run, _with_frames_of(stopped, told), Cause.CANCELLATION)
         return Cancelled(self._record(run, told, State.CANCELLED, failure), failure if stopped else None)
@@ -132,6 +133,7 @@ class Classifier:
         return Failure(
             spent=run.attempt if cause.spends_attempt else run.claimed.spent,
             crashes=run.claimed.crashes,
+            lapses=run.claimed.lapses,
             cause=cause,
             fence=run.claimed.starts,
             worker=self._worker_id,
@@ -176,10 +178,7 @@ def retry_after(error: BaseException, now: datetime) -> timedelta | None:
 def _snooze_delay(run: Run, snooze: Snooze) -> timedelta:
     if snooze.delay is not None or snooze.until is None:
         return snooze.delay or timedelta(0)
-    # by the server's clock: its time of the claim, and how long that is ago
-    since_claim = timedelta(milliseconds=now_ms() - run.started_ms)
-    claimed_at = datetime.fromtimestamp(run.claimed.claimed_at_ms / 1000, UTC)
-    return max(snooze.until - claimed_at - since_claim, timedelta(0))
+    return max(snooze.until - datetime.fromtimestamp(run.server_now_ms() / 1000, UTC), timedelta(0))
 
 
 def _with_frames_of(stopped: BaseException | None, told: Exception) -> Exception:

@@ -83,6 +83,7 @@ class Executor:
         """Run one attempt.  Never raises: whatever happens is an outcome."""
         try:
             envelope = self._decode(run)
+            self._heed_cancellation(run)
             runnable = self._resolve(run, envelope)
             self._guard(run, envelope, runnable)
             call = self._bind(run, envelope, runnable)
@@ -107,16 +108,21 @@ class Executor:
         body = run.claimed.body
         try:
             if run.claimed.fault is not None:
-                raise CorruptRecord(f"keys of the job hold something else than they should: {run.claimed.fault}")
+                raise CorruptRecord(f"{run.claimed.fault} cannot be used: something else lies there")
             if not body:
                 # arq gives a waiting payload a TTL; after it, only the id is left
-                raise CorruptRecord("the envelope is gone: something has deleted it, or it had a time to live")
+                raise CorruptRecord("the envelope is gone: it was deleted, or had a time to live")
             run.codec = self._codecs.of(body)
             run.envelope = run.codec.decode(body)
             run.attempt = max(run.attempt, run.envelope.first_attempt or 1)
         except CorruptRecord as error:
             raise Ended(self._classifier.dead(run, error, Cause.CORRUPTION)) from None
         return run.envelope
+
+    def _heed_cancellation(self, run: Run) -> None:
+        """Also that of a job whose kind nobody knows."""
+        if run.claimed.abort_asked:
+            raise Ended(self._classifier.cancelled(run, decode_note(run.claimed.cancel_note)))
 
     def _resolve(self, run: Run, envelope: Envelope) -> Runnable:
         run.runnable = self._runnables.get(envelope.kind)
@@ -126,8 +132,6 @@ class Executor:
 
     def _guard(self, run: Run, envelope: Envelope, runnable: Runnable) -> None:
         claimed = run.claimed
-        if claimed.abort_asked:
-            raise Ended(self._classifier.cancelled(run, decode_note(claimed.cancel_note)))
         expires_ms = envelope.expires_ms
         # both by the server's clock: `et` is its own, too
         if expires_ms is not None and claimed.claimed_at_ms > expires_ms:

@@ -44,7 +44,7 @@ class Grace:
         self._abandon = abandon
         self._completer = completer
         self._seconds = seconds.total_seconds()
-        #: Handlers that go on.  Each keeps its slot; the loop itself has only a weak reference to their tasks.
+        #: Handlers that go on.  Each keeps its slot; the loop itself keeps only a weak reference to it.
         self._stuck: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:

@@ -18,8 +18,8 @@ from typing import TypeVar
 import structlog
 from pydantic_core import to_json
 
-from monarq.jobs.cancel_note import decode_note
-from monarq.jobs.errors import StoreError
+from monarq.jobs.cancel_note import CancelNote, decode_note
+from monarq.jobs.errors import StoreError, StoreRefused
 from monarq.jobs.failure import Cause
 from monarq.jobs.store.address import Address
 from monarq.jobs.store.execute import execute_sync
@@ -148,8 +148,15 @@ class Heartbeat:
                 continue
             run.leased_until = now + length
             if renewal is Renewal.ABORT_ASKED:
-                note = self._link.call("HGET", queue.cancels, run.job_id)
-                self._tell(run.cancel, decode_note(note))
+                self._tell(run.cancel, self._note_of(run))
+
+    def _note_of(self, run: Run) -> CancelNote:
+        if run.cancel_note is not None:  # its handler takes its time to stop
+            return run.cancel_note
+        try:
+            return decode_note(self._link.call("HGET", run.claimed.queue.cancels, run.job_id))
+        except StoreRefused:  # a key of another type: the job is cancelled all the same
+            return CancelNote()
 
     def _length(self, run: Run, now: float) -> float:
         """Never past the hard deadline: a handler that is stuck for ever must not hold its job for ever."""

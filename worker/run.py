@@ -50,6 +50,8 @@ class Run:
     task: asyncio.Task[None] | None = None
     #: Ends the attempt at its timeout; None if the handler was done before one was needed.
     timer: asyncio.TimerHandle | None = None
+    #: The job waits for a thread or a process: its time starts when it has one.
+    clock_is_held: bool = False
     #: Why the handler was told to stop, and the `time.monotonic()` of it; None if nobody did.
     stopped_for: Cause | None = None
     stopped_at: float = 0.0
@@ -67,8 +69,27 @@ class Run:
     def job_id(self) -> str:
         return self.claimed.job_id
 
+    def server_now_ms(self) -> int:
+        """The server's clock, without asking it: its time of the claim, and how long that is ago."""
+        return self.claimed.claimed_at_ms + now_ms() - self.started_ms
+
     def arm(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Start the clock for the job's timeout, or for its deadline if that comes first."""
+        """Start the clock for the job's timeout, unless it is held."""
+        if not self.clock_is_held:
+            self.start_clock(loop)
+
+    def hold_clock(self) -> None:
+        """Let no time count until `start_clock`."""
+        self.clock_is_held = True
+        self.stop_clock()
+
+    def stop_clock(self) -> None:
+        """The job has ended, or waits: it has no timeout now."""
+        if self.timer is not None:
+            self.timer.cancel()
+
+    def start_clock(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start the clock for the job's timeout, from now, or for its own deadline if that comes first."""
         if self.runnable is None or self.task is None or self.task.done():
             return
         seconds, end = self.runnable.timeout_seconds, self._time_out
@@ -98,6 +119,5 @@ class Run:
         self.stop(Cause.TIMEOUT)
 
     def _seconds_to_deadline(self) -> float | None:
-        """By the server's clock; it has just given the job out."""
         expires_ms = self.envelope.expires_ms if self.envelope is not None else None
-        return None if expires_ms is None else (expires_ms - self.claimed.claimed_at_ms) / 1000
+        return None if expires_ms is None else max(0.0, (expires_ms - self.server_now_ms()) / 1000)

@@ -107,10 +107,13 @@ class Claimed:
     visible_at_ms: int
     #: Attempts spent before this one.
     spent: int
+    #: Processes of its own that it was the end of.
     crashes: int
+    #: Workers that were lost while they ran it, since it was last seen not to be the cause.
+    lapses: int
     #: Whether its cancellation was asked for before it started, and the note of who asked, if there is one.
     abort_asked: bool
-    cancel_note: bytes | None
+    cancel_note: str | None
     #: Which of its keys hold something that cannot be used; None if all is well.
     fault: str | None
     #: The envelope, or None if it has vanished from the store.
@@ -173,13 +176,23 @@ def claim(
     )
 
 
-#: Spent attempts, crashes, an abort, its note, and a fault, of a job on its first start.
-_FRESH = (0, 0, False, None, None)
+#: Spent attempts, crashes, lapses, an abort, its note, and a fault, of a job on its first start.
+_FRESH = (0, 0, 0, False, None, None)
 
 
-def _read_past(past: bytes) -> tuple[int, int, bool, bytes | None, str | None]:
-    spent, crashes, aborted, fault, note = past.split(b" ", 4)
-    return int(spent), int(crashes), aborted == b"1", note or None, fault.decode() if fault != b"-" else None
+def _read_past(past: bytes) -> tuple[int, int, int, bool, str | None, str | None]:
+    spent, crashes, lapses, aborted, fault, note = past.decode("utf-8", "replace").split(" ", 5)
+    return int(spent), int(crashes), int(lapses), aborted == "1", note or None, _FAULTS[fault]
+
+
+#: What a job's past calls unusable among its keys.
+_FAULTS = {
+    "-": None,
+    "job": "its envelope",
+    "fence": "its fence",
+    "starts": "its counter of starts",
+    "failures": "its list of failures",
+}
 
 
 def fence(worker: str, starts: int) -> str:
@@ -307,7 +320,7 @@ class Cancellation(StrEnum):
     UNKNOWN = "unknown"
 
 
-#: How long a cancellation can be read even if the kind keeps no results: who asked must learn what became of it.
+#: How long a cancellation can be read even if the kind keeps no results: who asked must learn of it.
 CANCELLED_KEPT_MS = 60_000
 
 
