@@ -1,7 +1,7 @@
 """What a job is."""
 
 from .context import JobContext
-from .control import Discard, Retry
+from .control import Cancel, Discard, Retry, Snooze
 from .handler import Call, Handler, job
 from .priority import Priority
 from .registry import Registry
@@ -10,6 +10,7 @@ from .state import State
 
 __all__ = [
     "Call",
+    "Cancel",
     "Discard",
     "Handler",
     "JobContext",
@@ -17,6 +18,7 @@ __all__ = [
     "Registry",
     "Retry",
     "Settings",
+    "Snooze",
     "State",
     "job",
     "load_settings",

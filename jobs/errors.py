@@ -162,7 +162,7 @@ class JobFailed(JobUnsuccessful):
 
 
 class JobCancelled(JobUnsuccessful):
-    """The job was cancelled before it could succeed; `by` and `reason` say by whom and why, where it is known."""
+    """The job was cancelled before it could succeed.  `by` and `reason` say by whom and why, if known."""
 
     code = "job_cancelled"
 

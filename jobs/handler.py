@@ -67,8 +67,8 @@ class Policy:
 def matches(matcher: Matcher, error: BaseException) -> bool:
     """Whether `error` is one of those that `matcher` means.
 
-    What is no `Exception` (`SystemExit`, a `CancelledError` of the handler's own) counts as one: a handler that
-    raises it has failed, and nobody lists such types.
+    What is no `Exception` (`SystemExit`, a `CancelledError` of the handler's own) counts as one: a handler
+    that raises it has failed, and nobody lists such types.
     """
     if isinstance(matcher, (type, tuple)):
         is_odd = not isinstance(error, Exception)

@@ -53,8 +53,8 @@ class Settings(BaseSettings):
     ageing: Span = timedelta(seconds=60)
     #: How long a worker that was told to stop lets its jobs finish.
     drain_timeout: Annotated[timedelta, Field(ge=timedelta(0))] = timedelta(seconds=25)
-    #: How long a handler that was told to stop (its job is cancelled, timed out, or past its deadline) may take to
-    #: clean up.  After it the attempt ends without its handler, which keeps its slot for as long as it goes on.
+    #: How long a handler that was told to stop (its job is cancelled, timed out, or past its deadline) may
+    #: take to clean up.  Then the attempt ends without it; it keeps its slot for as long as it goes on.
     cancel_grace: Span = timedelta(seconds=5)
     #: How far a worker process steps back while the machine is busy, 0 to 19 as nice(1) has it.  Raise it
     #: where workers share their cores with Redis: one that keeps Redis waiting keeps itself waiting.

@@ -2,6 +2,7 @@
 
 from monarq.jobs import (
     Call,
+    Cancel,
     Discard,
     Handler,
     JobContext,
@@ -9,6 +10,7 @@ from monarq.jobs import (
     Registry,
     Retry,
     Settings,
+    Snooze,
     State,
     job,
     load_settings,
@@ -36,6 +38,7 @@ from monarq.jobs.errors import (
     UnknownKind,
 )
 from monarq.jobs.retry import exponential, fixed, linear
+from monarq.jobs.store.verbs import Cancellation
 from monarq.producer import JobHandle, Order, Producer, SyncJobHandle, SyncProducer
 from monarq.worker import Worker, cron, func
 
@@ -44,18 +47,21 @@ __version__ = "0.1.0"
 __all__ = [  # noqa: RUF022 - in groups, by what one wants to do
     # what a job is
     "Call",
+    "Cancel",
     "Discard",
     "Handler",
     "JobContext",
     "Priority",
     "Registry",
     "Retry",
+    "Snooze",
     "State",
     "exponential",
     "fixed",
     "job",
     "linear",
     # asking for work
+    "Cancellation",
     "JobHandle",
     "Order",
     "Producer",

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from monarq.jobs.errors import JobRejected, StoreUnavailable
+from monarq.jobs.errors import JobRejected, StoreRefused, StoreUnavailable
 from monarq.jobs.handler import Call, Handler
 from monarq.jobs.priority import Priority
 from monarq.jobs.settings import Settings, load_settings
@@ -183,8 +183,11 @@ class Producer:
         return await patiently(lambda: execute(self._link, request))
 
     async def read_envelope(self, job_id: str) -> bytes | None:
-        """The job's envelope, if it has not ended."""
-        return await patiently(lambda: self._link.call("GET", JOB + job_id))
+        """The job's envelope, if it has not ended and can be read."""
+        try:
+            return await patiently(lambda: self._link.call("GET", JOB + job_id))
+        except StoreRefused:  # a key of another type
+            return None
 
     # ---
 

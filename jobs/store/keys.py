@@ -14,7 +14,7 @@ The layout is a superset of arq's, so that arq's `enqueue_job`, `Job` and worker
     monarq:failures:<id>              list    one JSON record per attempt that did not succeed
     monarq:dead:<q>                   zset    job id → when it died, ms
     monarq:dead-letter:<id>           string  the envelope of a dead job
-    monarq:corrupt:<id>               hash    what lay at other keys of the job and could not be used, by DUMP
+    monarq:corrupt:<id>               hash    what lay at other keys of the job and could not be used
     monarq:wake:<q>                   list    at most one token: there is something to claim
     monarq:waiters:<q>                hash    job id → channels of those who wait for its end
     monarq:stats:<q>                  hash    counters

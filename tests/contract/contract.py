@@ -2,6 +2,7 @@
 
 from .cancel_rules import CancelRules
 from .claim_rules import ClaimRules
+from .corrupt_rules import CorruptRules
 from .discard_rules import DiscardRules
 from .enqueue_rules import EnqueueRules
 from .inspect_rules import InspectRules
@@ -11,6 +12,14 @@ from .settle_rules import SettleRules
 
 
 class StoreContract(
-    EnqueueRules, ClaimRules, SettleRules, RenewRules, CancelRules, InspectRules, ReplayRules, DiscardRules
+    EnqueueRules,
+    ClaimRules,
+    SettleRules,
+    RenewRules,
+    CancelRules,
+    InspectRules,
+    ReplayRules,
+    DiscardRules,
+    CorruptRules,
 ):
     """What every store must do.  A subclass gives the fixture `store`, nothing else."""

@@ -5,8 +5,8 @@ out, then the ready ones by priority, where every `ageing_ms` of waiting counts 
 
 KEYS[1] reply       string  this worker's last claim, for a repeat
 KEYS[2] abort       zset    job id -> when its cancellation was asked for
-KEYS[3...] queues   7 each: critical, high, normal, low (zsets: job id -> visible-at, ms), running (zset: job id ->
-                    lease end, ms), wake (list), stats (hash)
+KEYS[3...] queues   8 each: critical, high, normal, low (zsets: job id -> visible-at, ms), running (zset: job id ->
+                    lease end, ms), wake (list), stats (hash), cancels (hash: job id -> who asked, and why)
 ARGV[1] nonce       str     new for each claim, the same for its repeats
 ARGV[2] worker      str     without a colon
 ARGV[3] limit       int     1..200
@@ -17,13 +17,14 @@ ARGV[7] reply_ms    int     how long the reply is kept for a repeat
 
 Returns     {next, now, job, job, ...}, flat.  next: ms until another job is due, 0 if some are due now, -1 if none
             waits.  now: the clock, ms (0 if no job waits).  A job has 6 fields: queue (1..), id, fence number,
-            visible-at, its past (nil, or "spent crashes lapses abort": attempts spent, crashes, lapses, and 1 if
-            its cancellation is asked for), envelope (nil if it is gone).
+            visible-at, its past (nil, or "spent crashes lapses abort fault note": attempts spent, crashes, lapses,
+            1 if its cancellation is asked for, which of its keys cannot be used ("-" none), and who asked, and why),
+            envelope (nil if it is gone).
 Clock       the server's.
 Cost        O(limit * log n) per queue that gives jobs; one command in all if no job waits anywhere.
 Reply lost  repeat it with the same nonce: the same jobs come back, as far as they are still this worker's.
 ]]
-local QUEUE_KEYS = 7
+local QUEUE_KEYS, CANCELS = 8, 7
 local RESTART_GRACE_MS = 5000
 local queue_count = (#KEYS - 2) / QUEUE_KEYS
 local nonce, worker, worker_colon = ARGV[1], ARGV[2], ARGV[2] .. ':'
@@ -45,40 +46,74 @@ local now = now_ms()
 reply[2] = now
 local lease_end = text(now + lease_ms)
 
--- attempts spent, crashes and lapses, as the last failure tells them
+-- attempts spent, crashes and lapses, as the last failure tells them, and the fault if it cannot
 local function budget(id)
-  local last = redis.call('LINDEX', KEY.failures .. id, -1)
-  if last then
-    local spent, crashes, lapses = string.match(last, '^{"spent":(%d+),"crashes":(%d+),"lapses":(%d+)')
-    return spent or '0', crashes or '0', lapses or '0'
+  local last = redis.pcall('LINDEX', KEY.failures .. id, -1)
+  if not last then
+    return '0', '0', '0'
   end
-  return '0', '0', '0'
+  if is_error(last) then
+    set_aside('failures', id)
+    last = ''
+  end
+  local spent, crashes, lapses, cause = string.match(last,
+    '^{"spent":(%d+),"crashes":(%d+),"lapses":(%d+),"cause":"(%a+)"')
+  if not spent then -- of a time before lapses were told
+    spent, crashes = string.match(last, '^{"spent":(%d+),"crashes":(%d+),"cause":"')
+  end
+  local fault = not spent and 'failures' or cause == 'corruption' and 'starts' or nil
+  return spent or '0', crashes or '0', lapses or '0', fault
 end
 
 -- what is worth telling of a job that is not on its undisturbed first start
-local function past(id, starts, aborted)
-  if starts == '1' and not aborted then
+local function past(id, starts, note, fault)
+  if starts == '1' and not note and not fault then
     return false
   end
-  local spent, crashes, lapses = budget(id)
-  return spent .. ' ' .. crashes .. ' ' .. lapses .. ' ' .. (aborted and '1' or '0')
+  local spent, crashes, lapses, unreadable = budget(id)
+  return table.concat({ spent, crashes, lapses, note and '1' or '0', fault or unreadable or '-', note or '' }, ' ')
 end
 
 local filled = #reply
-local function add(queue, id, starts, visible_at, body, aborted)
+local function add(queue, id, starts, visible_at, body, note, fault)
+  if not body and redis.call('EXISTS', KEY.job .. id) == 1 then
+    fault = 'job' -- something lies there that is no string
+  end
   reply[filled + 1], reply[filled + 2], reply[filled + 3], reply[filled + 4] = queue, id, starts, visible_at
-  reply[filled + 5], reply[filled + 6] = past(id, starts, aborted), body or false
+  reply[filled + 5], reply[filled + 6] = past(id, starts, note, fault), body or false
   filled = filled + 6
 end
+
+-- Who asked for a job's cancellation, and why; "" if nobody said so, false if nobody asked.
+local function cancel_note(queue, id)
+  if not redis.call('ZSCORE', KEYS[2], id) then
+    return false
+  end
+  return redis.call('HGET', KEYS[3 + (queue - 1) * QUEUE_KEYS + CANCELS], id) or ''
+end
+
+-- What lies at a key of one job, or false.  If it cannot be used it is set aside, and the fault comes with it.
+local function read(part, id, pattern)
+  local value = redis.pcall('GET', KEY[part] .. id)
+  if not value or (not is_error(value) and string.find(value, pattern)) then
+    return value
+  end
+  set_aside(part, id)
+  return false, part
+end
+
+-- The starts that a job has had; at most 15 digits, for which Lua's numbers are exact.
+local COUNT = '^%d' .. string.rep('%d?', 14) .. '$'
 
 local kept = kept_reply(KEYS[1], nonce)
 if kept then
   reply[1] = 0
   for r = 1, #kept, 4 do
-    local id, starts = kept[r + 1], kept[r + 2]
-    if redis.call('GET', KEY.fence .. id) == worker_colon .. starts then
-      add(tonumber(kept[r]), id, starts, kept[r + 3], redis.call('GET', KEY.job .. id),
-        redis.call('ZSCORE', KEYS[2], id))
+    local queue, id, starts = tonumber(kept[r]), kept[r + 1], kept[r + 2]
+    if redis.pcall('GET', KEY.fence .. id) == worker_colon .. starts then
+      local body = redis.pcall('GET', KEY.job .. id)
+      local fault = redis.call('EXISTS', KEY.corrupt .. id) == 1 and redis.call('HKEYS', KEY.corrupt .. id)[1]
+      add(queue, id, starts, kept[r + 3], not is_error(body) and body, cancel_note(queue, id), fault)
     end
   end
   return reply
@@ -92,6 +127,11 @@ end
 
 local function is_foreign(fence)
   return fence and not string.find(fence, ':', 1, true)
+end
+
+-- A fence that no worker has written: arq's own have a time to live, and ours name their owner.
+local function is_stuck(id, fence)
+  return is_foreign(fence) and redis.call('PTTL', KEY.fence .. id) == -1
 end
 
 local function zset_of(base, id)
@@ -117,7 +157,7 @@ local function claim_some_orphans(base, picked)
   local grace_ms = #ids > 0 and restart_grace() or 0
   for _, id in ipairs(ids) do
     local zset = zset_of(base, id)
-    local fence = redis.call('GET', KEY.fence .. id)
+    local fence, fault = read('fence', id, '')
     if not zset or is_foreign(fence) then
       redis.call('ZREM', running, id)
     elseif grace_ms > 0 then
@@ -125,15 +165,17 @@ local function claim_some_orphans(base, picked)
       redis.call('ZADD', zset, now + grace_ms, id)
     else
       redis.call('ZADD', zset, lease_end, id) -- at once, or it would be found again among the ready ones
-      local starts = tonumber(redis.call('GET', KEY.starts .. id) or 0) + 1
-      redis.call('SET', KEY.starts .. id, starts)
-      local spent, crashes, lapses = budget(id)
+      local counted, miscounted = read('starts', id, COUNT)
+      local starts = (tonumber(counted or 0) or 0) + 1
+      redis.call('SET', KEY.starts .. id, text(starts))
+      local spent, crashes, lapses, unreadable = budget(id)
       redis.call('RPUSH', KEY.failures .. id, string.format(
         '{"spent":%s,"crashes":%s,"lapses":%d,"cause":"crash","fence":%d,"worker":%s,"started_ms":0,"ended_ms":%d,' ..
         '"error_type":"","message":"the worker died, froze, or lost its connection","traceback":""}',
         spent, crashes, lapses + 1, starts, cjson.encode(string.match(fence or '', '^(.*):') or ''), now))
-      redis.call('HINCRBY', KEYS[base + 6], 'crashed', 1)
-      picked[#picked + 1] = { id = id, zset = zset, visible_at = text(now), orphan = true }
+      redis.call('HINCRBY', KEYS[base + 6], 'failed:crash', 1)
+      fault = fault or miscounted or unreadable
+      picked[#picked + 1] = { id = id, zset = zset, visible_at = text(now), orphan = true, fault = fault }
     end
   end
   return #ids > 0
@@ -195,8 +237,12 @@ local function lease(base, job, starts)
     job.starts = starts
     return true
   end
-  local held = redis.call('SET', KEY.fence .. job.id, fence, 'NX', 'GET', 'PX', fence_ms)
-  if held then
+  local held = redis.pcall('SET', KEY.fence .. job.id, fence, 'NX', 'GET', 'PX', fence_ms)
+  if held and (is_error(held) or is_stuck(job.id, held)) then
+    set_aside('fence', job.id)
+    job.fault = 'fence'
+    redis.call('SET', KEY.fence .. job.id, fence, 'PX', fence_ms)
+  elseif held then
     if is_foreign(held) then
       step_aside(job.zset, job.id)
       return false
@@ -231,6 +277,14 @@ local function move(base, jobs)
   redis.call('HINCRBY', KEYS[base + 6], 'started', #jobs)
 end
 
+local function next_start(job, counted)
+  if not string.find(counted, COUNT) then
+    set_aside('starts', job.id)
+    job.fault, counted = 'starts', '0'
+  end
+  return text((tonumber(counted) or 0) + 1)
+end
+
 -- The leases of those that could be taken.  `starts` counts the starts that ended without success; only a job that
 -- has had one has the key.
 local function lease_all(base, picked)
@@ -240,7 +294,7 @@ local function lease_all(base, picked)
   end
   local starts = redis.call('MGET', unpack(keys))
   for i, job in ipairs(picked) do
-    if lease(base, job, starts[i] and text(starts[i] + 1) or '1') then
+    if lease(base, job, starts[i] and next_start(job, starts[i]) or '1') then
       leased[#leased + 1] = job
     end
   end
@@ -261,8 +315,8 @@ local function report(queue, jobs)
       redis.call('PERSIST', KEY.job .. job.id)
       redis.call('PERSIST', KEY.starts .. job.id)
     end
-    local aborted = any_abort and redis.call('ZSCORE', KEYS[2], job.id)
-    add(queue, job.id, job.starts, job.visible_at, body, aborted)
+    local note = any_abort and cancel_note(queue, job.id)
+    add(queue, job.id, job.starts, job.visible_at, body, note, job.fault)
     if not string.find(job.id, '\n', 1, true) then -- an id of arq's may hold anything; such a lease runs out instead
       local at = #rows
       rows[at + 1], rows[at + 2], rows[at + 3], rows[at + 4] = queue, job.id, job.starts, job.visible_at

@@ -35,12 +35,17 @@ for a = 1, #ARGV, stride do
 end
 fresh = fresh and redis.call('EXISTS', unpack(marks)) == 0 and redis.call('MSETNX', unpack(bodies)) == 1
 
+-- What is there under this id: a record, an error if that is of another type, or false.
 local function existing(id)
-  return redis.call('GET', KEY.job .. id) or redis.call('GET', KEY.dead_letter .. id) or redis.call('GET', KEY.result .. id)
+  return redis.pcall('GET', KEY.job .. id) or redis.pcall('GET', KEY.dead_letter .. id)
+    or redis.pcall('GET', KEY.result .. id)
 end
 
 -- 0 or -1: is what exists the job that was asked for?  Only ids that an app has chosen carry a digest.
 local function compare(record, digest)
+  if is_error(record) then
+    return -1
+  end
   local other = string.match(record, '^{"m":{"v":%d+,"h":"(%x+)"')
   if digest ~= '' and other and other ~= digest then
     return -1

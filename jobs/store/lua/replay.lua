@@ -23,8 +23,11 @@ for a = 1, #ARGV, 3 do
   local code = 0
   if redis.call('ZSCORE', KEYS[7], id) and redis.call('EXISTS', KEY.dead_letter .. id) == 1 then
     redis.call('RENAME', KEY.dead_letter .. id, KEY.job .. id)
-    redis.call('RPUSH', KEY.failures .. id, ARGV[a + 2])
-    redis.call('DEL', KEY.result .. id)
+    if is_error(redis.pcall('RPUSH', KEY.failures .. id, ARGV[a + 2])) then -- a key of another type
+      redis.call('DEL', KEY.failures .. id)
+      redis.call('RPUSH', KEY.failures .. id, ARGV[a + 2])
+    end
+    redis.call('DEL', KEY.result .. id, KEY.corrupt .. id)
     redis.call('ZREM', KEYS[7], id)
     redis.call('ZADD', KEYS[tonumber(ARGV[a + 1]) + 1], now, id)
     code, replayed = 1, replayed + 1
