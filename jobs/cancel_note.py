@@ -39,6 +39,6 @@ def decode_note(data: bytes | str | None) -> CancelNote:
     """Read a note; what cannot be read says nothing, and the cancellation holds all the same."""
     try:
         document = from_json(data or "{}")
-        return CancelNote.of(document.get("by", ""), document.get("reason", ""))
+        return CancelNote(str(document.get("by", "")), str(document.get("reason", "")))
     except (ValueError, AttributeError):
         return CancelNote()

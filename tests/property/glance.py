@@ -22,6 +22,8 @@ for i, id in ipairs(ARGV) do
   job[12] = redis.call('GET', 'arq:retry:' .. id)
   job[13] = redis.call('LRANGE', 'monarq:failures:' .. id, 0, -1)
   job[14] = redis.call('HEXISTS', KEYS[8], id)
+  job[15] = redis.call('HEXISTS', KEYS[11], id)
+  job[16] = redis.call('EXISTS', 'monarq:corrupt:' .. id)
   found[i] = job
 end
 local sizes = {}
@@ -49,6 +51,8 @@ class Seen:
     has_counter: bool
     failures: list[Failure]
     is_waited_for: bool
+    is_canceller_known: bool
+    has_quarantine: bool
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ def look(link: SyncLink, queue: QueueKeys, job_ids: list[str]) -> Glance:
     """Read all of it at one moment."""
     zsets = (*queue.ranks, queue.running, queue.dead, queue.abort)
     found, sizes, tokens, stats, seconds, micros = link.call(
-        "EVAL", _LOOK, 10, *zsets, queue.waiters, queue.wake, queue.stats, *job_ids
+        "EVAL", _LOOK, 11, *zsets, queue.waiters, queue.wake, queue.stats, queue.cancels, *job_ids
     )
     return Glance(
         jobs={job_id: _seen(raw) for job_id, raw in zip(job_ids, found, strict=True)},
@@ -97,6 +101,8 @@ def _seen(raw: list[Any]) -> Seen:
         has_counter=raw[11] is not None,
         failures=[decode_failure(record) for record in raw[12]],
         is_waited_for=raw[13] == 1,
+        is_canceller_known=raw[14] == 1,
+        has_quarantine=raw[15] == 1,
     )
 
 
