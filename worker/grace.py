@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import time
+import traceback
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import structlog
 
@@ -82,7 +83,10 @@ def _is_worth_ending(run: Run) -> bool:
 
 
 def _stack(task: asyncio.Task[None]) -> str:
-    """Where the handler is."""
-    text = io.StringIO()
-    task.print_stack(limit=20, file=text)
-    return text.getvalue()
+    """Where the handler waits: each coroutine that is awaited, the innermost last."""
+    frames: list[traceback.FrameSummary] = []
+    step: Any = task.get_coro()
+    while (frame := getattr(step, "cr_frame", None)) is not None:
+        frames += traceback.extract_stack(frame, limit=1)
+        step = step.cr_await
+    return "".join(traceback.format_list(frames))

@@ -18,7 +18,7 @@ from ..errors import CorruptRecord, StoreRefused
 from ..failure import Cause, Failure, as_document, decode_failure
 from ..priority import Priority
 from .execute import Transport, execute
-from .keys import DEAD_LETTER, FAILURES, QueueKeys, queue_keys
+from .keys import CORRUPT, DEAD_LETTER, FAILURES, QueueKeys, queue_keys
 from .queues import known_queues
 from .verbs import BATCH, Letter, discard, replay
 
@@ -43,6 +43,8 @@ class DeadLetter:
     #: Why it cannot be read, and what lies there instead.
     fault: str | None = None
     raw: bytes | None = None
+    #: What lay at other keys of the job and could not be used, by the keys' names.
+    set_aside: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def failures(self) -> Sequence[Failure]:
@@ -62,7 +64,8 @@ class DeadLetter:
             "kwargs": self.kwargs,
             "attempts": [as_document(failure) for failure in self.attempts],
             "fault": self.fault,
-            "raw": self.raw.decode("utf-8", "backslashreplace") if self.raw is not None else None,
+            "raw": _shown(self.raw) if self.raw is not None else None,
+            "set_aside": {name: _shown(found) for name, found in self.set_aside.items()},
         }
 
 
@@ -209,7 +212,26 @@ class DeadLetters:
         if not found:
             return []
         bodies = await self._transport.call("MGET", *(DEAD_LETTER + job_id for job_id, _ in found))
-        return [_head(keys, job_id, died, body) for (job_id, died), body in zip(found, bodies, strict=True)]
+        return [
+            await self._odd_head(keys, job_id, died) if body is None else _head(keys, job_id, died, body)
+            for (job_id, died), body in zip(found, bodies, strict=True)
+        ]
+
+    async def _odd_head(self, keys: QueueKeys, job_id: str, died_ms: int) -> _Head:
+        """Of a letter whose envelope is gone, or no string."""
+        found = await self._transport.call("DUMP", DEAD_LETTER + job_id)
+        fault = (
+            "its envelope is gone" if found is None else "its envelope is no string (raw: as DUMP tells it)"
+        )
+        return _Head(keys, job_id, died_ms, found, None, fault)
+
+    async def _set_aside(self, job_id: str) -> dict[str, bytes]:
+        try:
+            flat = await self._transport.call("HGETALL", CORRUPT + job_id)
+        except StoreRefused:  # a key of another type
+            return {}
+        names = (name.decode("utf-8", "backslashreplace") for name in flat[::2])
+        return dict(zip(names, flat[1::2], strict=True))
 
     async def _load(self, head: _Head) -> DeadLetter:
         try:
@@ -231,6 +253,7 @@ class DeadLetters:
             attempts=attempts,
             fault=head.fault,
             raw=head.body if envelope is None else None,
+            set_aside=await self._set_aside(head.job_id),
         )
 
     # --- moving
@@ -290,9 +313,13 @@ def _scored(reply: Sequence[bytes]) -> list[tuple[str, int]]:
     return [(job_id.decode("utf-8", "backslashreplace"), int(float(score))) for job_id, score in pairs]
 
 
-def _head(keys: QueueKeys, job_id: str, died_ms: int, body: bytes | None) -> _Head:
+def _shown(found: bytes) -> str:
+    return found.decode("utf-8", "backslashreplace")
+
+
+def _head(keys: QueueKeys, job_id: str, died_ms: int, body: bytes) -> _Head:
     try:
-        envelope = decode(body or b"")
+        envelope = decode(body)
         envelope.priority  # noqa: B018 - of a type that is no name, it cannot be read either
     except (CorruptRecord, TypeError) as error:
         fault = str(error) if body else "its envelope is gone"

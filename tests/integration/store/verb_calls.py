@@ -13,7 +13,7 @@ from monarq.jobs.store.connection import Link
 from monarq.jobs.store.execute import execute, execute_sync
 from monarq.jobs.store.sync_connection import SyncLink
 from monarq.jobs.store.verbs import Accepted, Cancellation, Letter, Renewal, Request, Verb
-from tests.contract.store import AGEING, LEASE, Store, a_failure, a_job, a_lease, an_end
+from tests.contract.store import AGEING, CANCELLED_RECORD, LEASE, Store, a_failure, a_job, a_lease, an_end
 
 T = TypeVar("T")
 Ask = Callable[[Request[Any]], Awaitable[Any]]
@@ -67,12 +67,12 @@ async def _renew(store: Store) -> Request[Any]:
 
 async def _cancel(store: Store) -> Request[Any]:
     await store.enqueue(a_job("a"))
-    return verbs.cancel(store.queue, "a", b"{}", 60_000)
+    return verbs.cancel(store.queue, "a", CANCELLED_RECORD, 60_000)
 
 
 async def _cancel_running(store: Store) -> Request[Any]:
     await store.run("a")
-    return verbs.cancel(store.queue, "a", b"{}", 60_000)
+    return verbs.cancel(store.queue, "a", CANCELLED_RECORD, 60_000)
 
 
 async def _inspect(store: Store) -> Request[Any]:
@@ -105,10 +105,8 @@ CALLS: dict[str, VerbCall] = {
     "claim": VerbCall(_claim, [("a", 1), ("b", 1)], [("a", 1), ("b", 1)]),
     "settle": VerbCall(_settle, [True, True, True, False], [True, True, True, False]),
     "renew": VerbCall(_renew, _RENEWALS, _RENEWALS, _LEASES),
-    "cancel": VerbCall(_cancel, Cancellation.CANCELLED, Cancellation.ENDED),
-    "cancel-running": VerbCall(
-        _cancel_running, Cancellation.REQUESTED, Cancellation.REQUESTED, ("arq:abort",)
-    ),
+    "cancel": VerbCall(_cancel, Cancellation.CANCELLED, Cancellation.CANCELLED),
+    "cancel-running": VerbCall(_cancel_running, Cancellation.REQUESTED, Cancellation.REQUESTED),
     "inspect": VerbCall(_inspect, "running", "running"),
     "replay": VerbCall(_replay, [True, True, False], [False] * 3),
     "discard": VerbCall(_discard, [True, True, False], [False] * 3),
