@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -14,7 +15,7 @@ from monarq.jobs.cancel_note import CancelNote
 from monarq.jobs.codec import Codecs
 from monarq.jobs.control import Cancel, Discard, Retry, Snooze
 from monarq.jobs.envelope import Envelope
-from monarq.jobs.errors import JobCancelled, JobExpired
+from monarq.jobs.errors import JobCancelled, JobExpired, MonarqError
 from monarq.jobs.failure import Cause, Failure, describe
 from monarq.jobs.outcome import Cancelled, Dead, Expired, Outcome, Released, Retrying, Succeeded
 from monarq.jobs.record import Attempt
@@ -32,14 +33,27 @@ LONGEST_RETRY_AFTER = timedelta(hours=24)
 BY_HANDLER = "handler"
 
 
+class JobCrashed(MonarqError):
+    """The job was the end of its own process, or was on board of too many workers that were lost."""
+
+    code = "job_crashed"
+
+
 class Classifier:
     """Finds the outcome of an attempt."""
 
     def __init__(
-        self, codecs: Codecs, *, worker_id: str, honour_retry: bool = True, random: Random | None = None
+        self,
+        codecs: Codecs,
+        *,
+        worker_id: str,
+        max_crashes: int,
+        honour_retry: bool = True,
+        random: Random | None = None,
     ) -> None:
         self._codecs = codecs
         self._worker_id = worker_id
+        self._max_crashes = max_crashes
         self._honour_retry = honour_retry
         self._random = random or Random()
 
@@ -71,6 +85,15 @@ class Classifier:
         """To the dead letters, whatever attempts are left."""
         failure = self._failure(run, error, cause)
         return Dead(self._record(run, error, State.DEAD, failure), failure)
+
+    def crashed(self, run: Run, runnable: Runnable, death: BaseException) -> Outcome:
+        """The job ran alone in its process, and that process died: by signal, exit code or lack of memory."""
+        crashes = run.claimed.crashes + 1
+        error = JobCrashed(str(death))
+        failure = replace(self._failure(run, error, Cause.CRASH), crashes=crashes)
+        if crashes >= self._max_crashes:
+            return Dead(self._record(run, error, State.DEAD, failure), failure)
+        return Retrying(self._backoff(runnable, crashes), failure)
 
     def cancelled(self, run: Run, note: CancelNote, stopped: BaseException | None = None) -> Cancelled:
         """Ended on request; `stopped` is what the handler raised, None if it had not begun."""
@@ -119,15 +142,15 @@ class Classifier:
         if run.attempt >= runnable.policy.max_attempts:
             return self.dead(run, error, cause)
         if delay is None:
-            delay = self._backoff(run, runnable)
+            delay = self._backoff(runnable, run.attempt)
         return Retrying(delay, self._failure(run, error, cause))
 
-    def _backoff(self, run: Run, runnable: Runnable) -> timedelta:
+    def _backoff(self, runnable: Runnable, failures: int) -> timedelta:
         try:
-            return runnable.policy.backoff.delay(run.attempt, self._random)
+            return runnable.policy.backoff.delay(failures, self._random)
         except Exception:  # an app's function may be broken; keep the job, and do not hammer
             log.exception("worker.backoff_failed", kind=runnable.kind)
-            return exponential().delay(run.attempt, self._random)
+            return exponential().delay(failures, self._random)
 
     def _failure(self, run: Run, error: BaseException, cause: Cause) -> Failure:
         return Failure(

@@ -77,6 +77,7 @@ class ChildProcess:
         kills = oom_kills()
         has_begun = False
         claimed, body = pack_claimed(run.claimed)
+        claimed["claimed_at_ms"] = run.server_now_ms()  # it may have waited for its turn here
         order = {"do": "run", "claimed": claimed, "fence": run.fence, "source": source}
         try:
             self._writer.write(pack(order, body))
