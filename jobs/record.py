@@ -10,7 +10,7 @@ from pydantic_core import from_json, to_json
 from .cancel_note import CancelNote
 from .envelope import VERSION, Envelope
 from .errors import CorruptRecord
-from .failure import Failure
+from .failure import Failure, clean
 from .state import State
 
 
@@ -68,10 +68,17 @@ def _encode(envelope: Envelope, attempt: Attempt, state: State, result: bytes) -
         attempt.started_ms,
         attempt.ended_ms,
         to_json(attempt.queue),
-        to_json(attempt.job_id),
+        _quoted(attempt.job_id),
         result,
     )
     return head + (envelope.members or _members(envelope)) + tail
+
+
+def _quoted(job_id: str) -> bytes:
+    try:
+        return to_json(job_id)
+    except ValueError:  # an id of others may be any bytes
+        return to_json(clean(job_id, len(job_id)))
 
 
 def _members(envelope: Envelope) -> bytes:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 import hiredis
 
@@ -32,6 +33,15 @@ def error_of(reply: hiredis.ReplyError) -> StoreError:
     if word in _FULL:
         return StoreFull(f"Redis is full: {text}")
     return StoreRefused(f"Redis refused: {text}")
+
+
+def packed(command: Sequence[Any]) -> bytes:
+    """A command as it goes over the wire; ids that are no UTF-8 (of `surrogateescape`) as they came."""
+    try:
+        return cast(bytes, hiredis.pack_command(command))
+    except UnicodeEncodeError:
+        raw = (part.encode(errors="surrogateescape") if isinstance(part, str) else part for part in command)
+        return cast(bytes, hiredis.pack_command(tuple(raw)))
 
 
 def checked(reply: Any) -> Any:

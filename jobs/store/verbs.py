@@ -111,15 +111,16 @@ class Claimed:
     crashes: int
     #: Workers that were lost while they ran it, since it was last seen not to be the cause.
     lapses: int
-    #: Whether its cancellation was asked for before it started, and the note of who asked, if there is one.
+    #: Whether its cancellation was asked for before it started.
     abort_asked: bool
-    cancel_note: str | None
-    #: Which of its keys hold something that cannot be used; None if all is well.
-    fault: str | None
     #: The envelope, or None if it has vanished from the store.
     body: bytes | None
     #: When it was claimed, ms of the server's clock.
     claimed_at_ms: int
+    #: Who asked for its cancellation, and why, as JSON; None if nobody said so.
+    cancel_note: str | None = None
+    #: Which of its keys cannot be used; None if all is well.
+    fault: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +150,13 @@ def claim(
         jobs = [
             Claimed(
                 queues[reply[at] - 1],
-                reply[at + 1].decode(),
+                reply[at + 1].decode(errors="surrogateescape"),  # what others write may be any bytes
                 int(reply[at + 2]),
                 int(reply[at + 3]),
-                *(_FRESH if (past := reply[at + 4]) is None else _read_past(past)),
+                *(_FRESH if (past := reply[at + 4]) is None else _read_budget(past)),
                 reply[at + 5],
                 now_ms,
+                *(_NO_NEWS if past is None else _read_news(past)),
             )
             for at in range(2, len(reply), 6)
         ]
@@ -176,13 +178,20 @@ def claim(
     )
 
 
-#: Spent attempts, crashes, lapses, an abort, its note, and a fault, of a job on its first start.
-_FRESH = (0, 0, 0, False, None, None)
+#: Spent attempts, crashes, lapses and an abort of a job on its first start.
+_FRESH = (0, 0, 0, False)
+#: And who asked for its cancellation, and what is wrong with it.
+_NO_NEWS = (None, None)
 
 
-def _read_past(past: bytes) -> tuple[int, int, int, bool, str | None, str | None]:
-    spent, crashes, lapses, aborted, fault, note = past.decode("utf-8", "replace").split(" ", 5)
-    return int(spent), int(crashes), int(lapses), aborted == "1", note or None, _FAULTS[fault]
+def _read_budget(past: bytes) -> tuple[int, int, int, bool]:
+    spent, crashes, lapses, aborted, _ = past.split(b" ", 4)
+    return int(spent), int(crashes), int(lapses), aborted == b"1"
+
+
+def _read_news(past: bytes) -> tuple[str | None, str | None]:
+    fault, note = past.decode(errors="replace").split(" ", 5)[4:]
+    return note or None, _FAULTS[fault]
 
 
 #: What a job's past calls unusable among its keys.

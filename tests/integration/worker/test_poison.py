@@ -121,7 +121,10 @@ async def test_an_envelope_that_cannot_be_read_hurts_nobody_else(
         assert (await failures_of(client, "odd"))[-1].message
 
 
-@pytest.mark.parametrize("job_id", [b"with blanks", b"quo\"te'", b"line\nbreak", b"{slot}x", b"a:b"])
+@pytest.mark.parametrize(
+    "job_id",
+    [b"with blanks", b"quo\"te'", b"line\nbreak", b"{slot}x", b"a:b", b"\xff\xfe\x00", b"caf\xc3\xa9"],
+)
 async def test_an_id_of_any_bytes_hurts_nobody_else(
     serve: Serve, client: Redis, producer: Producer, job_id: bytes
 ) -> None:

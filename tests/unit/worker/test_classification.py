@@ -32,7 +32,7 @@ async def charge(ctx: JobContext) -> None: ...
 
 def a_run(*, spent: int = 0, runnable: Runnable | None = None) -> Run:
     body = to_json({"t": None, "f": "charge", "a": [], "k": {}, "et": NOW_MS})
-    claimed = Claimed(queue_keys("default"), "j", 1, NOW_MS, spent, 0, 0, False, None, None, body, NOW_MS)
+    claimed = Claimed(queue_keys("default"), "j", 1, NOW_MS, spent, 0, 0, False, body, NOW_MS)
     run = Run(claimed, "w:1", leased_until=0)
     run.envelope = decode(body)
     run.runnable = runnable or from_handler(charge)
@@ -42,7 +42,7 @@ def a_run(*, spent: int = 0, runnable: Runnable | None = None) -> Run:
 def outcome_of(error: BaseException, run: Run | None = None) -> Any:
     run = run or a_run()
     assert run.runnable is not None
-    return Classifier(Codecs(), worker_id="w").failure(run, run.runnable, error)
+    return Classifier(Codecs(), worker_id="w", max_crashes=3).failure(run, run.runnable, error)
 
 
 def told(outcome: Any) -> dict[str, Any]:
