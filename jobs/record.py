@@ -13,6 +13,14 @@ from .errors import CorruptRecord
 from .failure import Failure, clean
 from .state import State
 
+#: How long a cancellation can be read even if the kind keeps no results: who asked must learn of it.
+CANCELLED_KEPT_MS = 60_000
+
+
+def kept_for_canceller(result_ms: int) -> int:
+    """How long the record of a cancelled job is kept whose kind keeps its results for `result_ms`."""
+    return max(result_ms, CANCELLED_KEPT_MS) if result_ms >= 0 else result_ms
+
 
 class Attempt(NamedTuple):
     """Which attempt of which job, and when."""

@@ -11,7 +11,7 @@ from monarq.jobs.errors import CorruptRecord, JobNotFound
 from monarq.jobs.failure import Cause, Failure
 from monarq.jobs.handler import Policy
 from monarq.jobs.identity import actor
-from monarq.jobs.record import Attempt, encode_failure
+from monarq.jobs.record import Attempt, encode_failure, kept_for_canceller
 from monarq.jobs.state import State
 from monarq.jobs.store.keys import QueueKeys
 from monarq.jobs.store.verbs import (
@@ -19,7 +19,6 @@ from monarq.jobs.store.verbs import (
     Request,
     Standing,
     cancel,
-    kept_for_canceller,
     milliseconds,
 )
 

@@ -85,7 +85,7 @@ class Producer:
             priority: critical, high, normal or low; the handler's by default.
             queue: Where it waits; the handler's by default.
             job_id: The app's own id.  The same id and content is the same job: `handle.created` is False.
-            expires_in: The job is not worth starting later than this; it then ends as `expired`.
+            expires_in: It is worth nothing later than this; it then ends as `expired`, also while it runs.
 
         Raises:
             InvalidArguments: An option is unusable.  Nothing was written.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from monarq.jobs.outcome import Cancelled, Dead, Expired, Outcome, Released, Retrying, Succeeded
-from monarq.jobs.store.verbs import End, Verb, kept_for_canceller, milliseconds
+from monarq.jobs.record import kept_for_canceller
+from monarq.jobs.store.verbs import End, Verb, milliseconds
 
 from .run import Run
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, cast
 
 import hiredis
@@ -35,7 +34,7 @@ def error_of(reply: hiredis.ReplyError) -> StoreError:
     return StoreRefused(f"Redis refused: {text}")
 
 
-def packed(command: Sequence[Any]) -> bytes:
+def packed(command: tuple[Any, ...]) -> bytes:
     """A command as it goes over the wire; ids that are no UTF-8 (of `surrogateescape`) as they came."""
     try:
         return cast(bytes, hiredis.pack_command(command))

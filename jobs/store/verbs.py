@@ -15,6 +15,7 @@ from ..failure import Failure
 from ..priority import RANKS, Priority
 from . import scripts
 from .keys import QueueKeys
+from .past import FRESH, NO_NEWS, read_budget, read_news
 
 T = TypeVar("T")
 
@@ -153,10 +154,10 @@ def claim(
                 reply[at + 1].decode(errors="surrogateescape"),  # what others write may be any bytes
                 int(reply[at + 2]),
                 int(reply[at + 3]),
-                *(_FRESH if (past := reply[at + 4]) is None else _read_budget(past)),
+                *(FRESH if (past := reply[at + 4]) is None else read_budget(past)),
                 reply[at + 5],
                 now_ms,
-                *(_NO_NEWS if past is None else _read_news(past)),
+                *(NO_NEWS if past is None else read_news(past)),
             )
             for at in range(2, len(reply), 6)
         ]
@@ -176,32 +177,6 @@ def claim(
         ageing_ms=milliseconds(ageing),
         reply_ms=REPLY_KEPT_MS,
     )
-
-
-#: Spent attempts, crashes, lapses and an abort of a job on its first start.
-_FRESH = (0, 0, 0, False)
-#: And who asked for its cancellation, and what is wrong with it.
-_NO_NEWS = (None, None)
-
-
-def _read_budget(past: bytes) -> tuple[int, int, int, bool]:
-    spent, crashes, lapses, aborted, _ = past.split(b" ", 4)
-    return int(spent), int(crashes), int(lapses), aborted == b"1"
-
-
-def _read_news(past: bytes) -> tuple[str | None, str | None]:
-    fault, note = past.decode(errors="replace").split(" ", 5)[4:]
-    return note or None, _FAULTS[fault]
-
-
-#: What a job's past calls unusable among its keys.
-_FAULTS = {
-    "-": None,
-    "job": "its envelope",
-    "fence": "its fence",
-    "starts": "its counter of starts",
-    "failures": "its list of failures",
-}
 
 
 def fence(worker: str, starts: int) -> str:
@@ -327,15 +302,6 @@ class Cancellation(StrEnum):
     REQUESTED = "requested"  #: it runs; its worker will be told
     ENDED = "ended"  #: too late: it has ended otherwise
     UNKNOWN = "unknown"
-
-
-#: How long a cancellation can be read even if the kind keeps no results: who asked must learn of it.
-CANCELLED_KEPT_MS = 60_000
-
-
-def kept_for_canceller(result_ms: int) -> int:
-    """How long the record of a cancelled job is kept whose kind keeps its results for `result_ms`."""
-    return max(result_ms, CANCELLED_KEPT_MS) if result_ms >= 0 else result_ms
 
 
 def cancel(
