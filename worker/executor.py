@@ -85,7 +85,8 @@ class Executor:
         """Run one attempt.  Never raises: whatever happens is an outcome."""
         try:
             envelope = self._decode(run)
-            self._heed_cancellation(run)
+            if run.claimed.abort_asked:  # before anything else: also a job whose kind nobody knows
+                return self._classifier.cancelled(run, decode_note(run.claimed.cancel_note))
             runnable = self._resolve(run, envelope)
             self._guard(run, envelope, runnable)
             if is_suspect(run.claimed) and (outcome := await self._isolate(run, runnable)) is not None:
@@ -122,11 +123,6 @@ class Executor:
         except CorruptRecord as error:
             raise Ended(self._classifier.dead(run, error, Cause.CORRUPTION)) from None
         return run.envelope
-
-    def _heed_cancellation(self, run: Run) -> None:
-        """Also that of a job whose kind nobody knows."""
-        if run.claimed.abort_asked:
-            raise Ended(self._classifier.cancelled(run, decode_note(run.claimed.cancel_note)))
 
     def _resolve(self, run: Run, envelope: Envelope) -> Runnable:
         run.runnable = self._runnables.get(envelope.kind)

@@ -14,6 +14,8 @@ from .run import Run
 
 log = structlog.get_logger("monarq.worker")
 
+_RECORDED = Settlement.RECORDED
+
 #: Seconds between two lines about the same unknown kind.
 _UNKNOWN_EVERY = 60.0
 
@@ -36,11 +38,11 @@ class Journal:
 
     def settled(self, run: Run, end: End, settlement: Settlement) -> None:
         """Note how an attempt ended, and whether the store took it."""
-        if settlement is Settlement.REFUSED:
-            self.refused += 1
-            self._warn("job.lease_lost", run, outcome=end.verb)
-            return
-        if settlement is Settlement.CANCEL_TOO_LATE:
+        if settlement is not _RECORDED:  # looked up once: this is done for every job
+            if settlement is Settlement.REFUSED:
+                self.refused += 1
+                self._warn("job.lease_lost", run, outcome=end.verb)
+                return
             self._warn("job.cancel_too_late", run, outcome=end.verb, **_asked_by(run))
         match end.verb:
             case Verb.SUCCEEDED:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 #: Spent attempts, crashes, lapses and an abort of a job on its first start.
 FRESH = (0, 0, 0, False)
-#: And who asked for its cancellation, and what is wrong with it.
-NO_NEWS = (None, None)
 
 
 def read_budget(past: bytes) -> tuple[int, int, int, bool]:

@@ -39,8 +39,10 @@ def packed(command: tuple[Any, ...]) -> bytes:
     try:
         return cast(bytes, hiredis.pack_command(command))
     except UnicodeEncodeError:
-        raw = (part.encode(errors="surrogateescape") if isinstance(part, str) else part for part in command)
-        return cast(bytes, hiredis.pack_command(tuple(raw)))
+        raw: tuple[Any, ...] = tuple(
+            part.encode(errors="surrogateescape") if isinstance(part, str) else part for part in command
+        )
+        return cast(bytes, hiredis.pack_command(raw))
 
 
 def checked(reply: Any) -> Any:

@@ -15,7 +15,7 @@ from ..failure import Failure
 from ..priority import RANKS, Priority
 from . import scripts
 from .keys import QueueKeys
-from .past import FRESH, NO_NEWS, read_budget, read_news
+from .past import FRESH, read_budget, read_news
 
 T = TypeVar("T")
 
@@ -154,13 +154,15 @@ def claim(
                 reply[at + 1].decode(errors="surrogateescape"),  # what others write may be any bytes
                 int(reply[at + 2]),
                 int(reply[at + 3]),
-                *(FRESH if (past := reply[at + 4]) is None else read_budget(past)),
+                *(FRESH if (told := reply[at + 4]) is None else read_budget(told)),
                 reply[at + 5],
                 now_ms,
-                *(NO_NEWS if past is None else read_news(past)),
             )
             for at in range(2, len(reply), 6)
         ]
+        for job, past in zip(jobs, reply[6::6], strict=True):
+            if past is not None:
+                job.cancel_note, job.fault = read_news(past)
         return Claim(jobs, next_ms / 1000 if next_ms >= 0 else None)
 
     return _request(

@@ -74,7 +74,7 @@ MUTANTS = {
         "settle", "if not count_start(id, fence) then", "if false then"
     ),
     "settle over a result that cannot be read": Mutant(
-        "settle", "is_error(redis.pcall('SET', KEY.result .. id, result, 'PX', ttl_ms, 'GET'))", "false"
+        "settle", "if before and is_error(before) then", "if false then"
     ),
     "claim of any counter": Mutant("claim", "if not string.find(counted, COUNT) then", "if false then"),
     "claim of any budget": Mutant("claim", "not spent and 'failures' or", ""),

@@ -89,7 +89,8 @@ local function set_result(id, result, ttl_ms)
     redis.call('SET', KEY.result .. id, result)
   elseif ttl_ms ~= '0' then
     -- GET, since the nil of a key that was not there is cheaper for Lua than the table of an OK
-    if is_error(redis.pcall('SET', KEY.result .. id, result, 'PX', ttl_ms, 'GET')) then -- a key of another type
+    local before = redis.pcall('SET', KEY.result .. id, result, 'PX', ttl_ms, 'GET')
+    if before and is_error(before) then -- a key of another type
       redis.call('SET', KEY.result .. id, result, 'PX', ttl_ms)
     end
   end
