@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import re
-import socket
 import time
-from functools import cache
 from reprlib import repr as short_repr
 from typing import Any, TypeGuard
 
@@ -32,16 +29,6 @@ def check_name(what: str, name: Any) -> str:
 def is_job_id(job_id: Any) -> TypeGuard[str]:
     """Whether `job_id` can be a job's id (1 to 200 characters, no blanks or control characters)."""
     return isinstance(job_id, str) and _JOB_ID.fullmatch(job_id) is not None
-
-
-@cache
-def actor() -> str:
-    """Who acts here, for records of what was done by hand: `ann@web-1`."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container whose user has no name
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname().split('.')[0]}"
 
 
 def new_job_id() -> str:

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
+from monarq.jobs.actor import this_actor
 from monarq.jobs.cli.commands import new_commands
 from monarq.jobs.cli.exit_codes import ExitCode
 from monarq.jobs.cli.output import AsJson, fail, print_json
 from monarq.jobs.cli.session import read_settings, with_store
-from monarq.jobs.identity import actor
 from monarq.jobs.settings import Settings
 from monarq.jobs.store.connection import Link
 from monarq.jobs.store.keys import DEFAULT_QUEUE, queue_keys
@@ -53,7 +53,7 @@ def cancel(
     Ends with 1 if one of the jobs has ended otherwise, is unknown, or did not end in time.
     """
     settings = read_settings()
-    asker = actor() if by is None else by
+    asker = this_actor() if by is None else by
     wanted = list(dict.fromkeys(job_ids))
     told = with_store(settings, lambda link: _Asking(link, settings, queue, asker, reason, wait).all(wanted))
     if as_json:

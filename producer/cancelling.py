@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 
 from monarq.jobs import envelope as envelopes
+from monarq.jobs.actor import this_actor
 from monarq.jobs.cancel_note import CancelNote
 from monarq.jobs.envelope import Envelope
 from monarq.jobs.errors import CorruptRecord, JobNotFound
 from monarq.jobs.failure import Cause, Failure
 from monarq.jobs.handler import Policy
-from monarq.jobs.identity import actor
 from monarq.jobs.record import Attempt, encode_failure, kept_for_canceller
 from monarq.jobs.state import State
 from monarq.jobs.store.keys import QueueKeys
@@ -36,7 +36,7 @@ def cancel_request(
     """
     keep = (policy or Policy()).keep_result
     keep_ms = kept_for_canceller(-1 if keep is None else milliseconds(keep))
-    note = CancelNote.of(actor() if by is None else by, reason)
+    note = CancelNote.of(this_actor() if by is None else by, reason)
     return cancel(queue, job_id, _record(queue, job_id, body, note), keep_ms, note.encode())
 
 

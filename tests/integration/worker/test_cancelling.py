@@ -7,9 +7,9 @@ import structlog
 from redis.asyncio import Redis
 
 from monarq.jobs import JobContext, State, job
+from monarq.jobs.actor import this_actor
 from monarq.jobs.errors import JobCancelled
 from monarq.jobs.failure import Cause
-from monarq.jobs.identity import actor
 from monarq.jobs.retry import fixed
 from monarq.producer import Producer, SyncProducer
 
@@ -184,8 +184,8 @@ async def test_who_does_not_say_who_is_the_user_of_the_process(producer: Produce
     await handle.cancel()
     with pytest.raises(JobCancelled) as cancelled:
         await handle.result(timeout=1)
-    assert cancelled.value.by == actor()
-    assert "@" in actor()
+    assert cancelled.value.by == this_actor()
+    assert "@" in this_actor()
 
 
 async def test_the_sync_producer_cancels_in_the_same_way(
