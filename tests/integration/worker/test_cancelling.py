@@ -158,13 +158,16 @@ async def test_a_job_that_finishes_while_it_is_cancelled_has_one_end(
 async def test_who_waits_learns_who_cancelled_a_running_job_and_why(
     serve: Serve, producer: Producer, client: Redis
 ) -> None:
-    async with serve(hold):
-        handle = await producer.enqueue(hold.of())
-        await eventually(lambda: started)
-        assert await handle.cancel("wrong file", by="ann@web-1", wait=20) == "cancelled"
-        with pytest.raises(JobCancelled, match="cancelled by ann@web-1: wrong file") as cancelled:
-            await handle.result(timeout=1)
-        assert (cancelled.value.by, cancelled.value.reason) == ("ann@web-1", "wrong file")
+    with structlog.testing.capture_logs() as logs:
+        async with serve(hold):
+            handle = await producer.enqueue(hold.of())
+            await eventually(lambda: started)
+            assert await handle.cancel("wrong file", by="ann@web-1", wait=20) == "cancelled"
+            with pytest.raises(JobCancelled, match="cancelled by ann@web-1: wrong file") as cancelled:
+                await handle.result(timeout=1)
+            assert (cancelled.value.by, cancelled.value.reason) == ("ann@web-1", "wrong file")
+    [line] = [line for line in logs if line["event"] == "job.cancelled"]
+    assert (line["by"], line["reason"], line["cause"]) == ("ann@web-1", "wrong file", "cancellation")
     assert await client.keys("monarq:cancels:*") == []
     counted = await stats(client)
     assert (counted["cancelled"], counted["failed:cancellation"]) == (1, 1)
@@ -199,6 +202,18 @@ async def test_the_sync_producer_cancels_in_the_same_way(
             assert await asyncio.to_thread(same.cancel, "wrong file", by="ann", wait=20) == "cancelled"
         with pytest.raises(JobCancelled, match="cancelled by ann: wrong file"):
             await handle.result(timeout=1)
+
+
+async def test_a_wait_that_is_too_short_leaves_the_request(
+    producer: Producer, client: Redis, redis_url: str
+) -> None:
+    handle = await producer.enqueue(hold.of())
+    await client.set(f"arq:in-progress:{handle.job_id}", "1", px=60_000)  # as a worker of arq's own would
+    with pytest.raises(TimeoutError):
+        await handle.cancel(wait=0.05)
+    with SyncProducer.connect(redis_url) as sync_producer, pytest.raises(TimeoutError):
+        await asyncio.to_thread(sync_producer.job(handle.job_id).cancel, wait=0.05)
+    assert await client.zscore("arq:abort", handle.job_id) is not None
 
 
 async def test_a_job_that_wins_against_its_cancellation_is_told_to_both_sides(
