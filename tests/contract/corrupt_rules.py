@@ -96,6 +96,29 @@ class CorruptRules:
         jobs = {job.job_id: job for job in await store.claim(5, worker="w2")}
         assert {job_id: job.fault for job_id, job in jobs.items()} == {"bad": FAULTS[part], "good": None}
 
+    @pytest.mark.parametrize("part", PARTS)
+    async def test_a_fault_outlives_the_worker_that_was_told_of_it(self, store: Store, part: str) -> None:
+        await with_a_past(store)
+        await spoil(store, PARTS[part])
+        if part == "starts":
+            await store.call("DEL", keys.STARTS + "bad")
+            await store.call("SET", keys.STARTS + "bad", "garbage")
+        await store.claim()
+        await store.expire_leases("bad")
+        [job] = await store.claim(worker="w2")
+        assert job.fault == FAULTS[part]
+
+    async def test_a_list_of_notes_that_cannot_be_used_hinders_no_cancellation(self, store: Store) -> None:
+        await store.call("SET", store.queue.cancels, "garbage")
+        first = await store.run("a")
+        assert await store.cancel("a", note=b"ann") is Cancellation.REQUESTED
+        assert await store.settle(an_end(first, Verb.RELEASED)) == [True]
+        [again] = await store.claim()
+        assert (again.abort_asked, again.cancel_note) == (True, None)
+        assert await store.settle(an_end(again, Verb.CANCELLED)) == [True]
+        await store.enqueue(a_job("b"))
+        assert await store.cancel("b") is Cancellation.CANCELLED
+
     @pytest.mark.parametrize("part", ["job", "starts", "failures"])
     async def test_a_repeated_claim_tells_the_fault_again(self, store: Store, part: str) -> None:
         await with_a_past(store)

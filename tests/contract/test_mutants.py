@@ -65,7 +65,7 @@ MUTANTS = {
     "settle that takes its own cancellation for one too late": Mutant(
         "settle", "asked[i] and verb ~= 'cancelled'", "asked[i]"
     ),
-    "settle that keeps who asked": Mutant("settle", "redis.call('HDEL', KEYS[11], unpack(ended))", ""),
+    "settle that keeps who asked": Mutant("settle", "redis.pcall('HDEL', KEYS[11], unpack(ended))", ""),
     "settle that counts no causes": Mutant("settle", "      count_cause(failure)", "      "),
     "settle without a look at the list of failures": Mutant(
         "settle", "is_error(redis.pcall('RPUSH', KEY.failures .. id, failure))", "false"
@@ -87,8 +87,8 @@ MUTANTS = {
     "claim that takes a strange envelope for none": Mutant("claim", "fault = 'job' --", "--"),
     "claim that tells nobody who asked": Mutant(
         "claim",
-        "return redis.call('HGET', KEYS[3 + (queue - 1) * QUEUE_KEYS + CANCELS], id) or ''",
-        "return ''",
+        "type(note) == 'string' and note or ''",
+        "''",
     ),
     "orphans without a look at their fence": Mutant(
         "claim",
@@ -98,6 +98,7 @@ MUTANTS = {
     "orphans without a look at their counter": Mutant(
         "claim", "read('starts', id, COUNT)", "redis.call('GET', KEY.starts .. id)"
     ),
+    "orphans without a look at what was set aside": Mutant("claim", " or unreadable or quarantined(id)", ""),
     "replay over a list that cannot be read": Mutant(
         "replay", "is_error(redis.pcall('RPUSH', KEY.failures .. id, ARGV[a + 2]))", "false"
     ),

@@ -34,7 +34,7 @@ if not waiting then
 end
 if redis.call('EXISTS', KEY.fence .. id) == 1 then
   redis.call('ZADD', KEYS[8], 'NX', now_ms(), id)
-  redis.call('HSETNX', KEYS[9], id, ARGV[4]) -- who asked first is who cancelled it
+  redis.pcall('HSETNX', KEYS[9], id, ARGV[4]) -- who asked first is who cancelled it
   return 'requested'
 end
 for rank = 1, 4 do
@@ -42,7 +42,7 @@ for rank = 1, 4 do
 end
 redis.call('ZREM', KEYS[5], id)
 redis.call('ZREM', KEYS[8], id)
-redis.call('HDEL', KEYS[9], id)
+redis.pcall('HDEL', KEYS[9], id)
 redis.call('DEL', KEY.job .. id, KEY.starts .. id, KEY.failures .. id, KEY.corrupt .. id)
 set_result(id, ARGV[2], ARGV[3])
 redis.call('HINCRBY', KEYS[6], 'cancelled', 1)

@@ -89,7 +89,8 @@ local function cancel_note(queue, id)
   if not redis.call('ZSCORE', KEYS[2], id) then
     return false
   end
-  return redis.call('HGET', KEYS[3 + (queue - 1) * QUEUE_KEYS + CANCELS], id) or ''
+  local note = redis.pcall('HGET', KEYS[3 + (queue - 1) * QUEUE_KEYS + CANCELS], id)
+  return type(note) == 'string' and note or ''
 end
 
 -- What lies at a key of one job, or false.  If it cannot be used it is set aside, and the fault comes with it.
@@ -102,6 +103,12 @@ local function read(part, id, pattern)
   return false, part
 end
 
+-- Which of a job's keys an earlier claim has set aside, or nil.
+local function quarantined(id)
+  local parts = redis.pcall('HKEYS', KEY.corrupt .. id)
+  return parts[1]
+end
+
 -- The starts that a job has had; at most 15 digits, for which Lua's numbers are exact.
 local COUNT = '^%d' .. string.rep('%d?', 14) .. '$'
 
@@ -112,8 +119,7 @@ if kept then
     local queue, id, starts = tonumber(kept[r]), kept[r + 1], kept[r + 2]
     if redis.pcall('GET', KEY.fence .. id) == worker_colon .. starts then
       local body = redis.pcall('GET', KEY.job .. id)
-      local fault = redis.call('EXISTS', KEY.corrupt .. id) == 1 and redis.call('HKEYS', KEY.corrupt .. id)[1]
-      add(queue, id, starts, kept[r + 3], not is_error(body) and body, cancel_note(queue, id), fault)
+      add(queue, id, starts, kept[r + 3], not is_error(body) and body, cancel_note(queue, id), quarantined(id))
     end
   end
   return reply
@@ -174,7 +180,7 @@ local function claim_some_orphans(base, picked)
         '"error_type":"","message":"the worker died, froze, or lost its connection","traceback":""}',
         spent, crashes, lapses + 1, starts, cjson.encode(string.match(fence or '', '^(.*):') or ''), now))
       redis.call('HINCRBY', KEYS[base + 6], 'failed:crash', 1)
-      fault = fault or miscounted or unreadable
+      fault = fault or miscounted or unreadable or quarantined(id)
       picked[#picked + 1] = { id = id, zset = zset, visible_at = text(now), orphan = true, fault = fault }
     end
   end

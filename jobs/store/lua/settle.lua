@@ -166,7 +166,7 @@ if #ended > 0 then
   end
   if any_abort then
     redis.call('ZREM', KEYS[10], unpack(ended))
-    redis.call('HDEL', KEYS[11], unpack(ended))
+    redis.pcall('HDEL', KEYS[11], unpack(ended))
   end
   notify(KEYS[9], ended)
 end
