@@ -110,16 +110,17 @@ class Executor:
     # --- the steps
 
     def _decode(self, run: Run) -> Envelope:
-        body = run.claimed.body
+        body, fault = run.claimed.body, run.claimed.fault
+        unusable = "" if fault is None else f"{fault} cannot be used: something else lies there"
         try:
-            if run.claimed.fault is not None:
-                raise CorruptRecord(f"{run.claimed.fault} cannot be used: something else lies there")
             if not body:
                 # arq gives a waiting payload a TTL; after it, only the id is left
-                raise CorruptRecord("the envelope is gone: it was deleted, or had a time to live")
+                raise CorruptRecord(unusable or "the envelope is gone: it was deleted, or had a time to live")
             run.codec = self._codecs.of(body)
             run.envelope = run.codec.decode(body)
             run.attempt = max(run.attempt, run.envelope.first_attempt or 1)
+            if unusable:
+                raise CorruptRecord(unusable)
         except CorruptRecord as error:
             raise Ended(self._classifier.dead(run, error, Cause.CORRUPTION)) from None
         return run.envelope
