@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     #: How far a worker process steps back while the machine is busy, 0 to 19 as nice(1) has it.  Raise it
     #: where workers share their cores with Redis: one that keeps Redis waiting keeps itself waiting.
     nice: int = Field(0, ge=0, le=19)
-    #: Lost leases after which a job is taken for the killer of its workers, and ends dead.
+    #: Processes of its own that a job may bring down until it ends dead.
     max_crashes: int = Field(3, ge=1)
     #: Child processes that a worker runs `run_in="process"` jobs in; by default as many as there are cores.
     processes: int | None = Field(None, ge=1)

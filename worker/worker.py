@@ -260,17 +260,18 @@ class Worker(arq.worker.Worker):
         claims, blocking, settles, duties = self._links = [Link(address) for _ in range(4)]
         lease = self.settings.lease
         self.slots = Slots(self.max_jobs)
+        self.children = self._make_children()
         self.executor = Executor(
             self._runnables,
             Codecs(foreign_codec(self.settings, self.job_serializer, self.job_deserializer)),
             worker_id=self.worker_id,
             shared=self.ctx,
             max_crashes=self.settings.max_crashes,
+            children=self.children,
             on_job_start=self.on_job_start,
             on_job_end=self.on_job_end,
             honour_retry=self.retry_jobs,
         )
-        self.children = self._make_children()
         self.completer = Completer(settles, self._settled, worker_id=self.worker_id)
         self.fetcher = Fetcher(
             claims,

@@ -31,6 +31,9 @@ _END_GRACE = 5.0
 #: Children that may fail to start before the job goes back to the queue, and for how long.
 _STARTS = 3
 _NO_CHILD_DELAY = timedelta(seconds=5)
+#: Seconds that a child which has survived a suspect is kept for the next one: after the loss of a worker
+#: there are many, and to start a process takes longer than most jobs.
+_SPARE_KEPT = 10.0
 #: Causes for which a job gets that grace.  Past its timeout it had its time, and with its lease lost another
 #: worker may be running it already.
 _GENTLE = (Cause.CANCELLATION, Cause.INTERRUPTION)
@@ -56,6 +59,7 @@ class Children:
         self._sources: dict[str, Facts] = {}
         self._first_words: Facts | None = None
         self._idle: list[ChildProcess] = []
+        self._spare: ChildProcess | None = None
         self._all: set[ChildProcess] = set()
         self._endings: set[asyncio.Task[None]] = set()
 
@@ -72,7 +76,7 @@ class Children:
         return self._sources[runnable.kind]
 
     async def attempt(self, run: Run, *, alone: bool) -> Outcome:
-        """Run one attempt in a child: in one of the pool, or `alone` in a fresh one, one such at a time.
+        """Run one attempt in a child: in one of the pool, or `alone` in one of its own, one such at a time.
 
         The job's timeout runs from when the job begins in the child.  If none is free for a while, the
         outcome is `Released`: another worker may have room.
@@ -97,6 +101,9 @@ class Children:
 
     async def close(self) -> None:
         """End all of them: the idle ones in order, the others at once."""
+        if self._spare is not None:
+            self._idle.append(self._spare)
+            self._spare = None
         for child in self._all.difference(self._idle):
             child.kill()
         while self._idle:
@@ -107,7 +114,7 @@ class Children:
 
     async def _attempt(self, run: Run, source: Facts, *, alone: bool) -> Outcome:
         for _ in range(_STARTS):
-            child = None if alone else self._take_idle()
+            child = self._take_spare() if alone else self._take_idle()
             if child is None:
                 child = await self._start()
             try:
@@ -149,6 +156,18 @@ class Children:
             self._retire(child)
         return None
 
+    def _take_spare(self) -> ChildProcess | None:
+        child, self._spare = self._spare, None
+        if child is not None and not child.is_alive:
+            self._retire(child)
+            return None
+        return child
+
+    def _drop_spare(self, child: ChildProcess) -> None:
+        if self._spare is child:
+            self._spare = None
+            self._retire(child)
+
     async def _start(self) -> ChildProcess:
         assert self._first_words is not None
         starting = asyncio.ensure_future(ChildProcess.start(self._first_words))
@@ -168,8 +187,11 @@ class Children:
     def _give_back(self, child: ChildProcess, *, alone: bool) -> None:
         limit = self._max_memory_bytes
         has_served = child.jobs >= self._max_jobs or (limit is not None and child.resident_bytes > limit)
-        if alone or has_served or not child.is_alive:
+        if has_served or not child.is_alive:
             self._retire(child)
+        elif alone:
+            self._spare = child
+            asyncio.get_running_loop().call_later(_SPARE_KEPT, self._drop_spare, child)
         else:
             self._idle.append(child)
 
