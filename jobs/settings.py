@@ -58,6 +58,8 @@ class Settings(BaseSettings):
     nice: int = Field(0, ge=0, le=19)
     #: Processes of its own that a job may bring down until it ends dead.
     max_crashes: int = Field(3, ge=1)
+    #: Threads that a worker runs `def` jobs in, at most.
+    threads: int = Field(32, ge=1)
     #: Child processes that a worker runs `run_in="process"` jobs in; by default as many as there are cores.
     processes: int | None = Field(None, ge=1)
     #: Jobs after which such a child is replaced by a new one.
