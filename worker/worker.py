@@ -18,7 +18,6 @@ from arq.utils import to_seconds
 from arq.worker import Function
 
 from monarq.jobs.codec import Codecs
-from monarq.jobs.errors import ConfigError, StoreRefused
 from monarq.jobs.handler import Handler
 from monarq.jobs.registry import Registry
 from monarq.jobs.settings import Settings, load_settings
@@ -50,6 +49,7 @@ from .runnable import ArqDefaults, all_runnables, as_arq
 from .settlement import end_of, handed_back
 from .slots import Slots
 from .threads import Threads
+from .watchdog import Watchdog
 
 log = structlog.get_logger("monarq.worker")
 
@@ -85,6 +85,7 @@ class Worker(arq.worker.Worker):
     children: Children
     completer: Completer
     heartbeat: Heartbeat
+    watchdog: Watchdog
     drain: Drain
     server_watch: ServerWatch
 
@@ -159,10 +160,11 @@ class Worker(arq.worker.Worker):
         remove_signals = self._listen() if self._wants_signals else None
         duties: list[asyncio.Task[None]] = []
         try:
-            await self._refuse_unfit_server()
+            await self.server_watch.refuse_unfit()
             if self.on_startup:
                 await self.on_startup(self.ctx)
             self.heartbeat.start()
+            self.watchdog.start()
             duties = background.start(self._duties)
             queues, kinds = self._queue_names(), len(self._runnables)
             log.info("worker.started", worker=self.worker_id, queues=queues, kinds=kinds)
@@ -300,6 +302,7 @@ class Worker(arq.worker.Worker):
         self.heartbeat = Heartbeat(
             address, self.loop, lambda: list(self.runs), self._report, worker_id=self.worker_id, lease=lease
         )
+        self.watchdog = Watchdog(self.loop, lambda: list(self.runs), self.journal)
         self.drain = Drain(lambda: list(self.runs), self.completer, self._hurry)
         self.server_watch = ServerWatch(duties)
         interval = to_seconds(self.health_check_interval)
@@ -331,14 +334,6 @@ class Worker(arq.worker.Worker):
             max_memory_bytes=settings.child_max_memory_bytes,
         )
 
-    async def _refuse_unfit_server(self) -> None:
-        try:
-            await self.server_watch.look()
-        except StoreRefused as error:  # an ACL may forbid to look; that is no reason not to work
-            log.warning("worker.server_not_examined", error=str(error))
-        if refused := self.server_watch.refused:
-            raise ConfigError([f"{finding.check}: {finding.found}; {finding.mend}" for finding in refused])
-
     def _listen(self) -> Callable[[], None]:
         return signals.install(self.loop, shut_down=self.handle_sig, quiet=self._quiet, dump=self._dump)
 
@@ -357,6 +352,7 @@ class Worker(arq.worker.Worker):
         self.fetcher.stop()
         if not await self.drain.finish(self._drain_seconds()):
             self.exit_code = EXIT_HANDED_BACK
+        self.watchdog.stop()
         self.threads.close()
         await self.children.close()
         await self.heartbeat.stop()
@@ -390,6 +386,7 @@ class Worker(arq.worker.Worker):
             "busy": self.slots.busy,
             "complete": self.journal.complete,
             "failed": self.journal.failed,
+            "loop_blocks": self.journal.loop_blocks,
             "stopping": self._stopping.is_set(),
             "at_ms": now_ms(),
         }
