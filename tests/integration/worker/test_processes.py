@@ -16,15 +16,7 @@ from monarq.worker import Worker
 from . import child_kinds as kinds
 from .conftest import Serve
 from .deadlines import eventually
-from .stage import dead_letter, failures_of, settings_for, stats
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+from .stage import dead_letter, failures_of, is_alive, settings_for, stats
 
 
 async def pid_in(path: Path) -> int:
