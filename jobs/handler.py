@@ -125,7 +125,10 @@ class Call(Generic[R_co]):
 
 
 class Handler(Generic[P, R]):
-    """One kind of job: its name, its function and its policy.  `of` makes a job of it."""
+    """One kind of job: its name, its function and its policy.
+
+    Call it like the function that it wraps; `of` makes a job of it.
+    """
 
     def __init__(self, kind: str, function: Callable[Concatenate[Any, P], Any], policy: Policy) -> None:
         #: Where its jobs run.
@@ -145,24 +148,26 @@ class Handler(Generic[P, R]):
         """
         return Call(self, self.arguments.encode(args, kwargs))
 
+    def __call__(self, ctx: Any, /, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """The plain function: nothing is checked, nothing is enqueued."""
+        return self.function(ctx, *args, **kwargs)
+
     def __repr__(self) -> str:
         return f"<Handler {self.kind}>"
 
 
 class AsyncHandler(Handler[P, R]):
-    """A kind whose function is an `async def`.  Call it like that function."""
+    """A kind whose function is an `async def`."""
 
     def __call__(self, ctx: Any, /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
-        """The plain function: nothing is checked, nothing is enqueued."""
-        return cast(Awaitable[R], self.function(ctx, *args, **kwargs))
+        return cast(Awaitable[R], super().__call__(ctx, *args, **kwargs))
 
 
 class SyncHandler(Handler[P, R]):
-    """A kind whose function is a plain `def`.  Call it like that function."""
+    """A kind whose function is a plain `def`: called, it runs here and now."""
 
     def __call__(self, ctx: Any, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """The plain function: nothing is checked, nothing is enqueued, and it runs here and now."""
-        return cast(R, self.function(ctx, *args, **kwargs))
+        return cast(R, super().__call__(ctx, *args, **kwargs))
 
 
 class Decorator(Protocol):

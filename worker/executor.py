@@ -147,7 +147,12 @@ class Executor:
         if runnable.run_in is RunIn.PROCESS and self._children is not None:
             return await attempt_in_child(self._children, self._classifier, run, runnable, alone=False)
         run.hold_clock()
-        seat = await self._threads.seat()
+        try:
+            seat = await self._threads.seat()
+        except asyncio.CancelledError as stop:
+            if run.stopped_for is None:
+                raise
+            return self._classifier.failure(run, runnable, stop)
         if seat is None:
             return Released(NO_ROOM_DELAY, None)
         try:

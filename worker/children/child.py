@@ -99,6 +99,7 @@ class Child:
                 os._exit(_ORPHANED)  # another worker may run this job from now on
             match order["do"]:
                 case "run":
+                    self._interrupt.forget()
                     self._loop.call_soon_threadsafe(self._begin, order, body)
                 case "stop":
                     cause = Cause(order["cause"])
@@ -118,7 +119,8 @@ class Child:
 
     def _stop(self, cause: Cause) -> None:
         if self._run is not None:
-            self._run.stop(cause)
+            # after the first step of its task: one that was cancelled before it would never answer
+            self._loop.call_soon(self._run.stop, cause)
 
     async def _attempt(self, run: Run, source: Facts) -> None:
         self._load(source)

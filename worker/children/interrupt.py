@@ -20,7 +20,7 @@ _SIGNAL = signal.SIGUSR1
 
 
 class Interrupt:
-    """Made in the main thread; `ask` is for other threads."""
+    """Made in the main thread; `forget` and `ask` are for the one that listens."""
 
     def __init__(self) -> None:
         self._run: Run | None = None
@@ -30,7 +30,11 @@ class Interrupt:
 
     def begin(self, run: Run) -> None:
         """From now on, this is the attempt to be stopped."""
-        self._run, self._asked = run, None
+        self._run = run
+
+    def forget(self) -> None:
+        """A new order has come: what was asked before was not about it."""
+        self._asked = None
 
     def ask(self, cause: Cause) -> None:
         """Stop the function that the attempt runs, or is about to run."""

@@ -111,9 +111,11 @@ class Children:
 
     async def _attempt(self, run: Run, source: Facts, *, alone: bool) -> Outcome:
         for _ in range(_STARTS):
-            child = self._take_spare() if alone else self._take_idle()
-            if child is None:
-                child = await self._start()
+            try:
+                child = (self._take_spare() if alone else self._take_idle()) or await self._start()
+            except OSError as error:  # no process, memory or file descriptor left: not the job's fault either
+                log.error("worker.child_failed", job_id=run.job_id, error=str(error))
+                break
             try:
                 return await self._run_in(child, run, source)
             except NeverBegan as failed:

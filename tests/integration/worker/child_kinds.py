@@ -124,6 +124,10 @@ async def tell_startup(ctx: dict[str, Any]) -> None:
     ctx["told"] = ["startup"]
 
 
+async def break_startup(ctx: dict[str, Any]) -> None:
+    raise RuntimeError("no database")
+
+
 async def tell_start(ctx: dict[str, Any]) -> None:
     ctx["told"].append("start")
 

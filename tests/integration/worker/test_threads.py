@@ -186,6 +186,20 @@ async def test_a_job_waits_for_a_thread_and_its_time_with_it(serve: Serve, produ
         assert await second.result(timeout=20) == 2
 
 
+async def test_a_job_that_waits_for_a_thread_can_be_cancelled(serve: Serve, producer: Producer) -> None:
+    async with serve(wait, add, settings={"threads": 1}) as worker:
+        first = await producer.enqueue(wait.of())
+        await eventually(started.is_set)
+        second = await producer.enqueue(add.of(1))
+        await eventually(lambda: len(worker.runs) == 2)
+        await second.cancel()
+        with pytest.raises(JobCancelled):
+            await second.result(timeout=20)
+        gate.set()
+        assert await first.result(timeout=20) == "done"
+        assert await (await producer.enqueue(add.of(1))).result(timeout=20) == 2
+
+
 async def test_a_job_that_finds_no_thread_for_a_while_goes_back(
     serve: Serve, producer: Producer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
