@@ -86,7 +86,10 @@ class Executor:
             envelope = self._decode(run)
             runnable = self._resolve(run, envelope)
             self._guard(run, envelope, runnable)
-            if is_suspect(run.claimed) and (outcome := await self._isolate(run, runnable)) is not None:
+            if (
+                is_suspect(run.claimed)
+                and (outcome := await self._isolate(run, envelope, runnable)) is not None
+            ):
                 return outcome
             if runnable.run_in is not RunIn.LOOP:
                 return await self._elsewhere(run, envelope, runnable)
@@ -138,13 +141,15 @@ class Executor:
             )
             raise Ended(self._classifier.dead(run, spent, Cause.ERROR))
 
-    async def _isolate(self, run: Run, runnable: Runnable) -> Outcome | None:
-        # a child has no children: there the job is alone already
-        return None if self._suspects is None else await self._suspects.attempt(run, runnable)
+    async def _isolate(self, run: Run, envelope: Envelope, runnable: Runnable) -> Outcome | None:
+        if self._suspects is None:  # a child has no children: there the job is alone already
+            return None
+        run.ctx = self._context(run, envelope)  # for `after_job_end`; a child makes its own
+        return await self._suspects.attempt(run, runnable)
 
     async def _elsewhere(self, run: Run, envelope: Envelope, runnable: Runnable) -> Outcome:
-        run.ctx = self._context(run, envelope)  # for `after_job_end`; a child makes its own
         if runnable.run_in is RunIn.PROCESS and self._children is not None:
+            run.ctx = self._context(run, envelope)  # for `after_job_end`, as above
             return await attempt_in_child(self._children, self._classifier, run, runnable, alone=False)
         run.hold_clock()
         try:

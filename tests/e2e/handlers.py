@@ -102,6 +102,15 @@ def compute(ctx: JobContext, seconds: float) -> int:
     return os.getpid()
 
 
+@job("e2e.grind", run_in="process", max_attempts=1)
+def grind(ctx: JobContext, size: int) -> int:
+    """Keep the interpreter's lock, in C code: no other thread of the child can do anything."""
+    write("start", ctx.job_id, ctx.attempt, ctx.fence)
+    sum(range(size))
+    write("end", ctx.job_id, ctx.attempt, ctx.fence)
+    return os.getpid()
+
+
 @job("e2e.run-away", max_attempts=1)
 def run_away(ctx: JobContext, seconds: float) -> None:
     """Keep a thread for so long, whatever it is told."""

@@ -13,7 +13,7 @@ from tests.integration.worker.deadlines import always, eventually
 from tests.integration.worker.stage import is_alive, stats
 
 from .conftest import Stage
-from .handlers import block, compute, note, run_away
+from .handlers import block, compute, grind, note, run_away
 
 pytestmark = pytest.mark.chaos
 LEASE = 2
@@ -23,10 +23,10 @@ LEASE = 2
 async def test_children_die_with_a_killed_worker_and_write_nothing_after_it(
     stage: Stage, producer: Producer
 ) -> None:
-    """kill -9 of the worker alone, while its child is too busy to notice by itself."""
+    """kill -9 of the worker alone, while nothing in its child could notice it."""
     victim = stage.worker(lease=LEASE)
     await stage.ready(victim)
-    handle = await producer.enqueue(compute.of(3.0))
+    handle = await producer.enqueue(grind.of(100_000_000))
     [first] = await eventually(lambda: stage.ledger.starts(handle.job_id))
     assert first.pid != victim.pid
     victim.kill()

@@ -69,7 +69,7 @@ def a_plain_function_keeps_its_types_too(ctx: JobContext) -> None:
     shrink(ctx, 5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
-@job()  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+@job()  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
 def no_context() -> int:
     return 5
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pydantic_core import to_json
 from redis.asyncio import Redis
 
 from monarq.jobs import JobContext, State, job
@@ -171,3 +172,20 @@ async def test_a_hook_that_no_child_can_import_is_told_at_start(redis_url: str) 
     with pytest.raises(DefinitionError, match="on_startup"):
         Worker([kinds.process_pid], settings=settings_for(redis_url), on_startup=on_startup)
     Worker([kinds.add], settings=settings_for(redis_url), on_startup=on_startup)
+
+
+async def test_after_job_end_is_called_for_a_suspect_too(
+    serve: Serve, producer: Producer, client: Redis
+) -> None:
+    ended: list[str] = []
+
+    async def after_job_end(ctx: JobContext) -> None:
+        ended.append(ctx["job_id"])
+
+    handle = await producer.enqueue(kinds.pid.of())
+    lapse = {"spent": 0, "crashes": 0, "lapses": 1, "cause": "crash", "fence": 1, "worker": "lost-1"}
+    await client.rpush(f"monarq:failures:{handle.job_id}", to_json(lapse))
+    await client.set(f"arq:retry:{handle.job_id}", 1)
+    async with serve(kinds.pid, after_job_end=after_job_end):
+        assert await handle.result(timeout=20) != os.getpid()
+        await eventually(lambda: ended == [handle.job_id])
