@@ -58,6 +58,10 @@ class Settings(BaseSettings):
     nice: int = Field(0, ge=0, le=19)
     #: Lost leases after which a job is taken for the killer of its workers, and ends dead.
     max_crashes: int = Field(3, ge=1)
+    #: How long a dead letter is kept; 0: until somebody discards it.
+    dead_keep: Annotated[timedelta, Field(ge=timedelta(0))] = timedelta(days=90)
+    #: Dead letters that are kept per queue; of more, the oldest are dropped.  0: no limit.
+    dead_limit: int = Field(100_000, ge=0)
     #: The largest job that is accepted, encoded.
     max_payload_bytes: int = Field(512 * 1024, ge=1024)
     #: How often to look for jobs of arq's own producers, which wake nobody; by default every half second if
@@ -76,7 +80,7 @@ class Settings(BaseSettings):
     #: Do not hide arguments and results in logs.
     log_payloads: bool = False
 
-    @field_validator("lease", "ageing", "drain_timeout", "arq_poll", mode="before")
+    @field_validator("lease", "ageing", "drain_timeout", "arq_poll", "dead_keep", mode="before")
     @classmethod
     def _read_span(cls, value: Any) -> Any:
         return _seconds(value)

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from secrets import token_hex
 from signal import Signals
-from typing import Any, Protocol, Unpack, cast
+from typing import Any, Unpack, cast
 
 import arq.worker
 import structlog
@@ -42,6 +42,8 @@ from .maintenance.aborts import Aborts
 from .maintenance.announcer import Announcer
 from .maintenance.arq_health import ArqHealth
 from .maintenance.cron import Cron
+from .maintenance.duty import Duty, forever
+from .maintenance.pruner import Pruner
 from .maintenance.server_watch import ServerWatch
 from .options import ArqOptions
 from .run import Run, now_ms
@@ -56,8 +58,6 @@ log = structlog.get_logger("monarq.worker")
 _ARQ_POLL = 0.5
 #: The exit code of a worker that could not finish all of its jobs in time (sysexits' EX_TEMPFAIL).
 EXIT_HANDED_BACK = 75
-#: Seconds before a duty that failed for an unforeseen reason is begun again.
-_DUTY_PAUSE = 5.0
 
 AnyFunction = Function | Handler[..., Any] | Callable[..., Coroutine[Any, Any, Any]]
 
@@ -292,6 +292,9 @@ class Worker(arq.worker.Worker):
         self.server_watch = ServerWatch(duties)
         self._announcer = Announcer(duties, self._weights)
         self._aborts = Aborts(duties, self._weights)
+        self._pruner = Pruner(
+            duties, self._weights, keep=self.settings.dead_keep, limit=self.settings.dead_limit
+        )
         self._cron = Cron(duties, next(iter(self._weights)), self.cron_jobs, self.timezone)
         interval = to_seconds(self.health_check_interval)
         self._arq_health = ArqHealth(
@@ -307,10 +310,9 @@ class Worker(arq.worker.Worker):
             raise ConfigError([f"{finding.check}: {finding.found}; {finding.mend}" for finding in refused])
 
     def _start_background(self) -> list[asyncio.Task[None]]:
-        duties = self._cron, self._announcer, self._aborts, self.server_watch, self._arq_health
-        return [
-            self.loop.create_task(_forever(duty), name=f"monarq-{type(duty).__name__}") for duty in duties
-        ]
+        duties: list[Duty] = [self._cron, self._announcer, self._aborts, self._pruner]
+        duties += [self.server_watch, self._arq_health]
+        return [self.loop.create_task(forever(duty), name=f"monarq-{type(duty).__name__}") for duty in duties]
 
     def _listen(self) -> Callable[[], None]:
         return signals.install(self.loop, shut_down=self.handle_sig, quiet=self._quiet, dump=self._dump)
@@ -383,17 +385,3 @@ class Worker(arq.worker.Worker):
             "stopping": self._stopping.is_set(),
             "at_ms": now_ms(),
         }
-
-
-class _Duty(Protocol):
-    async def run(self) -> None: ...
-
-
-async def _forever(duty: _Duty) -> None:
-    while True:
-        try:
-            await duty.run()
-            return
-        except Exception:  # one duty's fault must end neither the duty nor the worker
-            log.exception("worker.duty_failed", duty=type(duty).__name__)
-            await asyncio.sleep(_DUTY_PAUSE)

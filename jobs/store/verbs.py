@@ -1,22 +1,22 @@
 """What can be asked of a queue: one function per verb, each making a request for one script.
 
+The verbs for dead letters are in `letter_verbs.py`.
 A request is a value: `execute` sends it, over an event loop or without one, and reads the reply.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from ..failure import Failure
 from ..priority import RANKS, Priority
-from . import scripts
 from .keys import QueueKeys
-
-T = TypeVar("T")
+from .request import Request as Request
+from .request import rank_keys, read_flags, request
 
 #: How long a reply is kept for a repeat: longer than any outage after which a worker still tries.
 REPLY_KEPT_MS = 600_000
@@ -25,27 +25,6 @@ REPLY_KEPT_MS = 600_000
 FENCE_GRACE_MS = 300_000
 #: Most jobs in one call: a script stops the server for all others while it runs.
 BATCH = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Request(Generic[T]):
-    """One script call, ready to be sent, and how to read its reply."""
-
-    script: scripts.Script
-    keys: list[Any]
-    arguments: list[Any]
-    read: Callable[[Any], T]
-
-
-def _request(name: str, read: Callable[[Any], T], **given: Any) -> Request[T]:
-    script = scripts.load(name)
-    keys, arguments = script.pack(**given)
-    return Request(script, keys, arguments, read)
-
-
-def _ranks(queue: QueueKeys) -> dict[str, str]:
-    critical, high, normal, low = queue.ranks
-    return {"critical": critical, "high": high, "normal": normal, "low": low}
 
 
 # --- enqueue
@@ -76,7 +55,9 @@ def enqueue(queue: QueueKeys, entries: Iterable[Entry]) -> Request[list[Accepted
     flat: list[Any] = []
     for entry in entries:
         flat += (entry.job_id, RANKS[entry.priority], _when(entry.due), entry.head, entry.digest)
-    return _request("enqueue", _read_accepted, **_ranks(queue), wake=queue.wake, stats=queue.stats, jobs=flat)
+    return request(
+        "enqueue", _read_accepted, **rank_keys(queue), wake=queue.wake, stats=queue.stats, jobs=flat
+    )
 
 
 def _read_accepted(reply: list[int]) -> list[Accepted]:
@@ -154,7 +135,7 @@ def claim(
         ]
         return Claim(jobs, next_ms / 1000 if next_ms >= 0 else None)
 
-    return _request(
+    return request(
         "claim",
         read,
         reply=queues[0].reply(f"claim{lane}", worker),
@@ -219,10 +200,10 @@ def settle(queue: QueueKeys, ends: Iterable[End], *, worker: str, nonce: str) ->
         result, result_ms = (b"", 0) if end.result is None else (end.result, end.result_ms)
         failure = b"" if end.failure is None else end.failure.encode()
         flat += (end.job_id, end.fence, end.verb, result, result_ms, end.delay_ms, failure)
-    return _request(
+    return request(
         "settle",
-        _read_flags,
-        **_ranks(queue),
+        read_flags,
+        **rank_keys(queue),
         running=queue.running,
         wake=queue.wake,
         stats=queue.stats,
@@ -234,10 +215,6 @@ def settle(queue: QueueKeys, ends: Iterable[End], *, worker: str, nonce: str) ->
         reply_ms=REPLY_KEPT_MS,
         ends=flat,
     )
-
-
-def _read_flags(reply: list[int]) -> list[bool]:
-    return [code == 1 for code in reply]
 
 
 # --- renew
@@ -265,10 +242,10 @@ def renew(queue: QueueKeys, leases: Iterable[Lease]) -> Request[list[Renewal]]:
     flat: list[Any] = []
     for lease in leases:
         flat += (lease.job_id, lease.fence, milliseconds(lease.length))
-    return _request(
+    return request(
         "renew",
         lambda reply: [Renewal(code) for code in reply],
-        **_ranks(queue),
+        **rank_keys(queue),
         running=queue.running,
         abort=queue.abort,
         grace_ms=FENCE_GRACE_MS,
@@ -276,7 +253,7 @@ def renew(queue: QueueKeys, leases: Iterable[Lease]) -> Request[list[Renewal]]:
     )
 
 
-# --- cancel, inspect, replay, discard
+# --- cancel, inspect
 
 
 class Cancellation(StrEnum):
@@ -290,10 +267,10 @@ class Cancellation(StrEnum):
 
 def cancel(queue: QueueKeys, job_id: str, result: bytes, result_ms: int) -> Request[Cancellation]:
     """End a job that waits; ask the worker of one that runs to stop it."""
-    return _request(
+    return request(
         "cancel",
         lambda reply: Cancellation(reply.decode()),
-        **_ranks(queue),
+        **rank_keys(queue),
         running=queue.running,
         stats=queue.stats,
         waiters=queue.waiters,
@@ -321,37 +298,7 @@ def inspect(queue: QueueKeys, job_id: str, channel: str = "") -> Request[Standin
     def read(reply: list[Any]) -> Standing:
         return Standing(reply[0].decode(), *reply[1:])
 
-    return _request("inspect", read, **_ranks(queue), waiters=queue.waiters, id=job_id, channel=channel)
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A dead letter to be replayed: where to, and the record that resets its budget."""
-
-    job_id: str
-    priority: Priority
-    mark: Failure
-
-
-def replay(queue: QueueKeys, letters: Iterable[Letter]) -> Request[list[bool]]:
-    """Make dead letters of one queue ready again; per letter whether there was one."""
-    flat: list[Any] = []
-    for letter in letters:
-        flat += (letter.job_id, letter.priority.rank, letter.mark.encode())
-    return _request(
-        "replay",
-        _read_flags,
-        **_ranks(queue),
-        wake=queue.wake,
-        stats=queue.stats,
-        dead=queue.dead,
-        letters=flat,
-    )
-
-
-def discard(queue: QueueKeys, job_ids: Iterable[str]) -> Request[list[bool]]:
-    """Forget dead letters of one queue; per id whether there was one."""
-    return _request("discard", _read_flags, dead=queue.dead, stats=queue.stats, letters=list(job_ids))
+    return request("inspect", read, **rank_keys(queue), waiters=queue.waiters, id=job_id, channel=channel)
 
 
 def milliseconds(span: timedelta) -> int:
