@@ -115,6 +115,8 @@ def replay(
     """
     selection = _selection(wanted, job_ids, all_letters)
     if edit is not None:
+        if rate is not None or canary:
+            raise typer.BadParameter("--rate and --canary are for many letters, --edit is for one")
         _replay_edited(selection, edit, jobs, dry_run=dry_run, as_json=as_json)
     elif dry_run:
         _show_survey("replayed", selection, as_json)

@@ -60,7 +60,7 @@ Since = Annotated[
     typer.Option(
         parser=read_time,
         metavar="TIME",
-        help="Only those that died then or later: an ISO time with a zone, or how long ago, as in 15m, 2h, 7d.",
+        help="Only those that died then or later: an ISO time with a zone, or how long ago: 15m, 2h, 7d.",
     ),
 ]
 Until = Annotated[

@@ -64,7 +64,7 @@ class DeadLetter:
     @property
     def fingerprint(self) -> str:
         """What letters of the same bug have in common."""
-        return fingerprint(self.attempts[-1] if self.attempts else NO_FAILURE)
+        return fingerprint(self.failures[-1] if self.failures else NO_FAILURE)
 
     def as_document(self) -> dict[str, Any]:
         """The letter as plain data, for `--json` and the API."""

@@ -1,7 +1,7 @@
 """Replaying many dead letters: at a pace, a few first, until it is done or told to stop.
 
 It keeps no record of its own, and can be killed at any moment.  What it has replayed is no dead letter any
-more; if that dies once more, it is a letter of a later time.  So who begins again with the same `until` replays
+more; if that dies once more, it is a letter of a later time.  Begun again with the same `until`, it replays
 nothing twice.
 """
 
@@ -89,7 +89,7 @@ class Replaying:
 
         Raises:
             StoreFull: Redis has no room; the letters that are left stay.
-            StoreUnavailable: Redis did not answer.  Begin again with the same `until`: nothing is replayed twice.
+            StoreUnavailable: Redis did not answer.  Begin again with the same `until`.
         """
         selection = self._selection
         if isinstance(selection, LetterFilter):
