@@ -56,13 +56,12 @@ def tell_of_stop(replaying: Replaying, total: int | None) -> ExitCode:
     """
     if replaying.stopped is None:
         return ExitCode.OK
-    rest = (
-        "the others stay" if total is None else f"the other {max(0, total - len(replaying.replayed)):,} stay"
-    )
-    why = f"after {len(replaying.replayed):,}"
+    done = len(replaying.replayed)
+    why = f"after {done:,}"
     if replaying.stopped is Stopped.CANARY and replaying.canary is not None:
         why = f"{replaying.canary.failed:,} of the first {replaying.canary.size:,} failed again"
-    fail(f"stopped: {why}; {rest} dead letters")
+    rest = "the others" if total is None or total <= done else f"the other {total - done:,}"
+    fail(f"stopped: {why}; {rest} stay dead letters")
     return ExitCode.FAILURE
 
 

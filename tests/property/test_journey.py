@@ -29,8 +29,8 @@ from monarq.jobs.store import letter_verbs, verbs
 from monarq.jobs.store.address import from_url
 from monarq.jobs.store.execute import execute_sync
 from monarq.jobs.store.keys import queue_keys
-from monarq.jobs.store.sync_connection import SyncLink
 from monarq.jobs.store.letter_verbs import Letter
+from monarq.jobs.store.sync_connection import SyncLink
 from monarq.jobs.store.verbs import Claim, End, Lease, Request, Verb
 from tests.contract.store import LEASE, RESTART_GRACE_SECONDS, a_job
 

@@ -11,8 +11,8 @@ from monarq.jobs.priority import Priority
 from monarq.jobs.store import letter_verbs, verbs
 from monarq.jobs.store.connection import Link
 from monarq.jobs.store.execute import execute, execute_sync
-from monarq.jobs.store.sync_connection import SyncLink
 from monarq.jobs.store.letter_verbs import Letter
+from monarq.jobs.store.sync_connection import SyncLink
 from monarq.jobs.store.verbs import Accepted, Cancellation, Renewal, Request, Verb
 from tests.contract.store import AGEING, LEASE, Store, a_failure, a_job, a_lease, an_end
 

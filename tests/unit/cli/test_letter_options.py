@@ -24,8 +24,13 @@ def test_what_is_no_rate_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "ago"),
-    [("90s", timedelta(seconds=90)), ("15m", timedelta(minutes=15)), ("1.5h", timedelta(hours=1.5))]
-    + [("7d", timedelta(days=7)), ("4w", timedelta(weeks=4))],
+    [
+        ("90s", timedelta(seconds=90)),
+        ("15m", timedelta(minutes=15)),
+        ("1.5h", timedelta(hours=1.5)),
+        ("7d", timedelta(days=7)),
+        ("4w", timedelta(weeks=4)),
+    ],
 )
 def test_a_time_may_be_how_long_ago_it_was(text: str, ago: timedelta) -> None:
     assert abs(datetime.now(UTC) - ago - read_time(text)) < timedelta(seconds=10)
