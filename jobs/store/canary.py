@@ -7,17 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import CorruptRecord
-from ..failure import Cause
+from ..failure import Cause, Failure
 from ..record import decode_record
 from ..state import State
 from .dead_letter import LetterHead, read_failure
 from .execute import Transport, execute
 from .letter_scan import LetterScan
 from .verbs import Standing, inspect
-
-#: What shows that the job has failed again, although it may be retried.  An interruption shows nothing, and a
-#: crash may be the fault of a neighbour.
-_FAILURES = frozenset({Cause.ERROR, Cause.TIMEOUT, Cause.CORRUPTION})
 
 
 class Canary:
@@ -61,9 +57,18 @@ class Canary:
         if standing.what in ("ended", "unknown"):  # unknown: it has ended, and its kind keeps no result
             return _has_succeeded(standing)
         [browsed] = (await self._scan.browse(head.queue, [head.job_id])).values()
-        if browsed.failure is not None and read_failure(browsed.failure).cause in _FAILURES:
-            return False
-        return None
+        failed = browsed.failure is not None and _tells_against(read_failure(browsed.failure))
+        return False if failed else None
+
+
+def _tells_against(failure: Failure) -> bool:
+    """Whether the job has failed again, although it may be retried.
+
+    An interruption says nothing, nor does a worker that was lost while it ran others, too.
+    """
+    if failure.cause is Cause.CRASH:
+        return failure.crashes > 0
+    return failure.cause in (Cause.ERROR, Cause.TIMEOUT, Cause.CORRUPTION)
 
 
 def _has_succeeded(standing: Standing) -> bool:

@@ -20,9 +20,10 @@ class Attempt:
     job_id: str
     worker: str
     number: int
-    #: Attempts spent and crashes before this one.
+    #: Attempts spent, crashes and lapses before this one.
     spent: int
     crashes: int
+    lapses: int
 
 
 @dataclass
@@ -44,6 +45,7 @@ class Job:
     failures: int = 0
     spent: int = 0
     crashes: int = 0
+    lapses: int = 0
 
     def move(self, target: State) -> None:
         """Go to another state.
@@ -99,13 +101,13 @@ class Model:
         if job.is_lapsed:
             job.move(State.READY)
             job.failures += 1
-            job.crashes += 1
+            job.lapses += 1
             self.count("crashed")
         job.move(State.RUNNING)
         job.starts += 1
         job.owner, job.is_lapsed = worker, False
         self.count("started")
-        return Attempt(job_id, worker, job.starts, job.spent, job.crashes)
+        return Attempt(job_id, worker, job.starts, job.spent, job.crashes, job.lapses)
 
     def settle(
         self, attempt: Attempt, verb: Verb, *, is_late: bool, is_told: bool, keeps_result: bool
@@ -154,7 +156,7 @@ class Model:
         job.priority = priority
         job.has_result = False
         job.failures += 1
-        job.spent = job.crashes = 0
+        job.spent = job.crashes = job.lapses = 0
         self.count("replayed")
         return True
 
@@ -188,6 +190,6 @@ class Model:
         job.abort_asked = job.is_waited_for = False
         job.has_result = keeps_result
         if state is not State.DEAD:
-            job.failures = job.spent = job.crashes = 0
+            job.failures = job.spent = job.crashes = job.lapses = 0
             if not keeps_result:
                 del self.jobs[job.job_id]

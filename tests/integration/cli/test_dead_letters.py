@@ -65,7 +65,7 @@ async def test_a_replayed_letter_is_ready_with_a_fresh_budget(link: Link, dead: 
     assert await dead.show("a") is None
     assert await link.call("ZSCORE", queue_keys("mail").ranks[Priority.HIGH.rank], "a") is not None
     last = await link.call("LINDEX", FAILURES + "a", -1)
-    assert last.startswith(b'{"spent":0,"crashes":0,"cause":"replay"')
+    assert last.startswith(b'{"spent":0,"crashes":0,"lapses":0,"cause":"replay"')
     assert b"replayed by ann@desk from a test" in last
 
 
