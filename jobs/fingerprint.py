@@ -77,11 +77,20 @@ def _digest(error_type: str, message: str, traceback: str) -> str:
     return blake2b("\0".join(parts).encode("utf-8", "backslashreplace"), digest_size=8).hexdigest()
 
 
-_FRAME = re.compile(r'^[ |+]*File "([^"\n]+)", line \d+, in (\S+)', re.MULTILINE)
+_FRAME_BEGINS = 'File "'
+_FRAME = re.compile(r'File "([^"\n]+)", line \d+, in (\S+)')
+#: What may stand before a frame in its line: those of an exception group are drawn as a tree.
+_TREE = " |+"
 
 
 def _frames_backwards(traceback: str) -> Iterator[tuple[str, str]]:
-    return reversed(_FRAME.findall(traceback))  # type: ignore[return-value]
+    """From the end, since the frame that is looked for is nearly always one of the last."""
+    at = len(traceback)
+    while (at := traceback.rfind(_FRAME_BEGINS, 0, at)) >= 0:
+        line = traceback.rfind("\n", 0, at) + 1
+        frame = _FRAME.match(traceback, at)
+        if frame is not None and not traceback[line:at].strip(_TREE):
+            yield frame[1], frame[2]
 
 
 #: Of others: installed packages, the standard library, code without a file, and Monarq itself.

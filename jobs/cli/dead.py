@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any, TypeVar
 
 import typer
+from pydantic_core import from_json
 
 from ..settings import Settings
 from ..store.connection import Link
@@ -186,7 +187,9 @@ def _replay_edited(
         raise typer.Exit(ExitCode.FAILURE)
     call = call_of(load_handlers(settings.jobs)[letter.kind], arguments)
     if dry_run:
-        typer.echo(f"{job_id} would be replayed as {letter.kind} {call.arguments.decode()}")
+        told = {"dry_run": True, "job_id": job_id, "kind": letter.kind, "kwargs": from_json(call.arguments)}
+        shown = f"{job_id} would be replayed as {letter.kind} {call.arguments.decode()}"
+        print_json(told) if as_json else typer.echo(shown)
         return
     limit = settings.max_payload_bytes
     done = _ask(lambda dead: dead.replay_edited(job_id, call, max_payload_bytes=limit))

@@ -79,6 +79,7 @@ class Replaying:
         self._on_canary = on_canary
         #: The ids that were replayed so far; also to be read after an error.
         self.replayed: list[str] = []
+        self._first: list[LetterHead] = []
         self.canary: Canary | None = None
         #: Only letters that died before this are replayed; None if they are named by their ids.
         self.until: datetime | None = None
@@ -95,20 +96,12 @@ class Replaying:
         if isinstance(selection, LetterFilter):
             selection = await self._letters.dead_now(selection)
             self.until = selection.until
-        first: list[LetterHead] = []
         async with aclosing(self._letters.select(selection)) as pages:
             async for page in pages:
-                for chunk in self._chunks(page, first):
-                    if await self._is_told_to_stop(self._pace.wait(len(chunk))):
-                        self.stopped = Stopped.ASKED
-                        return
-                    done = await self._send(chunk)
-                    if self.canary is None and self._plan.canary:
-                        first += done
-                        if len(first) == self._plan.canary and not await self._passes(first):
-                            return
-        if self.canary is None and first:  # fewer letters than canaries: they are all there is to tell of
-            await self._passes(first)
+                if not await self._replay_page(page):
+                    return
+        if self._first and self.canary is None:  # fewer letters than canaries: all of them are
+            await self._passes()
 
     def as_document(self) -> dict[str, Any]:
         """What it has done, as plain data."""
@@ -119,12 +112,28 @@ class Replaying:
             "canary": self.canary.as_document() if self.canary is not None else None,
         }
 
-    def _chunks(self, page: Sequence[LetterHead], first: list[LetterHead]) -> Iterator[Sequence[LetterHead]]:
-        """Parts of the page that may go at once; `first` grows meanwhile."""
+    async def _replay_page(self, page: Sequence[LetterHead]) -> bool:
+        """Replay letters of one queue; whether the next ones may follow."""
+        for chunk in self._chunks(page):
+            if await self._is_told_to_stop(self._pace.wait(len(chunk))):
+                self.stopped = Stopped.ASKED
+                return False
+            done = await self._send(chunk)
+            if self._canaries_to_go:
+                self._first += done
+                if not self._canaries_to_go and not await self._passes():
+                    return False
+        return True
+
+    @property
+    def _canaries_to_go(self) -> int:
+        return self._plan.canary - len(self._first)
+
+    def _chunks(self, page: Sequence[LetterHead]) -> Iterator[Sequence[LetterHead]]:
+        """Parts of the page that may go at once; each is cut when the one before has gone."""
         at = 0
         while at < len(page):
-            left = self._plan.canary - len(first)
-            size = min(self._pace.stride, left) if self.canary is None and left > 0 else self._pace.stride
+            size = min(self._pace.stride, self._canaries_to_go or self._pace.stride)
             yield page[at : at + size]
             at += size
 
@@ -135,9 +144,9 @@ class Replaying:
             self._on_progress(len(self.replayed))
         return done
 
-    async def _passes(self, first: Sequence[LetterHead]) -> bool:
+    async def _passes(self) -> bool:
         """Wait until each of the first ones has ended or failed again; whether the others may follow."""
-        self.canary = Canary(self._transport, self._letters.scan, first)
+        self.canary = Canary(self._transport, self._letters.scan, self._first)
         while True:
             await self.canary.look()
             if self._on_canary is not None:
