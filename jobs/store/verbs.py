@@ -16,7 +16,9 @@ from ..failure import Failure
 from ..priority import RANKS, Priority
 from .keys import QueueKeys
 from .request import Request as Request
-from .request import rank_keys, read_flags, request
+from .request import rank_keys as _ranks
+from .request import read_flags as _read_flags
+from .request import request as _request
 
 #: How long a reply is kept for a repeat: longer than any outage after which a worker still tries.
 REPLY_KEPT_MS = 600_000
@@ -55,9 +57,7 @@ def enqueue(queue: QueueKeys, entries: Iterable[Entry]) -> Request[list[Accepted
     flat: list[Any] = []
     for entry in entries:
         flat += (entry.job_id, RANKS[entry.priority], _when(entry.due), entry.head, entry.digest)
-    return request(
-        "enqueue", _read_accepted, **rank_keys(queue), wake=queue.wake, stats=queue.stats, jobs=flat
-    )
+    return _request("enqueue", _read_accepted, **_ranks(queue), wake=queue.wake, stats=queue.stats, jobs=flat)
 
 
 def _read_accepted(reply: list[int]) -> list[Accepted]:
@@ -138,7 +138,7 @@ def claim(
         ]
         return Claim(jobs, next_ms / 1000 if next_ms >= 0 else None)
 
-    return request(
+    return _request(
         "claim",
         read,
         reply=queues[0].reply(f"claim{lane}", worker),
@@ -203,10 +203,10 @@ def settle(queue: QueueKeys, ends: Iterable[End], *, worker: str, nonce: str) ->
         result, result_ms = (b"", 0) if end.result is None else (end.result, end.result_ms)
         failure = b"" if end.failure is None else end.failure.encode()
         flat += (end.job_id, end.fence, end.verb, result, result_ms, end.delay_ms, failure)
-    return request(
+    return _request(
         "settle",
-        read_flags,
-        **rank_keys(queue),
+        _read_flags,
+        **_ranks(queue),
         running=queue.running,
         wake=queue.wake,
         stats=queue.stats,
@@ -245,10 +245,10 @@ def renew(queue: QueueKeys, leases: Iterable[Lease]) -> Request[list[Renewal]]:
     flat: list[Any] = []
     for lease in leases:
         flat += (lease.job_id, lease.fence, milliseconds(lease.length))
-    return request(
+    return _request(
         "renew",
         lambda reply: [Renewal(code) for code in reply],
-        **rank_keys(queue),
+        **_ranks(queue),
         running=queue.running,
         abort=queue.abort,
         grace_ms=FENCE_GRACE_MS,
@@ -270,10 +270,10 @@ class Cancellation(StrEnum):
 
 def cancel(queue: QueueKeys, job_id: str, result: bytes, result_ms: int) -> Request[Cancellation]:
     """End a job that waits; ask the worker of one that runs to stop it."""
-    return request(
+    return _request(
         "cancel",
         lambda reply: Cancellation(reply.decode()),
-        **rank_keys(queue),
+        **_ranks(queue),
         running=queue.running,
         stats=queue.stats,
         waiters=queue.waiters,
@@ -301,7 +301,7 @@ def inspect(queue: QueueKeys, job_id: str, channel: str = "") -> Request[Standin
     def read(reply: list[Any]) -> Standing:
         return Standing(reply[0].decode(), *reply[1:])
 
-    return request("inspect", read, **rank_keys(queue), waiters=queue.waiters, id=job_id, channel=channel)
+    return _request("inspect", read, **_ranks(queue), waiters=queue.waiters, id=job_id, channel=channel)
 
 
 def milliseconds(span: timedelta) -> int:
