@@ -48,7 +48,8 @@ class Frame(NamedTuple):
 
 def fingerprint(failure: Failure) -> str:
     """16 hex digits: the same for failures that look like the same bug."""
-    return _digest(failure.error_type or failure.cause, failure.message, failure.traceback)
+    # as text, since what lies in the store may be anything
+    return _digest(str(failure.error_type or failure.cause), str(failure.message), str(failure.traceback))
 
 
 def normalised(message: str) -> str:
@@ -63,7 +64,7 @@ def top_frame(traceback: str) -> Frame | None:
     """The last frame in the app's own code, or the last one at all; None if the text holds no frame."""
     last = None
     for path, function in _frames_backwards(traceback):
-        frame = Frame(re.split(r"[/\\]", path)[-1], function)
+        frame = Frame(path.replace("\\", "/").rpartition("/")[2], function)
         if _is_of_app(path):
             return frame
         last = last or frame

@@ -169,7 +169,8 @@ class DeadLetters:
                 body = _edited(head, call, max_payload_bytes)
                 mark = self._origin.mark(", with other arguments")
                 letter = Letter(job_id, head.priority, mark, head.died_ms, body)
-                if any(await execute(self._transport, replay(head.queue, [letter]))):
+                flags = await execute(self._transport, replay(head.queue, [letter]))
+                if any(flags):
                     return True
         return False
 

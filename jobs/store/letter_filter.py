@@ -61,7 +61,7 @@ class LetterFilter:
     @staticmethod
     def _is_in(head: LetterHead, text: str) -> bool:
         failure, envelope = head.failure, head.envelope
-        told = [head.job_id, failure.error_type, failure.message, failure.traceback]
+        told = [head.job_id, str(failure.error_type), str(failure.message), str(failure.traceback)]
         if envelope is None:
             told.append((head.body or b"").decode("utf-8", "backslashreplace"))
         else:

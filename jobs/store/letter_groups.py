@@ -21,12 +21,16 @@ class LetterGroup:
     """The letters of one fingerprint."""
 
     fingerprint: str
-    #: The newest of them.
+    #: The newest of them, and the oldest.
     sample: LetterHead
-    first_seen: datetime
+    oldest: LetterHead
     count: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
     queues: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def first_seen(self) -> datetime:
+        return self.oldest.died_at
 
     @property
     def last_seen(self) -> datetime:
@@ -81,10 +85,11 @@ class Survey:
     def _enter(self, head: LetterHead, fingerprint: str) -> None:
         group = self._groups.get(fingerprint)
         if group is None:
-            group = self._groups[fingerprint] = LetterGroup(fingerprint, head, head.died_at)
+            group = self._groups[fingerprint] = LetterGroup(fingerprint, head, head)
         elif head.died_ms >= group.sample.died_ms:
             group.sample = head
+        elif head.died_ms < group.oldest.died_ms:
+            group.oldest = head
         group.count += 1
-        group.first_seen = min(group.first_seen, head.died_at)
         group.kinds[head.kind or _NO_KIND] += 1
         group.queues[head.queue.name] += 1

@@ -84,9 +84,8 @@ class LetterScan:
         found: dict[str, Browsed] = {}
         while len(found) < len(job_ids):
             rest = job_ids[len(found) :]
-            found.update(
-                zip(rest, await execute(self._transport, browse(keys, rest, _PAGE_BYTES)), strict=False)
-            )
+            part = await execute(self._transport, browse(keys, rest, _PAGE_BYTES))
+            found.update(zip(rest, part, strict=False))
         return found
 
     async def pages_of(

@@ -1,5 +1,6 @@
 """What the store tells of dead letters: whatever lies there is listed, and can be replayed or forgotten."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -173,8 +174,20 @@ async def test_letters_that_cannot_be_read_are_grouped_too(link: Link, dead: Dea
     await link.call("DEL", FAILURES + "b")
     await link.call("DEL", FAILURES + "c")
     await link.call("SET", FAILURES + "c", "another type")
+    await bury(link, "d")
+    odd = {
+        "spent": 1,
+        "crashes": 0,
+        "cause": "error",
+        "fence": 1,
+        "worker": "",
+        "message": 7,
+        "traceback": [],
+    }
+    await link.call("RPUSH", FAILURES + "d", json.dumps(odd))
     groups = await dead.groups()
-    assert sum(group.count for group in groups) == 3
+    assert sum(group.count for group in groups) == 4
+    assert len(await dead.list(LetterFilter(text="7"))) == 1
     assert any(group.kinds == {"<unreadable>": 1} for group in groups)
 
 
