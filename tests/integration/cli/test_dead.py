@@ -28,6 +28,17 @@ def test_the_list_can_be_cut_to_a_queue_and_a_kind(stage: Stage, buried: Bury) -
     assert len(json.loads(stage.monarq("dead", "list", "--limit", "2", "--json").stdout)) == 2
 
 
+def test_the_list_is_paged_by_the_time_of_death(stage: Stage, buried: Bury, client: Any) -> None:
+    buried("a", "b", "c")
+    client.zadd("monarq:dead:default", {"a": 1000, "b": 2000, "c": 3000})
+    [newest] = json.loads(stage.monarq("dead", "list", "--limit", "1", "--json").stdout)
+    for option in ("--until", "--before"):
+        next_page = stage.monarq("dead", "list", option, newest["died_at"], "--json")
+        assert [letter["job_id"] for letter in json.loads(next_page.stdout)] == ["b", "a"]
+    recent = stage.monarq("dead", "list", "--since", "1h", "--json")
+    assert json.loads(recent.stdout) == []
+
+
 def test_no_letters_are_an_empty_list_and_no_failure(stage: Stage) -> None:
     listed = stage.monarq("dead", "list")
     assert (listed.returncode, listed.stdout, listed.stderr) == (0, "", "no dead letters\n")
@@ -221,6 +232,21 @@ def test_a_replay_that_is_killed_is_taken_up_where_it_was(stage: Stage, buried: 
     assert client.zcard("arq:queue") == 60
     records = [" ".join(client.lrange(f"monarq:failures:{name}", 0, -1)) for name in names]
     assert [told.count('"cause":"replay"') for told in records] == [1] * 60
+
+
+def test_a_server_that_fails_half_way_is_told_with_what_was_done(
+    stage: Stage, buried: Bury, client: Any
+) -> None:
+    buried("a")
+    client.config_set("maxmemory", 1)
+    try:
+        ended = stage.monarq("dead", "replay", "--all")
+    finally:
+        client.config_set("maxmemory", 0)
+    assert ended.returncode == 1
+    assert "0 were replayed before this:" in ended.stderr
+    assert "full" in ended.stderr
+    assert client.exists("monarq:dead-letter:a")
 
 
 def test_letters_are_discarded_by_what_they_are(stage: Stage, buried: Bury, client: Any) -> None:
