@@ -142,7 +142,7 @@ def discard(
     elif isinstance(selection, LetterFilter):
         _discard_all(selection, yes=yes, as_json=as_json)
     else:
-        some = selection[0] if len(selection) == 1 else f"{len(selection):,} dead letters"
+        some = selection[0] if len(selection) == 1 else _letters(len(selection))
         _confirm(f"Forget {some} for good?", yes)
         flags = _ask(lambda dead: dead.discard(selection))
         gone = {job_id for job_id, flag in zip(selection, flags, strict=True) if flag}
@@ -155,9 +155,9 @@ def discard(
 def _replay(selection: Selection, plan: Plan, *, yes: bool, as_json: bool) -> None:
     left = None
     if isinstance(selection, LetterFilter):
-        selection, left = _counted(selection)
+        selection, left = _counted(selection, show=_will_ask(yes) and not as_json)
         if left:
-            _confirm(f"Replay {left:,} dead letters?", yes)
+            _confirm(f"Replay {_letters(left)}?", yes)
             until = selection.until.isoformat() if selection.until else ""
             typer.echo(f"replaying {left:,}; to go on after an interruption: --until {until}", err=True)
     wanted = selection
@@ -200,9 +200,9 @@ def _replay_edited(
 
 
 def _discard_all(wanted: LetterFilter, *, yes: bool, as_json: bool) -> None:
-    wanted, total = _counted(wanted)
+    wanted, total = _counted(wanted, show=_will_ask(yes) and not as_json)
     if total:
-        _confirm(f"Forget {total:,} dead letters for good?", yes)
+        _confirm(f"Forget {_letters(total)} for good?", yes)
     with progress("discarded", total) as bar:
         forgotten = _ask(lambda dead: dead.discard_all(wanted, bar))
     print_json({"discarded": forgotten}) if as_json else typer.echo(f"discarded {forgotten:,}")
@@ -219,12 +219,15 @@ def _selection(wanted: LetterFilter, job_ids: Sequence[str] | None, all_letters:
     return list(dict.fromkeys(job_ids)) if job_ids else wanted
 
 
-def _counted(wanted: LetterFilter) -> tuple[LetterFilter, int]:
+def _counted(wanted: LetterFilter, *, show: bool) -> tuple[LetterFilter, int]:
     """The filter for what is dead at this moment, and how many letters that are."""
     now = _ask(lambda dead: dead.dead_now(wanted))
-    if wanted == LetterFilter(queue=wanted.queue):  # no need to read them
+    if wanted == LetterFilter(queue=wanted.queue) and not show:  # no need to read them
         return now, _ask(lambda dead: dead.count(wanted.queue))
-    return now, _survey(now).count
+    survey = _survey(now)
+    if show:
+        print_groups(survey.groups)
+    return now, survey.count
 
 
 def _survey(selection: Selection) -> Survey:
@@ -266,6 +269,14 @@ def _no_such(job_ids: Sequence[str]) -> typer.Exit:
     return typer.Exit(ExitCode.FAILURE)
 
 
+def _letters(count: int) -> str:
+    return "1 dead letter" if count == 1 else f"{count:,} dead letters"
+
+
+def _will_ask(yes: bool) -> bool:
+    return not yes and on_terminal()
+
+
 def _confirm(question: str, yes: bool) -> None:
-    if not yes and on_terminal():
+    if _will_ask(yes):
         typer.confirm(question, abort=True)

@@ -107,5 +107,6 @@ def takes_filter(command: Callable[..., None]) -> Callable[..., None]:
     own = [parameter.replace(annotation=hints[parameter.name]) for parameter in own]
     arguments = [one for one in own if one.name == "job_ids"]
     options = [one for one in own if one.name != "job_ids"]
-    with_options.__signature__ = inspect.Signature([*arguments, *filters.values(), *options])  # type: ignore[attr-defined]
+    # typer reads it from there, as it would from a decorated function of anybody's
+    vars(with_options)["__signature__"] = inspect.Signature([*arguments, *filters.values(), *options])
     return with_options
