@@ -10,21 +10,22 @@ from typing import Any
 
 import typer
 
+from ..actor import this_actor
 from ..errors import StoreError
 from ..settings import Settings
 from ..store.canary import Canary
 from ..store.connection import Link
-from ..store.dead_letters import DeadLetters, Selection
+from ..store.dead_letters import DeadLetters, Origin, Selection
 from ..store.letter_scan import Progress
 from ..store.replaying import Plan, Replaying, Stopped
 from .exit_codes import ExitCode
-from .identity import origin
 from .output import fail
 
 
 def letters_of(link: Link, settings: Settings) -> DeadLetters:
     """The dead letters behind a connection, for the user of this shell."""
-    return DeadLetters(link, tagged=settings.hash_tags, origin=origin())
+    origin = Origin(actor=this_actor(), place="the command line")
+    return DeadLetters(link, tagged=settings.hash_tags, origin=origin)
 
 
 async def replay_many(
