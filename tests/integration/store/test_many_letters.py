@@ -58,6 +58,7 @@ def a_failure(message: str) -> bytes:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 async def test_a_hundred_thousand_letters_are_grouped_in_seconds(
     dead: DeadLetters, store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
