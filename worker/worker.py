@@ -42,6 +42,7 @@ from .maintenance.aborts import Aborts
 from .maintenance.announcer import Announcer
 from .maintenance.arq_health import ArqHealth
 from .maintenance.cron import Cron
+from .maintenance.pruner import Pruner
 from .maintenance.server_watch import ServerWatch
 from .options import ArqOptions, foreign_codec, queue_weights
 from .run import Run, now_ms
@@ -313,6 +314,7 @@ class Worker(arq.worker.Worker):
             Cron(duties, next(iter(self._weights)), self.cron_jobs, self.timezone),
             Announcer(duties, self._weights),
             Aborts(duties, self._weights),
+            Pruner(duties, self._weights, keep=self.settings.dead_keep, limit=self.settings.dead_limit),
             self.server_watch,
             self._arq_health,
         )

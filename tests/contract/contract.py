@@ -1,5 +1,6 @@
 """All rules of the store together."""
 
+from .browse_rules import BrowseRules
 from .cancel_rules import CancelRules
 from .claim_rules import ClaimRules
 from .discard_rules import DiscardRules
@@ -11,6 +12,14 @@ from .settle_rules import SettleRules
 
 
 class StoreContract(
-    EnqueueRules, ClaimRules, SettleRules, RenewRules, CancelRules, InspectRules, ReplayRules, DiscardRules
+    EnqueueRules,
+    ClaimRules,
+    SettleRules,
+    RenewRules,
+    CancelRules,
+    InspectRules,
+    BrowseRules,
+    ReplayRules,
+    DiscardRules,
 ):
     """What every store must do.  A subclass gives the fixture `store`, nothing else."""
