@@ -55,4 +55,11 @@ class Released:
     failure: Failure | None
 
 
-Outcome = Succeeded | Retrying | Dead | Cancelled | Expired | Released
+@dataclass(frozen=True, slots=True)
+class Snoozed:
+    """Back to the queue because its handler said so; nothing went wrong."""
+
+    delay: timedelta
+
+
+Outcome = Succeeded | Retrying | Dead | Cancelled | Expired | Released | Snoozed

@@ -17,7 +17,7 @@ from monarq.jobs.control import Cancel, Discard, Retry, Snooze
 from monarq.jobs.envelope import Envelope
 from monarq.jobs.errors import JobCancelled, JobExpired, MonarqError
 from monarq.jobs.failure import Cause, Failure, describe
-from monarq.jobs.outcome import Cancelled, Dead, Expired, Outcome, Released, Retrying, Succeeded
+from monarq.jobs.outcome import Cancelled, Dead, Expired, Outcome, Released, Retrying, Snoozed, Succeeded
 from monarq.jobs.record import Attempt
 from monarq.jobs.retry import exponential
 from monarq.jobs.state import State
@@ -74,7 +74,7 @@ class Classifier:
             case Cancel(reason=reason):
                 return self.cancelled(run, CancelNote.of(BY_HANDLER, reason), error)
             case Snooze() as snooze:
-                return Released(_snooze_delay(run, snooze), None)
+                return Snoozed(_snooze_delay(run, snooze))
             case Retry() | ArqRetry() | RetryJob() as wish if self._honour_retry:
                 return self._again(run, runnable, error, Cause.ERROR, _asked_delay(wish))
             case meant if self._worth_retrying(runnable, meant):

@@ -34,6 +34,8 @@ class Journal:
         self.retried = 0
         self.released = 0
         self.refused = 0
+        #: Times that something blocked the event loop.
+        self.loop_blocks = 0
         self._unknown: dict[str, tuple[float, int]] = {}
 
     def settled(self, run: Run, end: End, settlement: Settlement) -> None:
@@ -75,9 +77,9 @@ class Journal:
         if end.failure is not None:
             lost = end.failure.cause is Cause.CRASH
             self._warn("job.lease_lost" if lost else "job.interrupted", run, cause=end.failure.cause)
-        elif run.runnable is not None:
+        elif end.is_snooze:
             log.info("job.snoozed", job_id=run.job_id, kind=_kind(run), delay_s=end.delay_ms / 1000)
-        elif run.envelope is not None:
+        elif run.runnable is None and run.envelope is not None:
             self._unknown_kind(run.envelope.kind)
 
     def _unknown_kind(self, kind: str) -> None:

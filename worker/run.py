@@ -18,6 +18,9 @@ from .runnable import Runnable
 #: Seconds past a job's timeout for which its lease is renewed, so that cancellation and clean-up are covered
 #: by it.
 HARD_DEADLINE_GRACE = 30.0
+#: Seconds that a job in a thread or a process gets to stop when it is told to.  Shorter than the last grace
+#: of a worker that stops, so that how it ended is still recorded.
+STOP_GRACE = 4.0
 
 
 def now_ms() -> int:
@@ -121,3 +124,9 @@ class Run:
     def _seconds_to_deadline(self) -> float | None:
         expires_ms = self.envelope.expires_ms if self.envelope is not None else None
         return None if expires_ms is None else max(0.0, (expires_ms - self.server_now_ms()) / 1000)
+
+
+def arm_all(runs: list[Run], loop: asyncio.AbstractEventLoop) -> None:
+    """Start the clocks of all of these that still run."""
+    for run in runs:
+        run.arm(loop)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from monarq.jobs.outcome import Cancelled, Dead, Expired, Outcome, Released, Retrying, Succeeded
+from monarq.jobs.outcome import Cancelled, Dead, Expired, Outcome, Released, Retrying, Snoozed, Succeeded
 from monarq.jobs.record import kept_for_canceller
 from monarq.jobs.store.verbs import End, Verb, milliseconds
 
@@ -29,6 +29,8 @@ def end_of(run: Run, outcome: Outcome) -> End:
             return End(job_id, fence, Verb.CANCELLED, result, keep_ms, failure=failure)
         case Expired(result, failure):
             return End(job_id, fence, Verb.EXPIRED, result, _keep_ms(run), failure=failure)
+        case Snoozed(delay):
+            return End(job_id, fence, Verb.RELEASED, delay_ms=milliseconds(delay), is_snooze=True)
         case Released(delay, failure):
             return End(job_id, fence, Verb.RELEASED, delay_ms=milliseconds(delay), failure=failure)
 

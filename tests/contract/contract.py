@@ -1,5 +1,6 @@
 """All rules of the store together."""
 
+from .browse_rules import BrowseRules
 from .cancel_rules import CancelRules
 from .claim_rules import ClaimRules
 from .corrupt_rules import CorruptRules
@@ -18,6 +19,7 @@ class StoreContract(
     RenewRules,
     CancelRules,
     InspectRules,
+    BrowseRules,
     ReplayRules,
     DiscardRules,
     CorruptRules,

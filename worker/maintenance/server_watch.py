@@ -38,7 +38,7 @@ class ServerWatch:
                 self._outage.note(error)
 
     async def refuse_unfit(self) -> None:
-        """Examine once, before any work.
+        """Examine before the first job.
 
         Raises:
             ConfigError: The server would lose jobs.

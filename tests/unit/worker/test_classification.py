@@ -12,7 +12,7 @@ from monarq.jobs.cancel_note import CancelNote
 from monarq.jobs.codec import Codecs
 from monarq.jobs.envelope import decode
 from monarq.jobs.failure import Cause
-from monarq.jobs.outcome import Cancelled, Dead, Expired, Released, Retrying
+from monarq.jobs.outcome import Cancelled, Dead, Expired, Released, Retrying, Snoozed
 from monarq.jobs.retry import fixed
 from monarq.jobs.store.keys import queue_keys
 from monarq.jobs.store.verbs import Claimed
@@ -60,9 +60,9 @@ class Busy(Exception):
 
 
 def test_a_snooze_spends_nothing_and_leaves_no_failure() -> None:
-    assert outcome_of(Snooze(90)) == Released(timedelta(seconds=90), None)
-    assert outcome_of(Snooze(MINUTE)) == Released(MINUTE, None)
-    assert outcome_of(Snooze(0), a_run(spent=2)) == Released(timedelta(0), None)
+    assert outcome_of(Snooze(90)) == Snoozed(timedelta(seconds=90))
+    assert outcome_of(Snooze(MINUTE)) == Snoozed(MINUTE)
+    assert outcome_of(Snooze(0), a_run(spent=2)) == Snoozed(timedelta(0))
 
 
 def test_a_snooze_until_a_time_is_measured_by_the_servers_clock() -> None:
