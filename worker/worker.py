@@ -271,52 +271,49 @@ class Worker(arq.worker.Worker):
 
     def _build_services(self, address: Address) -> None:
         claims, blocking, settles, duties = self._links = [Link(address) for _ in range(4)]
-        lease = self.settings.lease
+        settings, worker_id, runs = self.settings, self.worker_id, self._list_runs
+        lease = settings.lease
         self.slots = Slots(self.max_jobs)
-        self.threads = Threads(self.settings.threads)
+        self.threads = Threads(settings.threads)
         self.children = self._make_children()
         self.executor = Executor(
             self._runnables,
-            Codecs(foreign_codec(self.settings, self.job_serializer, self.job_deserializer)),
-            worker_id=self.worker_id,
+            Codecs(foreign_codec(settings, self.job_serializer, self.job_deserializer)),
+            worker_id=worker_id,
             shared=self.ctx,
-            max_crashes=self.settings.max_crashes,
+            max_crashes=settings.max_crashes,
             threads=self.threads,
             children=self.children,
             on_job_start=self.on_job_start,
             on_job_end=self.on_job_end,
             honour_retry=self.retry_jobs,
         )
-        self.completer = Completer(settles, self._settled, worker_id=self.worker_id)
+        self.completer = Completer(settles, self._settled, worker_id=worker_id)
         self.fetcher = Fetcher(
             claims,
             blocking,
             self._weights,
             self.slots,
             self._start,
-            worker_id=self.worker_id,
+            worker_id=worker_id,
             lease=lease,
-            ageing=self.settings.ageing,
+            ageing=settings.ageing,
             poll=self._poll,
             burst=self.burst,
             limit=self.max_burst_jobs if self.burst and self.max_burst_jobs >= 0 else None,
         )
-        self.heartbeat = Heartbeat(
-            address, self.loop, self._list_runs, self._report, worker_id=self.worker_id, lease=lease
-        )
-        self.watchdog = Watchdog(self.loop, self._list_runs, self.journal)
-        self.grace = Grace(self._list_runs, self.executor.abandon, self.completer, self.settings.cancel_grace)
-        self.drain = Drain(self._list_runs, self.completer, self.grace, self._hurry)
+        self.heartbeat = Heartbeat(address, self.loop, runs, self._report, worker_id=worker_id, lease=lease)
+        self.watchdog = Watchdog(self.loop, runs, self.journal)
+        self.grace = Grace(runs, self.executor.abandon, self.completer, settings.cancel_grace)
+        self.drain = Drain(runs, self.completer, self.grace, self._hurry)
         self.server_watch = ServerWatch(duties)
-        interval = to_seconds(self.health_check_interval)
-        self._arq_health = ArqHealth(
-            duties, self.health_check_key, interval, lambda: self.journal.counters(len(self.runs))
-        )
+        interval, tell = to_seconds(self.health_check_interval), lambda: self.journal.counters(len(self.runs))
+        self._arq_health = ArqHealth(duties, self.health_check_key, interval, tell)
         self._duties = (
             Cron(duties, next(iter(self._weights)), self.cron_jobs, self.timezone),
             Announcer(duties, self._weights),
             Aborts(duties, self._weights),
-            Pruner(duties, self._weights, keep=self.settings.dead_keep, limit=self.settings.dead_limit),
+            Pruner(duties, self._weights, keep=settings.dead_keep, limit=settings.dead_limit),
             self.server_watch,
             self._arq_health,
             self.grace,
