@@ -14,6 +14,7 @@ from .identity import check_name
 from .payload import Arguments, Result
 from .priority import Priority
 from .retry import Backoff, as_backoff, as_span, exponential
+from .unique import Unique, no_such_argument
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -40,6 +41,8 @@ class Policy:
     discard_on: Matcher = ()
     #: How long the result can be read; zero keeps none, None keeps it for ever.
     keep_result: timedelta | None = timedelta(hours=1)
+    #: At most one job per key; None for no such rule.
+    unique: Unique | None = None
 
     def __post_init__(self) -> None:
         check_name("queue", self.queue)
@@ -55,6 +58,10 @@ class Policy:
             ),
             (_is_matcher(self.retry_on), f"retry_on: {self.retry_on!r} {_NO_MATCHER}"),
             (_is_matcher(self.discard_on), f"discard_on: {self.discard_on!r} {_NO_MATCHER}"),
+            (
+                self.unique is None or isinstance(self.unique, Unique),
+                f"unique: {self.unique!r} is no rule; write unique=Unique(by=[…])",
+            ),
         )
         if faults := [fault for holds, fault in rules if not holds]:
             raise DefinitionError("; ".join(faults))
@@ -117,6 +124,8 @@ class Handler(Generic[P, R]):
         self.function = function
         self.policy = policy
         self.arguments = Arguments(kind, function)
+        if policy.unique is not None and (unknown := policy.unique.unknown_names(self.arguments)):
+            raise DefinitionError(f"{kind}: unique: {no_such_argument(unknown, self.arguments)}")
         self.result = Result(kind, function)
         functools.update_wrapper(self, function, updated=())
 
@@ -147,6 +156,7 @@ def job(
     retry_on: Matcher = Exception,
     discard_on: Matcher = (),
     keep_result: timedelta | float | None = timedelta(hours=1),
+    unique: Unique | None = None,
 ) -> Callable[[Callable[Concatenate[Any, P], Awaitable[R]]], Handler[P, R]]:
     """Make a kind of job of an `async def handler(ctx, …)`.
 
@@ -162,6 +172,7 @@ def job(
         retry_on: Exception types, or a predicate; all `Exception`s by default.
         discard_on: Exceptions that go straight to the dead letters, whatever `retry_on` says.
         keep_result: How long the result can be read (timedelta or seconds); 0 keeps none, None keeps it.
+        unique: At most one job per key: `Unique(by=["month"])`, `Unique.debounce(5)`, `Unique.throttle(60)`.
 
     Raises:
         DefinitionError: At import, naming the option.
@@ -177,6 +188,7 @@ def job(
         retry_on=retry_on,
         discard_on=discard_on,
         keep_result=None if keep_result is None else as_span(keep_result, "keep_result"),
+        unique=unique,
     )
     return lambda function: Handler(kind or function.__qualname__, function, policy)
 

@@ -19,6 +19,7 @@ from monarq.jobs.errors import JobUnsuccessful, MonarqError
 from monarq.jobs.handler import Call, Handler
 
 from .sync_producer import SyncJobHandle, SyncProducer
+from .unique_options import rule_of
 
 _FOR_EVER = "inf"
 
@@ -109,6 +110,20 @@ def enqueue(
     expires_in: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Do not start it later than this from now.")
     ] = None,
+    unique_by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="At most one job per value of these arguments, separated by commas; * for all.",
+        ),
+    ] = None,
+    unique_until: Annotated[
+        str | None,
+        typer.Option(metavar="WHEN", help="start, success, end (of that job), or seconds from now."),
+    ] = None,
+    on_conflict: Annotated[
+        str | None, typer.Option(help="If there is one: return, reject, replace or reschedule.")
+    ] = None,
     wait: Wait = None,
     jobs: Annotated[
         str | None,
@@ -123,9 +138,17 @@ def enqueue(
     """
     settings = read_settings(jobs=jobs)
     call = _call(load_handlers(settings.jobs)[kind], arguments)
+    unique = rule_of(call.handler.policy.unique, unique_by, unique_until, on_conflict)
     with SyncProducer.connect(settings=settings) as producer:
         handle = producer.enqueue(
-            call, delay=delay, at=at, priority=priority, queue=queue, job_id=job_id, expires_in=expires_in
+            call,
+            delay=delay,
+            at=at,
+            priority=priority,
+            queue=queue,
+            job_id=job_id,
+            expires_in=expires_in,
+            unique=unique,
         )
         told: dict[str, Any] = {"job_id": handle.job_id, "created": handle.created, "kind": kind}
         if not as_json:
@@ -145,7 +168,9 @@ def _call(handler: Handler[..., Any], arguments: list[Any] | dict[str, Any]) -> 
 def _print_id(handle: SyncJobHandle[Any]) -> None:
     typer.echo(handle.job_id)
     if not handle.created:
-        typer.echo("monarq: the job exists already, with the same content", err=True)
+        typer.echo(
+            "monarq: no new job: this one has the same id and content, or the same unique key", err=True
+        )
 
 
 def _wait(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from datetime import timedelta
 
 from monarq.jobs.outcome import Cancelled, Dead, Expired, Outcome, Released, Retrying, Succeeded
@@ -11,6 +12,10 @@ from .run import Run
 
 #: How long the end of a job can be read whose kind, and so whose wish, is unknown.
 _DEFAULT_KEEP_MS = 3_600_000
+#: Which unique keys an end frees, and one as a dead letter, by until when they are held.  Those
+#: of "start" are free already, and those of "window" have a time of their own.
+_FREED_BY_END = ("success", "end")
+_FREED_BY_DEATH = ("end",)
 
 
 def end_of(run: Run, outcome: Outcome) -> End:
@@ -18,15 +23,16 @@ def end_of(run: Run, outcome: Outcome) -> End:
     job_id, fence = run.claimed.job_id, run.fence
     match outcome:
         case Succeeded(result):
-            return End(job_id, fence, Verb.SUCCEEDED, result, _keep_ms(run))
+            return End(job_id, fence, Verb.SUCCEEDED, result, _keep_ms(run), unique=_freed(run))
         case Retrying(delay, failure):
             return End(job_id, fence, Verb.RETRYING, delay_ms=milliseconds(delay), failure=failure)
         case Dead(result, failure):
-            return End(job_id, fence, Verb.DEAD, result, _keep_ms(run), failure=failure)
+            key = _freed(run, _FREED_BY_DEATH)
+            return End(job_id, fence, Verb.DEAD, result, _keep_ms(run), failure=failure, unique=key)
         case Cancelled(result):
-            return End(job_id, fence, Verb.CANCELLED, result, _keep_ms(run))
+            return End(job_id, fence, Verb.CANCELLED, result, _keep_ms(run), unique=_freed(run))
         case Expired(result):
-            return End(job_id, fence, Verb.EXPIRED, result, _keep_ms(run))
+            return End(job_id, fence, Verb.EXPIRED, result, _keep_ms(run), unique=_freed(run))
         case Released(delay, failure):
             return End(job_id, fence, Verb.RELEASED, delay_ms=milliseconds(delay), failure=failure)
 
@@ -34,6 +40,12 @@ def end_of(run: Run, outcome: Outcome) -> End:
 def handed_back(run: Run) -> End:
     """The end of an attempt that never began, or whose handler will not stop."""
     return end_of(run, Released(timedelta(0), None))
+
+
+def _freed(run: Run, freed: Container[str] = _FREED_BY_END) -> str:
+    """Digest of the job's unique key, if it was held until one of these; else empty."""
+    unique = run.envelope.unique if run.envelope is not None else None
+    return unique[1] if unique is not None and unique[0] in freed else ""
 
 
 def _keep_ms(run: Run) -> int:

@@ -16,6 +16,7 @@ The layout is a superset of arq's, so that arq's `enqueue_job`, `Job` and worker
     monarq:wake:<q>                   list    at most one token: there is something to claim
     monarq:waiters:<q>                hash    job id → channels of those who wait for its end
     monarq:stats:<q>                  hash    counters
+    monarq:unique:<q>:<digest>        string  the job that holds a unique key
     monarq:reply:<verb>:<worker>      string  nonce and reply of the last call, for a repeat of it
     monarq:queues                     set     the queues that exist
     monarq:worker:<worker>            string  what a live worker says of itself, with a TTL
@@ -38,10 +39,13 @@ STARTS = "arq:retry:"
 RESULT = "arq:result:"
 FAILURES = "monarq:failures:"
 DEAD_LETTER = "monarq:dead-letter:"
+STATS = "monarq:stats:"
+UNIQUE = "monarq:unique:"
 WORKER = "monarq:worker:"
 QUEUES = "monarq:queues"
 
-#: What the scripts build keys of one job with; the loader hands these to Lua as the table `KEY`.
+#: What the scripts build keys of one job with, and unique keys, for which they take the queue's part from the
+#: name of its counters; the loader hands these to Lua as the table `KEY`.
 LUA_PREFIXES = {
     "job": JOB,
     "fence": FENCE,
@@ -49,6 +53,8 @@ LUA_PREFIXES = {
     "result": RESULT,
     "failures": FAILURES,
     "dead_letter": DEAD_LETTER,
+    "stats": STATS,
+    "unique": UNIQUE,
 }
 
 _ARQ_QUEUE = "arq:queue"
@@ -75,6 +81,10 @@ class QueueKeys:
         """Where the reply to a worker's last call of this verb is kept."""
         tag = f"{self.id_prefix}:" if self.id_prefix else ""
         return f"monarq:reply:{tag}{verb}:{worker}"
+
+    def unique(self, digest: str) -> str:
+        """Which job holds the unique key of this digest."""
+        return f"{UNIQUE}{self.stats.removeprefix(STATS)}:{digest}"
 
     @property
     def shared(self) -> tuple[str, ...]:
@@ -121,7 +131,7 @@ def _build(name: str, arq_name: str, *, tagged: bool) -> QueueKeys:
         dead=f"monarq:dead:{tag}",
         wake=f"monarq:wake:{tag}",
         waiters=f"monarq:waiters:{tag}",
-        stats=f"monarq:stats:{tag}",
+        stats=f"{STATS}{tag}",
         abort=f"arq:abort:{tag}" if tagged else "arq:abort",
         id_prefix=tag if tagged else "",
     )

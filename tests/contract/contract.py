@@ -8,9 +8,20 @@ from .inspect_rules import InspectRules
 from .renew_rules import RenewRules
 from .replay_rules import ReplayRules
 from .settle_rules import SettleRules
+from .unique_ends import UniqueEndRules
+from .unique_rules import UniqueRules
 
 
 class StoreContract(
-    EnqueueRules, ClaimRules, SettleRules, RenewRules, CancelRules, InspectRules, ReplayRules, DiscardRules
+    EnqueueRules,
+    ClaimRules,
+    SettleRules,
+    RenewRules,
+    CancelRules,
+    InspectRules,
+    ReplayRules,
+    DiscardRules,
+    UniqueRules,
+    UniqueEndRules,
 ):
     """What every store must do.  A subclass gives the fixture `store`, nothing else."""

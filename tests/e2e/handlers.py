@@ -5,7 +5,7 @@ import os
 import time
 from pathlib import Path
 
-from monarq.jobs import JobContext, job
+from monarq.jobs import JobContext, Unique, job
 from monarq.jobs.retry import fixed
 
 from .ledger import write
@@ -74,3 +74,12 @@ async def echo(ctx: JobContext, secret: str) -> str:
     write("start", ctx.job_id, ctx.attempt, ctx.fence)
     ctx.log.info("working", arguments={"secret": secret})
     return secret
+
+
+@job("e2e.only", unique=Unique(by=[]))
+async def only(ctx: JobContext, gate: str) -> int:
+    """The only one of its kind: run until the file `gate` exists."""
+    write("start", ctx.job_id, ctx.attempt, ctx.fence)
+    while not _is_open(gate):  # noqa: ASYNC110 - who opens it is another process
+        await asyncio.sleep(0.02)
+    return os.getpid()

@@ -25,6 +25,7 @@ Reply lost  repeat it with the same nonce: the same jobs come back, as far as th
 ]]
 local QUEUE_KEYS = 7
 local RESTART_GRACE_MS = 5000
+local U = 117 -- of `{"m":{"u":`, by which a job with a unique key begins
 local queue_count = (#KEYS - 2) / QUEUE_KEYS
 local nonce, worker, worker_colon = ARGV[1], ARGV[2], ARGV[2] .. ':'
 local limit, lease_ms, fence_ms, ageing_ms = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
@@ -247,7 +248,15 @@ local function lease_all(base, picked)
   return leased
 end
 
-local function report(queue, jobs)
+-- A unique key that is held until the job starts.
+local function free_at_start(base, id, body)
+  local held_until, digest = unique_of(body)
+  if held_until == 'start' then
+    free_unique(KEYS[base + 6], digest, id)
+  end
+end
+
+local function report(queue, base, jobs)
   local keys = {}
   for i, job in ipairs(jobs) do
     keys[i] = KEY.job .. job.id
@@ -256,6 +265,9 @@ local function report(queue, jobs)
   local any_abort = redis.call('EXISTS', KEYS[2]) == 1
   for i, job in ipairs(jobs) do
     local body = bodies[i]
+    if body and string.byte(body, 8) == U then
+      free_at_start(base, job.id, body)
+    end
     if body and string.sub(body, 1, 5) ~= '{"m":' then
       -- arq gives payload and counter a TTL; a job that waits must not vanish, nor its fences begin anew
       redis.call('PERSIST', KEY.job .. job.id)
@@ -299,7 +311,7 @@ for queue = 1, queue_count do
     local leased = #picked > 0 and lease_all(base, picked) or picked
     if #leased > 0 then
       move(base, leased)
-      report(queue, leased)
+      report(queue, base, leased)
       limit = limit - #leased
     end
     -- who has slots left will be back when the next job is due; who has none passes the token on

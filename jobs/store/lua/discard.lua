@@ -14,6 +14,10 @@ local codes, gone = {}, 0
 for i, id in ipairs(ARGV) do
   codes[i] = 0
   if redis.call('ZREM', KEYS[1], id) == 1 then
+    local held_until, digest = unique_of(redis.pcall('GET', KEY.dead_letter .. id))
+    if held_until == 'success' then
+      free_unique(KEYS[2], digest, id)
+    end
     codes[i] = redis.call('DEL', KEY.dead_letter .. id)
   end
   if codes[i] == 1 then -- else a job of this id may be alive, and its fences must not begin anew

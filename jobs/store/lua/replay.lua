@@ -1,6 +1,7 @@
 --[[ replay: dead -> ready
 
-Give dead letters of one queue a fresh budget of attempts.  What went wrong before stays with the job.
+Give dead letters of one queue a fresh budget of attempts.  What went wrong before stays with the job.  One that had a
+unique key takes it again if it is free.
 
 KEYS[1] critical    zset    job id -> visible-at, ms
 KEYS[2] high        zset
@@ -23,6 +24,10 @@ for a = 1, #ARGV, 3 do
   local code = 0
   if redis.call('ZSCORE', KEYS[7], id) and redis.call('EXISTS', KEY.dead_letter .. id) == 1 then
     redis.call('RENAME', KEY.dead_letter .. id, KEY.job .. id)
+    local held_until, digest = unique_of(redis.pcall('GET', KEY.job .. id))
+    if digest and held_until ~= 'window' then
+      redis.call('SET', unique_key(KEYS[6], digest), id, 'NX')
+    end
     redis.call('RPUSH', KEY.failures .. id, ARGV[a + 2])
     redis.call('DEL', KEY.result .. id)
     redis.call('ZREM', KEYS[7], id)

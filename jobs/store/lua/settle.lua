@@ -15,9 +15,9 @@ KEYS[10] abort      zset    job id -> when its cancellation was asked for
 KEYS[11] reply      string  this worker's last settle, for a repeat
 ARGV[1] nonce       str     new for each settle, the same for its repeats
 ARGV[2] reply_ms    int     how long the reply is kept for a repeat
-ARGV[3...] ends     7 each: id, fence, verb (succeeded, retrying, dead, cancelled, expired, released), result (JSON),
+ARGV[3...] ends     8 each: id, fence, verb (succeeded, retrying, dead, cancelled, expired, released), result (JSON),
                     result_ms (how long it is kept; 0 not at all, -1 for ever), delay_ms (before it is visible again),
-                    failure (JSON, or "")
+                    failure (JSON, or ""), unique (digest of the unique key that it frees, or "")
 
 Returns     per end 1 recorded, 0 refused: another attempt owns the job, or it has ended.
 Clock       the server's.
@@ -33,7 +33,7 @@ if kept then
 end
 
 local now = now_ms()
-local stride = 7
+local stride = 8
 local fence_keys = {}
 for a = 3, #ARGV, stride do
   fence_keys[#fence_keys + 1] = KEY.fence .. ARGV[a]
@@ -88,6 +88,9 @@ for i = 1, #fence_keys do
     settled[#settled + 1] = id
     if failure ~= '' then
       redis.call('RPUSH', KEY.failures .. id, failure)
+    end
+    if ARGV[a + 7] ~= '' then
+      free_unique(KEYS[7], ARGV[a + 7], id)
     end
     if verb == 'retrying' or verb == 'released' then
       count_start(id, ARGV[a + 1])

@@ -46,6 +46,28 @@ def test_the_digest_stands_where_enqueue_lua_looks_for_it() -> None:
     assert body_of(digest="0123456789abcdef").startswith(b'{"m":{"v":1,"h":"0123456789abcdef"')
 
 
+KEY = "0123456789abcdef" * 2
+
+
+def test_the_unique_key_stands_where_the_scripts_look_for_it() -> None:
+    assert body_of(unique=f"start:{KEY}", digest="f" * 16).startswith(
+        b'{"m":{"u":"start:%b","v":1,"h":"ffffffffffffffff"' % KEY.encode()
+    )
+
+
+@pytest.mark.parametrize("until", ["start", "success", "end", "window"])
+def test_a_unique_key_is_read_as_it_was_written(until: str) -> None:
+    read = decode(body_of(unique=f"{until}:{KEY}", queue="mail"))
+    assert read.unique == (until, KEY)
+    assert read.members
+    assert decode(body_of()).unique is None
+
+
+@pytest.mark.parametrize("told", ["", "end", "never:" + KEY, f"end:{KEY}0", "end:xyz", 5, None, [], {}])
+def test_what_is_no_unique_key_is_none(told: Any) -> None:
+    assert from_document({**WHOLE, "m": {"u": told}}).unique is None
+
+
 def test_an_envelope_is_read_as_it_was_written() -> None:
     read = decode(body_of(priority=Priority.HIGH, expires_in=timedelta(seconds=5), digest="f" * 16))
     assert (read.kind, read.args, read.kwargs) == ("image.resize", [], {"path": "a"})
