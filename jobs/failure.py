@@ -36,13 +36,16 @@ class Cause(StrEnum):
 class Failure:
     """One attempt that did not succeed.
 
-    `spent` and `crashes` come first in the JSON: the claim script reads them there, without parsing the rest.
+    The first three come first in the JSON: the claim script reads them there, without parsing the rest.
     """
 
     #: Attempts spent so far, this one included.
     spent: int
-    #: Crashes so far, this one included.
+    #: Times that the job, alone in a process of its own, was that process's end; this one included.
     crashes: int
+    #: Times that a worker was lost while it ran this job beside others, since the job was last seen not to be
+    #: the cause: a suspicion, no more.
+    lapses: int = 0
     cause: Cause
     #: Starts so far.
     fence: int

@@ -1,11 +1,20 @@
 """What every test may ask for: a real Valkey, empty."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 import redis
+from hypothesis import settings
 
 from tests.servers import ValkeyServer
+
+# A gate says the same twice of the same code, and judges no code by how busy the machine is.
+# `PROPERTY_EXAMPLES=5000` looks at that many new examples instead.
+settings.register_profile("gate", deadline=None, derandomize=True)
+if wanted := os.environ.get("PROPERTY_EXAMPLES"):
+    settings.register_profile("search", deadline=None, max_examples=int(wanted))
+settings.load_profile("search" if wanted else "gate")
 
 
 @pytest.fixture(scope="session")

@@ -131,7 +131,10 @@ class Claimed:
     visible_at_ms: int
     #: Attempts spent before this one.
     spent: int
+    #: Processes of its own that it was the end of.
     crashes: int
+    #: Workers that were lost while they ran it, since it was last seen not to be the cause.
+    lapses: int
     #: Whether its cancellation was asked for before it started.
     abort_asked: bool
     #: The envelope, or None if it has vanished from the store.
@@ -194,13 +197,13 @@ def claim(
     )
 
 
-#: Spent attempts, crashes and an abort of a job on its first start.
-_FRESH = (0, 0, False)
+#: Spent attempts, crashes, lapses and an abort of a job on its first start.
+_FRESH = (0, 0, 0, False)
 
 
-def _read_past(past: bytes) -> tuple[int, int, bool]:
-    spent, crashes, aborted = past.split()
-    return int(spent), int(crashes), aborted == b"1"
+def _read_past(past: bytes) -> tuple[int, int, int, bool]:
+    spent, crashes, lapses, aborted = past.split()
+    return int(spent), int(crashes), int(lapses), aborted == b"1"
 
 
 def fence(worker: str, starts: int) -> str:

@@ -39,7 +39,7 @@ class ClaimRules:
         [job] = await store.claim()
         assert job.queue is store.queue
         assert (job.job_id, job.starts, job.visible_at_ms, job.body) == ("a", 1, due, body)
-        assert (job.spent, job.crashes, job.abort_asked) == (0, 0, False)
+        assert (job.spent, job.crashes, job.lapses, job.abort_asked) == (0, 0, 0, False)
         assert before <= job.claimed_at_ms <= await store.now()
 
     async def test_no_more_than_asked_for_are_claimed(self, store: Store) -> None:
@@ -80,9 +80,9 @@ class ClaimRules:
 
     async def test_what_was_spent_before_comes_with_the_job(self, store: Store) -> None:
         job = await store.run()
-        await store.settle(an_end(job, Verb.RETRYING, failure=a_failure(3, crashes=2)))
+        await store.settle(an_end(job, Verb.RETRYING, failure=a_failure(3, crashes=2, lapses=1)))
         [job] = await store.claim()
-        assert (job.spent, job.crashes) == (3, 2)
+        assert (job.spent, job.crashes, job.lapses) == (3, 2, 1)
 
     # --- in which order
 
@@ -182,10 +182,10 @@ class ClaimRules:
 
     async def test_a_repeated_claim_tells_what_was_spent(self, store: Store) -> None:
         job = await store.run()
-        await store.settle(an_end(job, Verb.RETRYING, failure=a_failure(2, crashes=1)))
+        await store.settle(an_end(job, Verb.RETRYING, failure=a_failure(2, crashes=1, lapses=3)))
         await store.claim(nonce="n")
         [job] = await store.claim(nonce="n")
-        assert (job.spent, job.crashes) == (2, 1)
+        assert (job.spent, job.crashes, job.lapses) == (2, 1, 3)
 
     async def test_a_repeated_claim_tells_that_cancellation_was_asked_for(self, store: Store) -> None:
         job = await store.run()
@@ -240,30 +240,27 @@ class ClaimRules:
         assert await store.call("GET", keys.FENCE + "a") == b"w2:2"
         assert await store.lease_end() == await store.score() == job.claimed_at_ms + LEASE_MS
 
-    async def test_a_crash_is_recorded_and_spends_no_attempt(self, store: Store) -> None:
+    async def test_a_lost_worker_is_recorded_and_neither_an_attempt_nor_a_crash_of_the_job(
+        self, store: Store
+    ) -> None:
         job = await store.run()
-        await store.settle(an_end(job, Verb.RETRYING, failure=a_failure(2)))
+        await store.settle(an_end(job, Verb.RETRYING, failure=a_failure(2, crashes=1)))
         await store.claim(worker="w1")
         await store.expire_leases("a")
         [job] = await store.claim(worker="w2")
-        assert (job.spent, job.crashes) == (2, 1)
-        crash = (await store.failures())[-1]
-        assert (crash.cause, crash.worker, crash.fence, crash.spent, crash.crashes) == (
-            Cause.CRASH,
-            "w1",
-            2,
-            2,
-            1,
-        )
+        assert (job.spent, job.crashes, job.lapses) == (2, 1, 1)
+        lapse = (await store.failures())[-1]
+        assert (lapse.cause, lapse.worker, lapse.fence) == (Cause.CRASH, "w1", 2)
+        assert (lapse.spent, lapse.crashes, lapse.lapses) == (2, 1, 1)
 
-    async def test_crashes_add_up(self, store: Store) -> None:
+    async def test_lapses_add_up(self, store: Store) -> None:
         await store.run()
-        crashes = []
+        lapses = []
         for _ in range(3):
             await store.expire_leases("a")
             [job] = await store.claim(worker="w2")
-            crashes.append(job.crashes)
-        assert crashes == [1, 2, 3]
+            lapses.append(job.lapses)
+        assert lapses == [1, 2, 3]
         assert (await store.stats())["crashed"] == 3
 
     async def test_an_orphan_whose_fence_has_run_out_too_is_claimed(self, store: Store) -> None:
@@ -281,7 +278,7 @@ class ClaimRules:
         for _ in range(3):
             found += await store.claim(2, worker="w2")
         assert sorted(ids(found)) == names
-        assert [job.crashes for job in found] == [1] * 5
+        assert [job.lapses for job in found] == [1] * 5
 
     async def test_traces_of_jobs_that_are_gone_hide_no_orphan(self, store: Store) -> None:
         """Did they use up the look at the leases, the orphan would pass for a job that is ready."""
@@ -290,7 +287,7 @@ class ClaimRules:
         for n in range(3):
             await store.call("ZADD", store.queue.running, n, f"gone{n}")
         [job] = await store.claim(1, worker="w2")
-        assert (job.job_id, job.crashes) == ("orphan", 1)
+        assert (job.job_id, job.lapses) == ("orphan", 1)
         assert await store.call("ZCARD", store.queue.running) == 1
 
     # --- beside arq's own workers

@@ -72,9 +72,11 @@ def an_end(
 
 
 def a_failure(
-    spent: int = 1, *, crashes: int = 0, cause: Cause = Cause.ERROR, message: str = "boom"
+    spent: int = 1, *, crashes: int = 0, lapses: int = 0, cause: Cause = Cause.ERROR, message: str = "boom"
 ) -> Failure:
-    return Failure(spent=spent, crashes=crashes, cause=cause, fence=1, worker=WORKER, message=message)
+    return Failure(
+        spent=spent, crashes=crashes, lapses=lapses, cause=cause, fence=1, worker=WORKER, message=message
+    )
 
 
 def a_lease(job: Claimed, *, worker: str = WORKER, length: timedelta = LEASE) -> Lease:

@@ -29,9 +29,10 @@ class Attempt:
     job_id: str
     worker: str
     number: int
-    #: Attempts spent and crashes before this one.
+    #: Attempts spent, crashes and lapses before this one.
     spent: int
     crashes: int
+    lapses: int
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class Job:
     failures: int = 0
     spent: int = 0
     crashes: int = 0
+    lapses: int = 0
     rule: Rule | None = None
 
     def move(self, target: State) -> None:
@@ -136,14 +138,14 @@ class Model:
         if job.is_lapsed:
             job.move(State.READY)
             job.failures += 1
-            job.crashes += 1
+            job.lapses += 1
             self.count("crashed")
         job.move(State.RUNNING)
         job.starts += 1
         job.owner, job.is_lapsed = worker, False
         self._free(job, "start")
         self.count("started")
-        return Attempt(job_id, worker, job.starts, job.spent, job.crashes)
+        return Attempt(job_id, worker, job.starts, job.spent, job.crashes, job.lapses)
 
     def settle(
         self, attempt: Attempt, verb: Verb, *, is_late: bool, is_told: bool, keeps_result: bool
@@ -192,7 +194,7 @@ class Model:
         job.priority = priority
         job.has_result = False
         job.failures += 1
-        job.spent = job.crashes = 0
+        job.spent = job.crashes = job.lapses = 0
         if job.rule is not None and job.rule.until != "window":
             self.keys.setdefault(job.rule.key, Key(job_id, is_window=False))
         self.count("replayed")
@@ -282,6 +284,6 @@ class Model:
         job.abort_asked = job.is_waited_for = False
         job.has_result = keeps_result
         if state is not State.DEAD:
-            job.failures = job.spent = job.crashes = 0
+            job.failures = job.spent = job.crashes = job.lapses = 0
             if not keeps_result:
                 del self.jobs[job.job_id]

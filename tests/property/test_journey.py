@@ -191,7 +191,8 @@ class Journey(RuleBasedStateMachine):
         for job in claim.jobs:
             abort_asked = self.model.jobs[job.job_id].abort_asked
             attempt = self.model.start(job.job_id, worker)
-            assert (job.starts, job.spent, job.crashes) == (attempt.number, attempt.spent, attempt.crashes)
+            assert (job.starts, job.spent) == (attempt.number, attempt.spent)
+            assert (job.crashes, job.lapses) == (attempt.crashes, attempt.lapses)
             assert job.abort_asked == abort_asked
             assert job.starts > self.highest_fence.get(job.job_id, 0), "a fence has gone back"
             self.highest_fence[job.job_id] = job.starts
@@ -225,7 +226,7 @@ class Journey(RuleBasedStateMachine):
         assert {(job.job_id, job.starts) for job in claim.jobs} == still
         for job in claim.jobs:
             known = self.model.jobs[job.job_id]
-            assert (job.spent, job.crashes) == (known.spent, known.crashes)
+            assert (job.spent, job.crashes, job.lapses) == (known.spent, known.crashes, known.lapses)
             assert job.abort_asked == known.abort_asked
 
     @rule(worker=some_worker, places=some_attempts, endings=st.lists(some_endings, min_size=3, max_size=3))
@@ -262,6 +263,7 @@ class Journey(RuleBasedStateMachine):
             failure = Failure(
                 spent=attempt.spent + cause.spends_attempt,
                 crashes=attempt.crashes,
+                lapses=attempt.lapses,
                 cause=cause,
                 fence=attempt.number,
                 worker=attempt.worker,
@@ -431,9 +433,10 @@ def check_budget(job: Job, seen: Seen) -> None:
     for failure in seen.failures:
         since_replay = [] if failure.cause is Cause.REPLAY else [*since_replay, failure]
     assert sum(failure.cause.spends_attempt for failure in since_replay) == job.spent
-    assert sum(failure.cause is Cause.CRASH for failure in since_replay) == job.crashes
+    assert sum(failure.cause is Cause.CRASH for failure in since_replay) == job.lapses
     if seen.failures:
-        assert (seen.failures[-1].spent, seen.failures[-1].crashes) == (job.spent, job.crashes)
+        last = seen.failures[-1]
+        assert (last.spent, last.crashes, last.lapses) == (job.spent, job.crashes, job.lapses)
     if job.state in FINAL and job.state is not State.DEAD:
         assert not seen.has_counter
 

@@ -17,8 +17,8 @@ ARGV[7] reply_ms    int     how long the reply is kept for a repeat
 
 Returns     {next, now, job, job, ...}, flat.  next: ms until another job is due, 0 if some are due now, -1 if none
             waits.  now: the clock, ms (0 if no job waits).  A job has 6 fields: queue (1..), id, fence number,
-            visible-at, its past (nil, or "spent crashes abort": attempts spent, crashes, and 1 if its cancellation
-            is asked for), envelope (nil if it is gone).
+            visible-at, its past (nil, or "spent crashes lapses abort": attempts spent, crashes, lapses, and 1 if
+            its cancellation is asked for), envelope (nil if it is gone).
 Clock       the server's.
 Cost        O(limit * log n) per queue that gives jobs; one command in all if no job waits anywhere.
 Reply lost  repeat it with the same nonce: the same jobs come back, as far as they are still this worker's.
@@ -46,14 +46,14 @@ local now = now_ms()
 reply[2] = now
 local lease_end = text(now + lease_ms)
 
--- attempts spent and crashes, as the last failure tells them
+-- attempts spent, crashes and lapses, as the last failure tells them
 local function budget(id)
   local last = redis.call('LINDEX', KEY.failures .. id, -1)
   if last then
-    local spent, crashes = string.match(last, '^{"spent":(%d+),"crashes":(%d+)')
-    return spent or '0', crashes or '0'
+    local spent, crashes, lapses = string.match(last, '^{"spent":(%d+),"crashes":(%d+),"lapses":(%d+)')
+    return spent or '0', crashes or '0', lapses or '0'
   end
-  return '0', '0'
+  return '0', '0', '0'
 end
 
 -- what is worth telling of a job that is not on its undisturbed first start
@@ -61,8 +61,8 @@ local function past(id, starts, aborted)
   if starts == '1' and not aborted then
     return false
   end
-  local spent, crashes = budget(id)
-  return spent .. ' ' .. crashes .. ' ' .. (aborted and '1' or '0')
+  local spent, crashes, lapses = budget(id)
+  return spent .. ' ' .. crashes .. ' ' .. lapses .. ' ' .. (aborted and '1' or '0')
 end
 
 local filled = #reply
@@ -128,11 +128,11 @@ local function claim_some_orphans(base, picked)
       redis.call('ZADD', zset, lease_end, id) -- at once, or it would be found again among the ready ones
       local starts = tonumber(redis.call('GET', KEY.starts .. id) or 0) + 1
       redis.call('SET', KEY.starts .. id, starts)
-      local spent, crashes = budget(id)
+      local spent, crashes, lapses = budget(id)
       redis.call('RPUSH', KEY.failures .. id, string.format(
-        '{"spent":%s,"crashes":%d,"cause":"crash","fence":%d,"worker":%s,"started_ms":0,"ended_ms":%d,' ..
+        '{"spent":%s,"crashes":%s,"lapses":%d,"cause":"crash","fence":%d,"worker":%s,"started_ms":0,"ended_ms":%d,' ..
         '"error_type":"","message":"the worker died, froze, or lost its connection","traceback":""}',
-        spent, crashes + 1, starts, cjson.encode(string.match(fence or '', '^(.*):') or ''), now))
+        spent, crashes, lapses + 1, starts, cjson.encode(string.match(fence or '', '^(.*):') or ''), now))
       redis.call('HINCRBY', KEYS[base + 6], 'crashed', 1)
       picked[#picked + 1] = { id = id, zset = zset, visible_at = text(now), orphan = true }
     end

@@ -89,7 +89,7 @@ async def test_a_full_store_lets_orphans_be_claimed(store: Store) -> None:
     await store.expire_leases("a")
     async with full(store):
         [job] = await store.claim(worker="w2")
-    assert (job.starts, job.crashes) == (2, 1)
+    assert (job.starts, job.lapses) == (2, 1)
 
 
 async def test_a_full_store_lets_leases_be_renewed(store: Store) -> None:

@@ -122,7 +122,7 @@ async def test_who_does_not_come_back_within_the_grace_is_an_orphan(
     assert await store.claim(worker="w2") == []
     await store.expire_leases("a")
     [job] = await store.claim(worker="w2")
-    assert (job.starts, job.crashes) == (2, 1)
+    assert (job.starts, job.lapses) == (2, 1)
 
 
 async def test_a_server_that_did_not_restart_grants_no_grace(redis_url: str) -> None:

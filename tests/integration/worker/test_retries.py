@@ -100,7 +100,7 @@ async def test_the_next_attempt_waits_as_long_as_the_policy_says(
         raise Declined
 
     async with serve(wait) as worker:
-        worker.executor._random = Random(SEED)
+        worker.executor._classifier._random = Random(SEED)
         handle = await producer.enqueue(wait.of())
         await eventually(lambda: has_state(handle, State.RETRYING))
         [failure] = await failures_of(client, handle.job_id)

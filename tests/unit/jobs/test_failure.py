@@ -21,7 +21,15 @@ from monarq.jobs.failure import (
 )
 
 FAILURE = Failure(
-    spent=2, crashes=1, cause=Cause.TIMEOUT, fence=4, worker="w", started_ms=1, ended_ms=2, message="late"
+    spent=2,
+    crashes=1,
+    lapses=3,
+    cause=Cause.TIMEOUT,
+    fence=4,
+    worker="w",
+    started_ms=1,
+    ended_ms=2,
+    message="late",
 )
 
 #: What is said of the characters that were cut out.
@@ -47,8 +55,8 @@ class NotText(Exception):
         return 5  # type: ignore[return-value]
 
 
-def test_spent_and_crashes_come_first_where_claim_lua_reads_them() -> None:
-    assert FAILURE.encode().startswith(b'{"spent":2,"crashes":1,')
+def test_the_budgets_come_first_where_claim_lua_reads_them() -> None:
+    assert FAILURE.encode().startswith(b'{"spent":2,"crashes":1,"lapses":3,')
 
 
 def test_a_failure_is_read_as_it_was_written() -> None:
