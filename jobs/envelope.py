@@ -29,7 +29,7 @@ from .priority import RANKS, Priority
 
 VERSION = 1
 _DIGEST = re.compile("[0-9a-f]{16}")
-_UNIQUE = re.compile("(start|success|end|window):([0-9a-f]{32})")
+_UNIQUE = re.compile(rb'{"m":{"u":"(start|success|end|window):([0-9a-f]{32})"')
 #: The year 10000, in ms since the epoch: no clock says more.
 _LATEST_MS = 253_402_300_800_000
 
@@ -60,13 +60,6 @@ class Envelope:
         """Tells same from other content, for ids that the app has chosen."""
         digest = self.meta.get("h")
         return digest if isinstance(digest, str) and _DIGEST.fullmatch(digest) else None
-
-    @property
-    def unique(self) -> tuple[str, str] | None:
-        """Until when the job holds its unique key (start, success, end, window), and the key's digest."""
-        told = self.meta.get("u")
-        found = _UNIQUE.fullmatch(told) if isinstance(told, str) else None
-        return (found[1], found[2]) if found else None
 
     @property
     def expires_ms(self) -> int | None:
@@ -116,6 +109,15 @@ def _prefix(
 def content_digest(kind: str, arguments: bytes) -> str:
     """16 hex digits that tell one content from another."""
     return blake2b(arguments, digest_size=8, key=kind.encode()[:64]).hexdigest()
+
+
+def unique_key_of(body: bytes) -> tuple[str, str] | None:
+    """Until when the job holds its unique key (start, success, end, window), and the key's digest.
+
+    Reads no more of the envelope than the scripts do, so that both know of the same keys.
+    """
+    found = _UNIQUE.match(body)
+    return (found[1].decode(), found[2].decode()) if found else None
 
 
 def decode(body: bytes) -> Envelope:

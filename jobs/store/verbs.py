@@ -237,7 +237,7 @@ class End:
     result_ms: int = 0
     delay_ms: int = 0
     failure: Failure | None = None
-    #: Digest of the unique key that it frees; empty for none.
+    #: Digest of the unique key that it frees, or takes again if it is released; empty for none.
     unique: str = ""
 
 

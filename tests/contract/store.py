@@ -63,11 +63,11 @@ def an_end(
     result_ms: int = KEPT_MS,
     delay: timedelta = NOW,
     failure: Failure | None = None,
-    frees: str | None = None,
+    key: str | None = None,
 ) -> End:
-    """The end of the attempt that `worker` claimed; `frees` names a unique key."""
+    """The end of the attempt that `worker` claimed; `key` names the unique key that it frees or takes."""
     owner = verbs.fence(worker, job.starts)
-    unique = "" if frees is None else digest_of(frees)
+    unique = "" if key is None else digest_of(key)
     return End(job.job_id, owner, verb, result, result_ms, verbs.milliseconds(delay), failure, unique)
 
 

@@ -88,6 +88,10 @@ MUTANTS = {
     "starting frees nothing": Mutant("claim", "if body and string.byte(body, 8) == U then", "if false then"),
     "starting frees every key": Mutant("claim", "if held_until == 'start' then", "if digest then"),
     "an end frees another's key": Mutant("settle", "if redis.pcall('GET', key) == id then", "if true then"),
+    "a release takes no key": Mutant(
+        "settle", "if verb == 'released' then\n        take", "if false then\n        take"
+    ),
+    "a release takes another's key": Mutant("settle", "digest), id, 'NX')", "digest), id)"),
     "an end frees nothing": Mutant("settle", "if ARGV[a + 7] ~= '' then", "if false then"),
     "cancelling frees nothing": Mutant(
         "cancel", "if digest and held_until ~= 'window' then", "if false then"

@@ -49,7 +49,7 @@ class UniqueEndRules:
     async def test_an_end_frees_the_key_that_it_names(self, store: Store, verb: Verb) -> None:
         await store.enqueue(a_job(unique=UNTIL_END))
         [job] = await store.claim()
-        assert await store.settle(an_end(job, verb, failure=a_failure(), frees="k")) == [True]
+        assert await store.settle(an_end(job, verb, failure=a_failure(), key="k")) == [True]
         assert await store.holder() is None
         assert await store.enqueue(AGAIN) == [CREATED]
 
@@ -65,22 +65,37 @@ class UniqueEndRules:
         [zombie] = await store.claim(worker="w1")
         await store.expire_leases("a")
         await store.claim(worker="w2")
-        assert await store.settle(an_end(zombie, worker="w1", frees="k")) == [False]
+        assert await store.settle(an_end(zombie, worker="w1", key="k")) == [False]
         assert await store.holder() == "a"
 
     async def test_an_end_leaves_the_key_to_who_holds_it_now(self, store: Store) -> None:
         await store.enqueue(a_job(unique=UNTIL_END))
         [job] = await store.claim()
         await store.enqueue(a_job("b", unique=Unique(on_conflict="replace")))
-        await store.settle(an_end(job, frees="k"))
+        await store.settle(an_end(job, key="k"))
         assert await store.holder() == "b"
 
     async def test_a_kept_result_holds_nothing(self, store: Store) -> None:
         await store.enqueue(a_job(unique=UNTIL_SUCCESS))
         [job] = await store.claim()
-        await store.settle(an_end(job, result_ms=-1, frees="k"))
+        await store.settle(an_end(job, result_ms=-1, key="k"))
         assert await store.enqueue(AGAIN) == [CREATED]
         assert await store.state("a") == "ended"
+
+    async def test_a_job_that_is_handed_back_takes_the_key_again_that_its_start_has_freed(
+        self, store: Store
+    ) -> None:
+        await store.enqueue(a_job(unique=UNTIL_START))
+        [job] = await store.claim()
+        await store.settle(an_end(job, Verb.RELEASED, key="k"))
+        assert await store.enqueue(AGAIN) == [Held("a")]
+
+    async def test_a_job_that_is_handed_back_leaves_the_key_to_who_holds_it_now(self, store: Store) -> None:
+        await store.enqueue(a_job(unique=UNTIL_START))
+        [job] = await store.claim()
+        await store.enqueue(a_job("b", unique=UNTIL_START))
+        await store.settle(an_end(job, Verb.RELEASED, key="k"))
+        assert await store.holder() == "b"
 
     # --- cancelling
 

@@ -44,8 +44,8 @@ async def bury(store: Store, rule: Unique) -> None:
     """Let job `a` hold the key and die, as a worker settles it."""
     await store.enqueue(a_job(unique=rule))
     [job] = await store.claim()
-    frees = "k" if rule.until == "end" else None
-    await store.settle(an_end(job, Verb.DEAD, result=None, failure=a_failure(), frees=frees))
+    key = "k" if rule.until == "end" else None
+    await store.settle(an_end(job, Verb.DEAD, result=None, failure=a_failure(), key=key))
 
 
 async def content(store: Store, job_id: str = "a") -> object:
@@ -231,5 +231,5 @@ class UniqueRules:
         await store.call("DEL", key)
         await store.call("LPUSH", key, "rubbish")
         [job] = await store.claim()
-        assert await store.settle(an_end(job, frees="k")) == [True]
+        assert await store.settle(an_end(job, key="k")) == [True]
         assert await store.call("LLEN", key) == 1

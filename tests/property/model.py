@@ -9,6 +9,8 @@ from monarq.jobs.store.verbs import Accepted, Cancellation, Held, Renewal, Verb
 WAITING = frozenset({State.SCHEDULED, State.READY, State.RETRYING})
 
 
+#: Of which unique keys a worker tells the store, by until when they are held.
+_TOLD_WITH = {Verb.RETRYING: (), Verb.RELEASED: ("start",), Verb.DEAD: ("end",)}
 #: Which unique keys an end frees, by until when they are held.
 _FREED_BY = {
     State.SUCCEEDED: ("success", "end"),
@@ -161,6 +163,8 @@ class Model:
             job.failures += 1
             job.spent = attempt.spent + (verb is not Verb.RELEASED)
         if verb in (Verb.RETRYING, Verb.RELEASED):
+            if verb is Verb.RELEASED and job.rule is not None and job.rule.until == "start":
+                self.keys.setdefault(job.rule.key, Key(job.job_id, is_window=False))
             self._again(job, is_late=is_late)
         else:
             self._end(job, State(verb), keeps_result=keeps_result)
@@ -224,13 +228,11 @@ class Model:
         """Its time has passed."""
         del self.keys[key]
 
-    def freed_by(self, job_id: str, verb: Verb) -> str | None:
-        """The key that a worker says an end frees."""
+    def key_of(self, job_id: str, verb: Verb) -> str | None:
+        """The key of which a worker tells the store with this end."""
         job = self.jobs.get(job_id)
-        if job is None or job.rule is None or verb in (Verb.RETRYING, Verb.RELEASED):
-            return None
-        freed = {"end"} if verb is Verb.DEAD else {"success", "end"}
-        return job.rule.key if job.rule.until in freed else None
+        told = _TOLD_WITH.get(verb, ("success", "end"))
+        return job.rule.key if job is not None and job.rule is not None and job.rule.until in told else None
 
     def _kept_out_by(self, rule: Rule) -> str | None:
         """Who holds the key, so that there will be no second job."""

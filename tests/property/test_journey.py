@@ -276,7 +276,7 @@ class Journey(RuleBasedStateMachine):
             KEPT_MS if ending.keeps_result else 0,
             verbs.milliseconds(LATER) if ending.is_late else 0,
             failure,
-            digest_of(key) if (key := self.model.freed_by(attempt.job_id, verb)) else "",
+            digest_of(key) if (key := self.model.key_of(attempt.job_id, verb)) else "",
         )
 
     def record_of(self, job_id: str) -> bytes:

@@ -24,6 +24,10 @@ local function unique_key(stats, digest)
   return KEY.unique .. string.sub(stats, #KEY.stats + 1) .. ':' .. digest
 end
 
+local function take_unique(stats, digest, id)
+  redis.call('SET', unique_key(stats, digest), id, 'NX')
+end
+
 -- Only if the job still holds it: meanwhile it may be another's.
 local function free_unique(stats, digest, id)
   local key = unique_key(stats, digest)

@@ -17,7 +17,8 @@ ARGV[1] nonce       str     new for each settle, the same for its repeats
 ARGV[2] reply_ms    int     how long the reply is kept for a repeat
 ARGV[3...] ends     8 each: id, fence, verb (succeeded, retrying, dead, cancelled, expired, released), result (JSON),
                     result_ms (how long it is kept; 0 not at all, -1 for ever), delay_ms (before it is visible again),
-                    failure (JSON, or ""), unique (digest of the unique key that it frees, or "")
+                    failure (JSON, or ""), unique (digest of the unique key that it frees, or takes again if it is
+                    released and the key is free; or "")
 
 Returns     per end 1 recorded, 0 refused: another attempt owns the job, or it has ended.
 Clock       the server's.
@@ -90,7 +91,11 @@ for i = 1, #fence_keys do
       redis.call('RPUSH', KEY.failures .. id, failure)
     end
     if ARGV[a + 7] ~= '' then
-      free_unique(KEYS[7], ARGV[a + 7], id)
+      if verb == 'released' then
+        take_unique(KEYS[7], ARGV[a + 7], id)
+      else
+        free_unique(KEYS[7], ARGV[a + 7], id)
+      end
     end
     if verb == 'retrying' or verb == 'released' then
       count_start(id, ARGV[a + 1])
