@@ -19,7 +19,7 @@ from monarq.jobs.errors import JobUnsuccessful, MonarqError
 from monarq.jobs.handler import Call, Handler
 
 from .sync_producer import SyncJobHandle, SyncProducer
-from .unique_options import rule_of
+from .unique_options import OnConflict, UniqueBy, UniqueUntil, rule_of
 
 _FOR_EVER = "inf"
 
@@ -110,20 +110,9 @@ def enqueue(
     expires_in: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Do not start it later than this from now.")
     ] = None,
-    unique_by: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAMES",
-            help="At most one job per value of these arguments, separated by commas; * for all.",
-        ),
-    ] = None,
-    unique_until: Annotated[
-        str | None,
-        typer.Option(metavar="WHEN", help="start, success, end (of that job), or seconds from now."),
-    ] = None,
-    on_conflict: Annotated[
-        str | None, typer.Option(help="If there is one: return, reject, replace or reschedule.")
-    ] = None,
+    unique_by: UniqueBy = None,
+    unique_until: UniqueUntil = None,
+    on_conflict: OnConflict = None,
     wait: Wait = None,
     jobs: Annotated[
         str | None,

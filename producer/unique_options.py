@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from monarq.jobs.errors import DefinitionError
 from monarq.jobs.unique import Unique
+
+UniqueBy = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAMES", help="At most one job per value of these arguments, separated by commas; * for all."
+    ),
+]
+UniqueUntil = Annotated[
+    str | None, typer.Option(metavar="WHEN", help="start, success, end (of that job), or seconds from now.")
+]
+OnConflict = Annotated[
+    str | None, typer.Option(help="If there is one: return, reject, replace or reschedule.")
+]
 
 
 def rule_of(own: Unique | None, by: str | None, until: str | None, on_conflict: str | None) -> Unique | None:

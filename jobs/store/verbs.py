@@ -91,7 +91,7 @@ def enqueue(queue: QueueKeys, entries: Iterable[Entry]) -> Request[list[Accepted
     flat: list[Any] = []
     for entry in entries:
         job_id, priority, due, head, digest, unique = entry
-        flat += (job_id, RANKS[priority], _when(due), head, digest, unique)
+        flat += (job_id, RANKS[priority], _when(due), head, f"{digest} {unique}" if unique else digest)
     return _request(
         "enqueue",
         _read_accepted,
@@ -247,7 +247,8 @@ def settle(queue: QueueKeys, ends: Iterable[End], *, worker: str, nonce: str) ->
     for end in ends:
         result, result_ms = (b"", 0) if end.result is None else (end.result, end.result_ms)
         failure = b"" if end.failure is None else end.failure.encode()
-        flat += (end.job_id, end.fence, end.verb, result, result_ms, end.delay_ms, failure, end.unique)
+        verb = f"{end.verb}:{end.unique}" if end.unique else end.verb
+        flat += (end.job_id, end.fence, verb, result, result_ms, end.delay_ms, failure)
     return _request(
         "settle",
         _read_flags,

@@ -80,19 +80,19 @@ MUTANTS = {
         "enqueue", "standing == 'waits' and on_conflict == 'reschedule'", "on_conflict == 'reschedule'"
     ),
     "unique before the id": Mutant(
-        "enqueue", "(not fresh or unique ~= '') and existing(id)", "not fresh and existing(id)"
+        "enqueue", "(not fresh or unique) and existing(id)", "not fresh and existing(id)"
     ),
     "putting off unnoticed": Mutant(
-        "enqueue", "      earliest = math.min(earliest or score, score)\n      return", "      return"
+        "enqueue", "earliest = math.min(earliest or score, score)\n        return", "return"
     ),
-    "starting frees nothing": Mutant("claim", "if body and string.byte(body, 8) == U then", "if false then"),
+    "starting frees nothing": Mutant("claim", 'if head == \'{"m":{"u\' then', "if false then"),
     "starting frees every key": Mutant("claim", "if held_until == 'start' then", "if digest then"),
-    "an end frees another's key": Mutant("settle", "if redis.pcall('GET', key) == id then", "if true then"),
-    "a release takes no key": Mutant(
-        "settle", "if verb == 'released' then\n        take", "if false then\n        take"
+    "an end frees another's key": Mutant("settle", "elseif redis.pcall('GET', key) == id then", "else"),
+    "a release takes no key": Mutant("settle", "hold_unique(verb == 'released',", "hold_unique(false,"),
+    "a release takes another's key": Mutant(
+        "settle", "redis.call('SET', key, id, 'NX')", "redis.call('SET', key, id)"
     ),
-    "a release takes another's key": Mutant("settle", "digest), id, 'NX')", "digest), id)"),
-    "an end frees nothing": Mutant("settle", "if ARGV[a + 7] ~= '' then", "if false then"),
+    "an end frees nothing": Mutant("settle", "hold_unique(verb == 'released', KEYS[7], digest, id)", ""),
     "cancelling frees nothing": Mutant(
         "cancel", "if digest and held_until ~= 'window' then", "if false then"
     ),
@@ -102,7 +102,9 @@ MUTANTS = {
     "discarding frees nothing": Mutant("discard", "if held_until == 'success' then", "if false then"),
     "discarding ends a window": Mutant("discard", "if held_until == 'success' then", "if digest then"),
     "replaying takes no key": Mutant("replay", "if digest and held_until ~= 'window' then", "if false then"),
-    "replaying takes another's key": Mutant("replay", "digest), id, 'NX')", "digest), id)"),
+    "replaying takes another's key": Mutant(
+        "replay", "redis.call('SET', key, id, 'NX')", "redis.call('SET', key, id)"
+    ),
     "replaying opens a window": Mutant(
         "replay", "if digest and held_until ~= 'window' then", "if digest then"
     ),

@@ -79,6 +79,6 @@ job("a", unique="path")  # type: ignore[arg-type]  # pyright: ignore[reportArgum
 Unique(until="begin")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 Unique(on_conflict="ignore")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 Unique(by=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-Unique(["path"])  # type: ignore[misc]  # pyright: ignore[reportCallIssue]
+Unique(["path"])  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 assert_type(Unique.throttle(timedelta(minutes=1)), Unique)
 assert_type(exponential(factor=3), Exponential)

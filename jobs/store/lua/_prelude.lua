@@ -19,19 +19,13 @@ local function unique_of(body)
   end
 end
 
--- The queue's part of the name is that of its counters.
-local function unique_key(stats, digest)
-  return KEY.unique .. string.sub(stats, #KEY.stats + 1) .. ':' .. digest
-end
-
-local function take_unique(stats, digest, id)
-  redis.call('SET', unique_key(stats, digest), id, 'NX')
-end
-
--- Only if the job still holds it: meanwhile it may be another's.
-local function free_unique(stats, digest, id)
-  local key = unique_key(stats, digest)
-  if redis.pcall('GET', key) == id then
+-- Let a job hold its unique key if it is free, or no longer; what is another's by now stays so.  The queue's part of
+-- the key is that of its counters.
+local function hold_unique(holds, stats, digest, id)
+  local key = KEY.unique .. string.sub(stats, #KEY.stats + 1) .. ':' .. digest
+  if holds then
+    redis.call('SET', key, id, 'NX')
+  elseif redis.pcall('GET', key) == id then
     redis.call('DEL', key)
   end
 end

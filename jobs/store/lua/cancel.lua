@@ -36,7 +36,7 @@ redis.call('ZREM', KEYS[5], id)
 redis.call('ZREM', KEYS[8], id)
 local held_until, digest = unique_of(redis.pcall('GET', KEY.job .. id))
 if digest and held_until ~= 'window' then
-  free_unique(KEYS[6], digest, id)
+  hold_unique(false, KEYS[6], digest, id)
 end
 redis.call('DEL', KEY.job .. id, KEY.starts .. id, KEY.failures .. id)
 set_result(id, ARGV[2], ARGV[3])

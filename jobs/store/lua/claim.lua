@@ -25,7 +25,6 @@ Reply lost  repeat it with the same nonce: the same jobs come back, as far as th
 ]]
 local QUEUE_KEYS = 7
 local RESTART_GRACE_MS = 5000
-local U = 117 -- of `{"m":{"u":`, by which a job with a unique key begins
 local queue_count = (#KEYS - 2) / QUEUE_KEYS
 local nonce, worker, worker_colon = ARGV[1], ARGV[2], ARGV[2] .. ':'
 local limit, lease_ms, fence_ms, ageing_ms = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
@@ -248,14 +247,6 @@ local function lease_all(base, picked)
   return leased
 end
 
--- A unique key that is held until the job starts.
-local function free_at_start(base, id, body)
-  local held_until, digest = unique_of(body)
-  if held_until == 'start' then
-    free_unique(KEYS[base + 6], digest, id)
-  end
-end
-
 local function report(queue, base, jobs)
   local keys = {}
   for i, job in ipairs(jobs) do
@@ -265,10 +256,13 @@ local function report(queue, base, jobs)
   local any_abort = redis.call('EXISTS', KEYS[2]) == 1
   for i, job in ipairs(jobs) do
     local body = bodies[i]
-    if body and string.byte(body, 8) == U then
-      free_at_start(base, job.id, body)
-    end
-    if body and string.sub(body, 1, 5) ~= '{"m":' then
+    local head = body and string.sub(body, 1, 8)
+    if head == '{"m":{"u' then
+      local held_until, digest = unique_of(body)
+      if held_until == 'start' then
+        hold_unique(false, KEYS[base + 6], digest, job.id)
+      end
+    elseif head and head ~= '{"m":{"v' then
       -- arq gives payload and counter a TTL; a job that waits must not vanish, nor its fences begin anew
       redis.call('PERSIST', KEY.job .. job.id)
       redis.call('PERSIST', KEY.starts .. job.id)

@@ -16,7 +16,7 @@ for i, id in ipairs(ARGV) do
   if redis.call('ZREM', KEYS[1], id) == 1 then
     local held_until, digest = unique_of(redis.pcall('GET', KEY.dead_letter .. id))
     if held_until == 'success' then
-      free_unique(KEYS[2], digest, id)
+      hold_unique(false, KEYS[2], digest, id)
     end
     codes[i] = redis.call('DEL', KEY.dead_letter .. id)
   end

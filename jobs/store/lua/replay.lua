@@ -26,7 +26,7 @@ for a = 1, #ARGV, 3 do
     redis.call('RENAME', KEY.dead_letter .. id, KEY.job .. id)
     local held_until, digest = unique_of(redis.pcall('GET', KEY.job .. id))
     if digest and held_until ~= 'window' then
-      take_unique(KEYS[6], digest, id)
+      hold_unique(true, KEYS[6], digest, id)
     end
     redis.call('RPUSH', KEY.failures .. id, ARGV[a + 2])
     redis.call('DEL', KEY.result .. id)

@@ -15,10 +15,10 @@ KEYS[10] abort      zset    job id -> when its cancellation was asked for
 KEYS[11] reply      string  this worker's last settle, for a repeat
 ARGV[1] nonce       str     new for each settle, the same for its repeats
 ARGV[2] reply_ms    int     how long the reply is kept for a repeat
-ARGV[3...] ends     8 each: id, fence, verb (succeeded, retrying, dead, cancelled, expired, released), result (JSON),
+ARGV[3...] ends     7 each: id, fence, verb (succeeded, retrying, dead, cancelled, expired, released; with
+                    ":<digest>" of a unique key it frees the key, or takes it again if it is released), result (JSON),
                     result_ms (how long it is kept; 0 not at all, -1 for ever), delay_ms (before it is visible again),
-                    failure (JSON, or ""), unique (digest of the unique key that it frees, or takes again if it is
-                    released and the key is free; or "")
+                    failure (JSON, or "")
 
 Returns     per end 1 recorded, 0 refused: another attempt owns the job, or it has ended.
 Clock       the server's.
@@ -34,7 +34,8 @@ if kept then
 end
 
 local now = now_ms()
-local stride = 8
+local stride = 7
+local LONGEST_VERB = 9
 local fence_keys = {}
 for a = 3, #ARGV, stride do
   fence_keys[#fence_keys + 1] = KEY.fence .. ARGV[a]
@@ -83,19 +84,17 @@ for i = 1, #fence_keys do
     codes[i] = 0
     counts.refused = (counts.refused or 0) + 1
   else
+    if #verb > LONGEST_VERB then
+      local digest
+      verb, digest = string.match(verb, '^(%l+):(%x+)$')
+      hold_unique(verb == 'released', KEYS[7], digest, id)
+    end
     codes[i] = 1
     recorded[id] = true
     counts[verb] = (counts[verb] or 0) + 1
     settled[#settled + 1] = id
     if failure ~= '' then
       redis.call('RPUSH', KEY.failures .. id, failure)
-    end
-    if ARGV[a + 7] ~= '' then
-      if verb == 'released' then
-        take_unique(KEYS[7], ARGV[a + 7], id)
-      else
-        free_unique(KEYS[7], ARGV[a + 7], id)
-      end
     end
     if verb == 'retrying' or verb == 'released' then
       count_start(id, ARGV[a + 1])

@@ -3,12 +3,12 @@
 import asyncio
 import threading
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from redis.asyncio import Redis
 
-from monarq.jobs import State, Unique
+from monarq.jobs import Settings, State, Unique
 from monarq.jobs.errors import NotUnique
 from monarq.producer import JobHandle, Order, Producer, SyncJobHandle, SyncProducer
 
@@ -119,9 +119,7 @@ async def test_debounced_calls_put_off_one_job(producer: Producer, client: Redis
 
 
 async def test_with_hash_tags_a_key_lies_in_the_slot_of_its_queue(redis_url: str, client: Redis) -> None:
-    from monarq.jobs import Settings
-
-    settings = Settings(redis_url=redis_url, hash_tags=True)  # type: ignore[arg-type]
+    settings = Settings(**cast(Any, {"redis_url": redis_url, "hash_tags": True}))
     async with Producer.connect(settings=settings) as producer:
         first = await producer.enqueue(add.of(1), unique=BY_LEFT)
         assert not (await producer.enqueue(add.of(1), unique=BY_LEFT)).created

@@ -52,7 +52,8 @@ async def life_of(store: Store) -> set[str]:
     names = [f"{prefix}{n}" for n in range(6)]
     later = a_job(f"{prefix}z", due=timedelta(hours=1), priority=Priority.LOW, unique=Unique())
     await store.enqueue(*(a_job(name, content=name) for name in names), later)
-    await store.enqueue(a_job(f"{prefix}y", due=timedelta(hours=2), unique=Unique(on_conflict="replace")))
+    replace = Unique(on_conflict="replace")
+    await store.enqueue(a_job(f"{prefix}y", due=timedelta(hours=2), priority=Priority.LOW, unique=replace))
     seen |= await store.keys()
     a, b, c, d, e, f = await store.claim(6)
     await store.inspect(a.job_id, "here")

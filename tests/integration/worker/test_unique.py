@@ -75,7 +75,7 @@ async def test_a_job_that_has_started_lets_another_wait(serve: Serve, producer: 
 
 @pytest.mark.parametrize("kind", [until_success, until_end], ids=["success", "end"])
 async def test_a_job_that_runs_keeps_others_out_and_a_kept_result_does_not(
-    serve: Serve, producer: Producer, kind: Handler[[str], str]
+    serve: Serve, producer: Producer, kind: Handler[..., str]
 ) -> None:
     async with serve(*KINDS):
         first = await producer.enqueue(kind.of())
@@ -89,7 +89,7 @@ async def test_a_job_that_runs_keeps_others_out_and_a_kept_result_does_not(
 
 @pytest.mark.parametrize("kind", [until_success, until_end], ids=["success", "end"])
 async def test_a_job_that_is_retried_keeps_its_key(
-    serve: Serve, producer: Producer, kind: Handler[[str], str]
+    serve: Serve, producer: Producer, kind: Handler[..., str]
 ) -> None:
     async with serve(*KINDS):
         first = await producer.enqueue(kind.of("retry"))
