@@ -73,6 +73,26 @@ async def test_a_job_that_has_started_lets_another_wait(serve: Serve, producer: 
         assert await first.result(timeout=20) == await second.result(timeout=20) == "succeed 1"
 
 
+async def test_a_job_that_is_handed_back_at_a_shutdown_keeps_others_out_again(
+    serve: Serve, producer: Producer
+) -> None:
+    """Else each deploy would make a second job of one that is debounced."""
+    async with serve(*KINDS):
+        first = await producer.enqueue(until_start.of())
+        await runs(first)
+    assert await first.status() is State.READY
+    assert (await producer.enqueue(until_start.of())).job_id == first.job_id
+
+
+async def test_a_job_that_goes_back_because_nobody_knows_its_kind_keeps_others_out(
+    serve: Serve, producer: Producer
+) -> None:
+    async with serve(until_end):
+        first = await producer.enqueue(until_start.of())
+        await eventually(lambda: has_state(first, State.SCHEDULED))
+        assert (await producer.enqueue(until_start.of())).job_id == first.job_id
+
+
 @pytest.mark.parametrize("kind", [until_success, until_end], ids=["success", "end"])
 async def test_a_job_that_runs_keeps_others_out_and_a_kept_result_does_not(
     serve: Serve, producer: Producer, kind: Handler[..., str]
@@ -94,13 +114,13 @@ async def test_a_job_that_is_retried_keeps_its_key(
     async with serve(*KINDS):
         first = await producer.enqueue(kind.of("retry"))
         await open_gate(first)
-        await eventually(lambda: retries(first))
+        await eventually(lambda: has_state(first, State.RETRYING))
         same = await producer.enqueue(kind.of())
         assert (same.created, same.job_id) == (False, first.job_id)
 
 
-async def retries(handle: JobHandle[str]) -> bool:
-    return await handle.status() is State.RETRYING
+async def has_state(handle: JobHandle[str], state: State) -> bool:
+    return await handle.status() is state
 
 
 async def test_a_dead_job_held_until_its_end_lets_the_next_one_in(serve: Serve, producer: Producer) -> None:
