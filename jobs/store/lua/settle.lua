@@ -15,10 +15,10 @@ KEYS[10] abort      zset    job id -> when its cancellation was asked for
 KEYS[11] reply      string  this worker's last settle, for a repeat
 ARGV[1] nonce       str     new for each settle, the same for its repeats
 ARGV[2] reply_ms    int     how long the reply is kept for a repeat
-ARGV[3...] ends     7 each: id, fence, verb (succeeded, retrying, dead, cancelled, expired, released; with
-                    ":<digest>" of a unique key it frees the key, or takes it again if it is released), result (JSON),
+ARGV[3...] ends     7 each: id, fence, verb (succeeded, retrying, dead, cancelled, expired, released), result (JSON),
                     result_ms (how long it is kept; 0 not at all, -1 for ever), delay_ms (before it is visible again),
-                    failure (JSON, or "")
+                    failure (JSON, or "").  A verb with ":<digest>" frees the unique key of this digest; released
+                    takes it again, if it is free.
 
 Returns     per end 1 recorded, 0 refused: another attempt owns the job, or it has ended.
 Clock       the server's.
