@@ -19,12 +19,12 @@ from .retry import as_span
 #: Until when a job holds its key: until it starts, until it has succeeded, or until it has ended in any way.
 Event = Literal["start", "success", "end"]
 #: What becomes of an enqueue whose key is held.
-Conflict = Literal["return", "reject", "replace", "reschedule"]
+OnConflict = Literal["return", "reject", "replace", "reschedule"]
 #: Which arguments make the key; None for all of them.
 By = Sequence[str] | Callable[[dict[str, Any]], Any] | None
 
 _EVENTS = get_args(Event)
-_CONFLICTS = get_args(Conflict)
+_CONFLICTS = get_args(OnConflict)
 _ONE_MS = timedelta(milliseconds=1)
 
 
@@ -45,7 +45,7 @@ class Unique:
     until: Event | timedelta | float = "end"
     #: return: a handle on the job that holds the key.  reject: `NotUnique`.  replace: the job that holds it
     #: gets the new arguments, priority and time, if it still waits.  reschedule: it gets the new time.
-    on_conflict: Conflict = "return"
+    on_conflict: OnConflict = "return"
     #: Time before a job may start (timedelta or seconds), counted from its last enqueue; `debounce` sets it.
     delay: timedelta | float | None = None
 
