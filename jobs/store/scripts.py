@@ -21,6 +21,8 @@ _SLOT = re.compile(r"^(KEYS|ARGV)\[(\d+)(\.\.\.)?\]\s+(\w+)\s+(\w+)", re.MULTILI
 
 #: The verbs that a full server refuses.
 GROWING = frozenset({"enqueue", "replay"})
+#: The verbs that write nothing; the server holds them to it.
+READING = frozenset({"browse"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +74,7 @@ def load(name: str) -> Script:
     """The script of this name, with the shared prelude before it."""
     folder = files(__package__) / "lua"
     text = (folder / f"{name}.lua").read_text()
-    # a server without memory must still let work be claimed, settled and thrown away: that is what makes room
-    flags = "#!lua flags=allow-oom\n" if name not in GROWING else "#!lua\n"
-    source = (flags + _prefix_table() + (folder / "_prelude.lua").read_text() + text).encode()
+    source = (_first_line(name) + _prefix_table() + (folder / "_prelude.lua").read_text() + text).encode()
     digest = sha1(source, usedforsecurity=False).hexdigest()
     return Script(name, source, digest, _slots(name, "KEYS", text), _slots(name, "ARGV", text))
 
@@ -85,6 +85,13 @@ def names() -> list[str]:
     return sorted(
         path.name.removesuffix(".lua") for path in folder.iterdir() if not path.name.startswith("_")
     )
+
+
+def _first_line(name: str) -> str:
+    if name in GROWING:
+        return "#!lua\n"
+    # a server without memory must still let work be claimed, settled and thrown away: that is what makes room
+    return "#!lua flags=no-writes,allow-oom\n" if name in READING else "#!lua flags=allow-oom\n"
 
 
 def _prefix_table() -> str:

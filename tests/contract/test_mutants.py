@@ -52,7 +52,19 @@ MUTANTS = {
     "cancel of what runs": Mutant(
         "cancel", "if redis.call('EXISTS', KEY.fence .. id) == 1 then", "if false then"
     ),
-    "replay of other queues": Mutant("replay", "redis.call('ZSCORE', KEYS[7], id) and ", ""),
+    "replay of other queues": Mutant(
+        "replay", "local score = redis.call('ZSCORE', KEYS[7], id)", "local score = '0'"
+    ),
+    "replay of a later letter": Mutant(
+        "replay", " and (died == '' or tonumber(died) == tonumber(score))", ""
+    ),
+    "replay without the edit": Mutant("replay", "if body ~= '' then", "if false then"),
+    "discard of a later letter": Mutant(
+        "discard", " and (died == '' or tonumber(died) == tonumber(score))", ""
+    ),
+    "discard of what is to be kept": Mutant("discard", " and left > keep", ""),
+    "browse without a budget": Mutant("browse", "if budget < 0 then", "if false then"),
+    "browse that falls over a strange key": Mutant("browse", "redis.pcall(...)", "redis.call(...)"),
     "discard of the living": Mutant("discard", "if codes[i] == 1 then", "if true then"),
     "a key that nobody holds": Mutant("enqueue", "if type(holder) ~= 'string' then", "if true then"),
     "a key held by another job of that id": Mutant(

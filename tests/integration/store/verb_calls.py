@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 
 from monarq.jobs.failure import Cause
 from monarq.jobs.priority import Priority
-from monarq.jobs.store import keys, verbs
+from monarq.jobs.store import keys, letter_verbs, verbs
 from monarq.jobs.store.connection import Link
 from monarq.jobs.store.execute import execute, execute_sync
+from monarq.jobs.store.letter_verbs import Letter
 from monarq.jobs.store.sync_connection import SyncLink
-from monarq.jobs.store.verbs import Accepted, Cancellation, Held, Letter, Renewal, Request, Verb
+from monarq.jobs.store.verbs import Accepted, Cancellation, Held, Renewal, Request, Verb
 from monarq.jobs.unique import Unique
 from tests.contract.store import AGEING, LEASE, Store, a_failure, a_job, a_lease, an_end
 
@@ -29,6 +30,8 @@ class VerbCall:
     repeated: Any
     #: Keys that a repeat may write again.
     rewritten: tuple[str, ...] = ()
+    #: Whether it only looks.
+    reads: bool = False
 
 
 async def _enqueue(store: Store) -> Request[Any]:
@@ -102,13 +105,24 @@ async def _replay(store: Store) -> Request[Any]:
     await store.bury("b")
     mark = a_failure(0, cause=Cause.REPLAY)
     letters = [Letter(job_id, Priority.NORMAL, mark) for job_id in ("a", "b", "unknown")]
-    return verbs.replay(store.queue, letters)
+    return letter_verbs.replay(store.queue, letters)
 
 
 async def _discard(store: Store) -> Request[Any]:
     await store.bury("a")
     await store.bury("b")
-    return verbs.discard(store.queue, ["a", "b", "unknown"])
+    return letter_verbs.discard(store.queue, ["a", "b", "unknown"])
+
+
+async def _browse(store: Store) -> Request[Any]:
+    await store.bury("a")
+    request = letter_verbs.browse(store.queue, ["a", "unknown"], 1_000_000)
+    read = request.read
+
+    def is_dead(reply: Any) -> list[bool]:
+        return [one.died_ms is not None for one in read(reply)]
+
+    return Request(request.script, request.keys, request.arguments, is_dead)
 
 
 _CREATED, _EXISTS = Accepted.CREATED, Accepted.EXISTS
@@ -128,6 +142,7 @@ CALLS: dict[str, VerbCall] = {
         _cancel_running, Cancellation.REQUESTED, Cancellation.REQUESTED, ("arq:abort",)
     ),
     "inspect": VerbCall(_inspect, "running", "running"),
+    "browse": VerbCall(_browse, [True, False], [True, False], reads=True),
     "replay": VerbCall(_replay, [True, True, False], [False] * 3),
     "discard": VerbCall(_discard, [True, True, False], [False] * 3),
 }
