@@ -160,6 +160,12 @@ class UniqueEndRules:
         assert await store.replay("a") == [True]
         assert await store.holder() == "b"
 
+    async def test_a_replayed_job_takes_the_key_that_its_edited_envelope_names(self, store: Store) -> None:
+        """Of whatever it then holds, its end must know."""
+        await bury(store, UNTIL_END)
+        await store.replay("a", body=a_job(unique=UNTIL_END, key="l").head + b"1}")
+        assert (await store.holder("k"), await store.holder("l")) == (None, "a")
+
     async def test_a_replayed_job_opens_no_window(self, store: Store) -> None:
         """Its length is not known any more, and without an end it would be held for ever."""
         await bury(store, THROTTLE)
