@@ -39,13 +39,14 @@ STARTS = "arq:retry:"
 RESULT = "arq:result:"
 FAILURES = "monarq:failures:"
 DEAD_LETTER = "monarq:dead-letter:"
+ABORT = "arq:abort"
 STATS = "monarq:stats:"
 UNIQUE = "monarq:unique:"
 WORKER = "monarq:worker:"
 QUEUES = "monarq:queues"
 
-#: What the scripts build keys of one job with, and unique keys, for which they take the queue's part from the
-#: name of its counters; the loader hands these to Lua as the table `KEY`.
+#: What the scripts build keys of one job with, and such as only a job with a unique rule needs: for these they
+#: take the queue's part from the name of its counters.  The loader hands them to Lua as the table `KEY`.
 LUA_PREFIXES = {
     "job": JOB,
     "fence": FENCE,
@@ -53,6 +54,7 @@ LUA_PREFIXES = {
     "result": RESULT,
     "failures": FAILURES,
     "dead_letter": DEAD_LETTER,
+    "abort": ABORT,
     "stats": STATS,
     "unique": UNIQUE,
 }
@@ -132,7 +134,7 @@ def _build(name: str, arq_name: str, *, tagged: bool) -> QueueKeys:
         wake=f"monarq:wake:{tag}",
         waiters=f"monarq:waiters:{tag}",
         stats=f"{STATS}{tag}",
-        abort=f"arq:abort:{tag}" if tagged else "arq:abort",
+        abort=f"{ABORT}:{tag}" if tagged else ABORT,
         id_prefix=tag if tagged else "",
     )
 

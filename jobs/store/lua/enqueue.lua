@@ -8,7 +8,6 @@ KEYS[3] normal     zset
 KEYS[4] low        zset
 KEYS[5] wake       list    the wake token
 KEYS[6] stats      hash    counters
-KEYS[7] abort      zset    job id -> when its cancellation was asked for
 ARGV[1...] jobs    5 each: id, rank (0 critical .. 3 low), when ("+ms" from now, or ms since the epoch), head (the
                    envelope up to the value of `et`), digest (16 hex digits, or "" if the id is the producer's; with a
                    unique rule " <digest of its key> <on_conflict> <ms for which it is held, 0 for no limit>" follows)
@@ -78,7 +77,9 @@ if any_unique or not fresh then
     end
     local _, held = unique_of(redis.pcall('GET', KEY.job .. holder))
     if held == digest then
-      local runs = redis.call('EXISTS', KEY.fence .. holder) == 1 or redis.call('ZSCORE', KEYS[7], holder)
+      -- its cancellation may be asked for; a tagged queue has a list of its own
+      local aborts = KEY.abort .. (string.match(KEYS[6], ':{.*}$') or '')
+      local runs = redis.call('EXISTS', KEY.fence .. holder) == 1 or redis.call('ZSCORE', aborts, holder)
       return holder, runs and 'runs' or 'waits'
     end
     local held_until, held_by_dead = unique_of(redis.pcall('GET', KEY.dead_letter .. holder))
