@@ -7,6 +7,7 @@ from .priority import Priority
 from .registry import Registry
 from .settings import Settings, load_settings
 from .state import State
+from .unique import Unique
 
 __all__ = [
     "Call",
@@ -20,6 +21,7 @@ __all__ = [
     "Settings",
     "Snooze",
     "State",
+    "Unique",
     "job",
     "load_settings",
 ]

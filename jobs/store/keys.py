@@ -18,6 +18,7 @@ The layout is a superset of arq's, so that arq's `enqueue_job`, `Job` and worker
     monarq:wake:<q>                   list    at most one token: there is something to claim
     monarq:waiters:<q>                hash    job id → channels of those who wait for its end
     monarq:stats:<q>                  hash    counters
+    monarq:unique:<q>:<digest>        string  the job that holds a unique key
     monarq:reply:<verb>:<worker>      string  nonce and reply of the last call, for a repeat of it
     monarq:queues                     set     the queues that exist
     monarq:worker:<worker>            string  what a live worker says of itself, with a TTL
@@ -41,10 +42,14 @@ RESULT = "arq:result:"
 FAILURES = "monarq:failures:"
 DEAD_LETTER = "monarq:dead-letter:"
 CORRUPT = "monarq:corrupt:"
+ABORT = "arq:abort"
+STATS = "monarq:stats:"
+UNIQUE = "monarq:unique:"
 WORKER = "monarq:worker:"
 QUEUES = "monarq:queues"
 
-#: What the scripts build keys of one job with; the loader hands these to Lua as the table `KEY`.
+#: What the scripts build keys of one job with, and those that only a unique rule needs, for which they
+#: take the queue's part from the name of its counters.  The loader hands them to Lua as the table KEY.
 LUA_PREFIXES = {
     "job": JOB,
     "fence": FENCE,
@@ -53,6 +58,9 @@ LUA_PREFIXES = {
     "failures": FAILURES,
     "dead_letter": DEAD_LETTER,
     "corrupt": CORRUPT,
+    "abort": ABORT,
+    "stats": STATS,
+    "unique": UNIQUE,
 }
 
 _ARQ_QUEUE = "arq:queue"
@@ -80,6 +88,10 @@ class QueueKeys:
         """Where the reply to a worker's last call of this verb is kept."""
         tag = f"{self.id_prefix}:" if self.id_prefix else ""
         return f"monarq:reply:{tag}{verb}:{worker}"
+
+    def unique(self, digest: str) -> str:
+        """Which job holds the unique key of this digest."""
+        return f"{UNIQUE}{self.stats.removeprefix(STATS)}:{digest}"
 
     @property
     def shared(self) -> tuple[str, ...]:
@@ -126,8 +138,8 @@ def _build(name: str, arq_name: str, *, tagged: bool) -> QueueKeys:
         dead=f"monarq:dead:{tag}",
         wake=f"monarq:wake:{tag}",
         waiters=f"monarq:waiters:{tag}",
-        stats=f"monarq:stats:{tag}",
-        abort=f"arq:abort:{tag}" if tagged else "arq:abort",
+        stats=f"{STATS}{tag}",
+        abort=f"{ABORT}:{tag}" if tagged else ABORT,
         cancels=f"monarq:cancels:{tag}",
         id_prefix=tag if tagged else "",
     )

@@ -10,6 +10,8 @@ from .inspect_rules import InspectRules
 from .renew_rules import RenewRules
 from .replay_rules import ReplayRules
 from .settle_rules import SettleRules
+from .unique_ends import UniqueEndRules
+from .unique_rules import UniqueRules
 
 
 class StoreContract(
@@ -22,6 +24,8 @@ class StoreContract(
     BrowseRules,
     ReplayRules,
     DiscardRules,
+    UniqueRules,
+    UniqueEndRules,
     CorruptRules,
 ):
     """What every store must do.  A subclass gives the fixture `store`, nothing else."""

@@ -43,6 +43,10 @@ end
 redis.call('ZREM', KEYS[5], id)
 redis.call('ZREM', KEYS[8], id)
 redis.pcall('HDEL', KEYS[9], id)
+local held_until, digest = unique_of(redis.pcall('GET', KEY.job .. id))
+if digest and held_until ~= 'window' then
+  hold_unique(false, KEYS[6], digest, id)
+end
 redis.call('DEL', KEY.job .. id, KEY.starts .. id, KEY.failures .. id, KEY.corrupt .. id)
 set_result(id, ARGV[2], ARGV[3])
 redis.call('HINCRBY', KEYS[6], 'cancelled', 1)

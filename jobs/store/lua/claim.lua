@@ -307,7 +307,7 @@ local function lease_all(base, picked)
   return leased
 end
 
-local function report(queue, jobs)
+local function report(queue, base, jobs)
   local keys = {}
   for i, job in ipairs(jobs) do
     keys[i] = KEY.job .. job.id
@@ -316,7 +316,13 @@ local function report(queue, jobs)
   local any_abort = redis.call('EXISTS', KEYS[2]) == 1
   for i, job in ipairs(jobs) do
     local body = bodies[i]
-    if body and string.sub(body, 1, 5) ~= '{"m":' then
+    local head = body and string.sub(body, 1, 8)
+    if head == '{"m":{"u' then
+      local held_until, digest = unique_of(body)
+      if held_until == 'start' then
+        hold_unique(false, KEYS[base + 6], digest, job.id)
+      end
+    elseif head and head ~= '{"m":{"v' then
       -- arq gives payload and counter a TTL; a job that waits must not vanish, nor its fences begin anew
       redis.call('PERSIST', KEY.job .. job.id)
       redis.call('PERSIST', KEY.starts .. job.id)
@@ -359,7 +365,7 @@ for queue = 1, queue_count do
     local leased = #picked > 0 and lease_all(base, picked) or picked
     if #leased > 0 then
       move(base, leased)
-      report(queue, leased)
+      report(queue, base, leased)
       limit = limit - #leased
     end
     -- who has slots left will be back when the next job is due; who has none passes the token on

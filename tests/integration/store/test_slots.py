@@ -13,6 +13,7 @@ from monarq.jobs.store.address import from_url
 from monarq.jobs.store.keys import QueueKeys, arq_queue_keys, queue_keys
 from monarq.jobs.store.sync_connection import SyncLink
 from monarq.jobs.store.verbs import Request, Verb
+from monarq.jobs.unique import Unique
 from tests.contract.store import AGEING, LEASE, Store, a_failure, a_job, a_lease, an_end, open_store
 from tests.servers import ValkeyServer, free_port
 
@@ -22,7 +23,7 @@ LAST_SLOT = 16_383
 KINDS = {
     *(f"arq:{name}:" for name in ("queue", "job", "in-progress", "retry", "result", "abort")),
     *(f"monarq:{name}:" for name in ("queue", "running", "wake", "waiters", "stats", "dead", "reply")),
-    *(f"monarq:{name}:" for name in ("failures", "dead-letter", "cancels", "corrupt")),
+    *(f"monarq:{name}:" for name in ("failures", "dead-letter", "cancels", "corrupt", "unique")),
 }
 
 
@@ -49,8 +50,10 @@ async def life_of(store: Store) -> set[str]:
     """Take jobs through everything that can happen to one; the keys that were there in between."""
     prefix, seen = store.queue.id_prefix, set()
     names = [f"{prefix}{n}" for n in range(6)]
-    later = a_job(f"{prefix}z", due=timedelta(hours=1), priority=Priority.LOW)
+    later = a_job(f"{prefix}z", due=timedelta(hours=1), priority=Priority.LOW, unique=Unique())
     await store.enqueue(*(a_job(name, content=name) for name in names), later)
+    replace = Unique(on_conflict="replace")
+    await store.enqueue(a_job(f"{prefix}y", due=timedelta(hours=2), priority=Priority.LOW, unique=replace))
     seen |= await store.keys()
     a, b, c, d, e, f = await store.claim(6)
     await store.inspect(a.job_id, "here")
@@ -80,6 +83,17 @@ async def test_a_whole_life_in_a_tagged_queue_stays_in_one_slot(store: Store) ->
     seen = await life_of(store)
     assert {key_slot(key.encode()) for key in seen} == {key_slot(store.queue.running.encode())}
     assert {key.partition("{")[0] for key in seen} == KINDS, "the life was not a whole one"
+
+
+async def test_what_is_about_to_be_cancelled_is_not_replaced_in_a_tagged_queue_either(store: Store) -> None:
+    """The script makes the name of the list of cancellations itself."""
+    a, b = f"{store.queue.id_prefix}a", f"{store.queue.id_prefix}b"
+    await store.enqueue(a_job(a, unique=Unique()))
+    [job] = await store.claim()
+    await store.cancel(a)
+    await store.settle(an_end(job, Verb.RELEASED))
+    replace = Unique(on_conflict="replace")
+    assert await store.enqueue(a_job(b, unique=replace)) == [verbs.Accepted.CREATED]
 
 
 @pytest.mark.parametrize("name", NAMES)
