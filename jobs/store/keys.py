@@ -48,8 +48,8 @@ UNIQUE = "monarq:unique:"
 WORKER = "monarq:worker:"
 QUEUES = "monarq:queues"
 
-#: What the scripts build keys of one job with, and those that only a unique rule needs, for which they
-#: take the queue's part from the name of its counters.  The loader hands them to Lua as the table KEY.
+#: What the scripts build keys of one job with, and those that only a unique rule needs; for these they
+#: take the queue's part from the name of its counters.  The loader hands them to Lua as the table `KEY`.
 LUA_PREFIXES = {
     "job": JOB,
     "fence": FENCE,
