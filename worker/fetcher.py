@@ -1,8 +1,8 @@
 """Claims jobs: in batches, never more than there are free slots, and without polling.
 
-Up to two claims are under way at once, each for half of the slots, so that jobs run while the next ones are
-fetched.  When the queues are empty it blocks on their wake lists until something is enqueued or the next job
-is due.
+Two claims are under way at once, each for half of the slots, so that jobs run while the next ones are
+fetched; more and smaller ones where Redis is far away.  When the queues are empty it blocks on their wake
+lists until something is enqueued or the next job is due.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from monarq.jobs.store.execute import Transport, execute
 from monarq.jobs.store.keys import QueueKeys
 from monarq.jobs.store.verbs import BATCH, Claim, Claimed, Request, claim
 
+from .lanes import NEAR, count_lanes
 from .outage import Outage
 from .slots import Slots
 
@@ -34,7 +35,6 @@ log = structlog.get_logger("monarq.worker")
 LONGEST_BLOCK = 15.0
 #: Seconds to gather slots that fall free one by one, so that they are claimed for together.
 GATHER = 0.002
-_CLAIMS_UNDER_WAY = 2
 _BURST_CHECK = 0.1
 
 Start = Callable[[list[Claimed], float], None]
@@ -84,6 +84,7 @@ class Fetcher:
         self._changed = asyncio.Event()
         self._turn = asyncio.Lock()
         self._claims: dict[int, asyncio.Task[None]] = {}
+        self._lanes = NEAR
         self._idle: asyncio.Task[None] | None = None
         #: The last claim was filled, so that a second one may well be, too.
         self._plenty = False
@@ -97,6 +98,7 @@ class Fetcher:
 
     async def run(self) -> None:
         """Claim until told to stop; in burst mode, until nothing waits."""
+        self._lanes = await count_lanes(self._link)
         while not self._stopping:
             self._changed.clear()
             self.last_tick = time.monotonic()
@@ -138,27 +140,26 @@ class Fetcher:
         if size := self._claimable():
             lane = self._reserve(size)
             self._claims[lane] = asyncio.create_task(self._claim(lane, size), name=f"monarq-claim-{lane}")
-            self._changed.set()  # there may be room for the other lane
+            self._changed.set()  # there may be room for another lane
 
     def _reserve(self, size: int) -> int:
         """Take the slots for a claim; the lane in which it goes."""
         self._slots.reserved += size
-        return 0 if 0 not in self._claims else 1
+        return next(lane for lane in range(self._lanes) if lane not in self._claims)
 
     def _claimable(self) -> int:
         if self._stopping or self._paused or self._ebb or self._idle is not None or self._drained:
             return 0
-        if len(self._claims) >= (_CLAIMS_UNDER_WAY if self._plenty else 1):
+        if len(self._claims) >= (self._lanes if self._plenty else 1):
             return 0
         free = self._slots.free
         if self._limit is not None:
             free = min(free, self._limit - self._slots.reserved)
         if free <= 0:
             return 0
-        half = -(-self._slots.total // 2)
-        if free < half // 4 and self._slots.busy and not self._has_gathered():
+        if free < self._slots.total // 8 and self._slots.busy and not self._has_gathered():
             return 0
-        return min(free, half, BATCH)
+        return min(free, -(-self._slots.total // self._lanes), BATCH)
 
     def _has_gathered(self) -> bool:
         """Whether slots have been gathered for long enough; starts the timer at the first call."""
@@ -189,7 +190,7 @@ class Fetcher:
             self._ebb = False  # this claim has seen nothing: ask again
             return
         self._deliver(reply, leased_until)
-        # The replies to both claims may come in one read.  Let the jobs of the first take a step, and the
+        # The replies to two claims may come in one read.  Let the jobs of the first take a step, and the
         # claim for their slots go out, before the second is begun: else the two stay in step for ever, the
         # server idles while we work, and we idle while it does.
         await asyncio.sleep(0)
