@@ -59,6 +59,11 @@ class Run:
     def job_id(self) -> str:
         return self.claimed.job_id
 
+    @property
+    def kind(self) -> str | None:
+        """None until its envelope has been read."""
+        return None if self.envelope is None else self.envelope.kind
+
     def arm(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start the clock for the job's timeout."""
         timeout = self.runnable.timeout_seconds if self.runnable is not None else None

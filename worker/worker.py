@@ -44,6 +44,7 @@ from .maintenance.arq_health import ArqHealth
 from .maintenance.cron import Cron
 from .maintenance.server_watch import ServerWatch
 from .options import ArqOptions
+from .report import report_of
 from .run import Run, now_ms
 from .runnable import ArqDefaults, Runnable, as_arq, from_handler
 from .runnable import from_arq as runnable_from_arq
@@ -370,19 +371,15 @@ class Worker(arq.worker.Worker):
         return {queue.name: weight for queue, weight in self._weights.items()}
 
     def _report(self) -> dict[str, object]:
-        return {
-            "worker": self.worker_id,
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "queues": self._queue_names(),
-            "kinds": sorted(self._runnables),
-            "slots": self.slots.total,
-            "busy": self.slots.busy,
-            "complete": self.journal.complete,
-            "failed": self.journal.failed,
-            "stopping": self._stopping.is_set(),
-            "at_ms": now_ms(),
-        }
+        return report_of(
+            self.worker_id,
+            queues=self._queue_names(),
+            runnables=self._runnables,
+            slots=self.slots,
+            journal=self.journal,
+            ageing=self.settings.ageing,
+            stopping=self._stopping.is_set(),
+        )
 
 
 class _Duty(Protocol):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
-import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +10,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from ..actor import this_actor
 from ..store.dead_letters import DeadLetter, DeadLetters, Progress
 from .commands import new_commands
 from .dead_letter_page import print_letter
@@ -127,7 +125,7 @@ def _ask(question: Callable[[DeadLetters], Awaitable[T]]) -> T:
     settings = read_settings()
     return with_store(
         settings,
-        lambda link: question(DeadLetters(link, tagged=settings.hash_tags, actor=f"{_user()}@{_host()}")),
+        lambda link: question(DeadLetters(link, tagged=settings.hash_tags, actor=this_actor())),
     )
 
 
@@ -177,14 +175,3 @@ def _row(letter: DeadLetter) -> dict[str, object]:
 def _first_line(text: str) -> str:
     first = next(iter(str(text).splitlines()), "")
     return first if len(first) <= 120 else first[:119] + "…"
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container whose user has no name
-        return str(os.getuid())
-
-
-def _host() -> str:
-    return socket.gethostname().split(".")[0]

@@ -16,6 +16,8 @@ The layout is a superset of arq's, so that arq's `enqueue_job`, `Job` and worker
     monarq:wake:<q>                   list    at most one token: there is something to claim
     monarq:waiters:<q>                hash    job id → channels of those who wait for its end
     monarq:stats:<q>                  hash    counters
+    monarq:pause:<q>                  hash    a paused kind, or "" for the queue → who, why, until when
+    monarq:parked:<q>=<kind>          zset    due jobs of a paused kind: job id → visible-at * 4 + rank
     monarq:reply:<verb>:<worker>      string  nonce and reply of the last call, for a repeat of it
     monarq:queues                     set     the queues that exist
     monarq:worker:<worker>            string  what a live worker says of itself, with a TTL
@@ -37,11 +39,14 @@ FENCE = "arq:in-progress:"
 STARTS = "arq:retry:"
 RESULT = "arq:result:"
 FAILURES = "monarq:failures:"
+PAUSE = "monarq:pause:"
+PARKED = "monarq:parked:"
 DEAD_LETTER = "monarq:dead-letter:"
 WORKER = "monarq:worker:"
 QUEUES = "monarq:queues"
 
-#: What the scripts build keys of one job with; the loader hands these to Lua as the table `KEY`.
+#: What the scripts build keys of one job, and of jobs that are put aside, with; the loader hands these to Lua
+#: as the table `KEY`.
 LUA_PREFIXES = {
     "job": JOB,
     "fence": FENCE,
@@ -49,6 +54,8 @@ LUA_PREFIXES = {
     "result": RESULT,
     "failures": FAILURES,
     "dead_letter": DEAD_LETTER,
+    "pause": PAUSE,
+    "parked": PARKED,
 }
 
 _ARQ_QUEUE = "arq:queue"
@@ -67,6 +74,7 @@ class QueueKeys:
     wake: str
     waiters: str
     stats: str
+    pause: str
     abort: str
     #: Job ids of this queue begin with this; empty unless tagged.
     id_prefix: str
@@ -79,7 +87,11 @@ class QueueKeys:
     @property
     def shared(self) -> tuple[str, ...]:
         """The keys that `claim` takes for each queue."""
-        return (*self.ranks, self.running, self.wake, self.stats)
+        return (*self.ranks, self.running, self.wake, self.stats, self.pause)
+
+    def parked(self, kind: str) -> str:
+        """Where due jobs of this kind stand while it is paused.  No name holds the `=`."""
+        return f"{PARKED}{self.pause.removeprefix(PAUSE)}={kind}"
 
 
 @cache
@@ -122,6 +134,7 @@ def _build(name: str, arq_name: str, *, tagged: bool) -> QueueKeys:
         wake=f"monarq:wake:{tag}",
         waiters=f"monarq:waiters:{tag}",
         stats=f"monarq:stats:{tag}",
+        pause=f"{PAUSE}{tag}",
         abort=f"arq:abort:{tag}" if tagged else "arq:abort",
         id_prefix=tag if tagged else "",
     )

@@ -301,6 +301,7 @@ def cancel(queue: QueueKeys, job_id: str, result: bytes, result_ms: int) -> Requ
         stats=queue.stats,
         waiters=queue.waiters,
         abort=queue.abort,
+        pause=queue.pause,
         id=job_id,
         result=result,
         result_ms=result_ms,
@@ -324,7 +325,15 @@ def inspect(queue: QueueKeys, job_id: str, channel: str = "") -> Request[Standin
     def read(reply: list[Any]) -> Standing:
         return Standing(reply[0].decode(), *reply[1:])
 
-    return _request("inspect", read, **_ranks(queue), waiters=queue.waiters, id=job_id, channel=channel)
+    return _request(
+        "inspect",
+        read,
+        **_ranks(queue),
+        waiters=queue.waiters,
+        pause=queue.pause,
+        id=job_id,
+        channel=channel,
+    )
 
 
 @dataclass(frozen=True, slots=True)

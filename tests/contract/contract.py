@@ -4,13 +4,24 @@ from .cancel_rules import CancelRules
 from .claim_rules import ClaimRules
 from .discard_rules import DiscardRules
 from .enqueue_rules import EnqueueRules
+from .examine_rules import ExamineRules
 from .inspect_rules import InspectRules
+from .pause_rules import PauseRules
 from .renew_rules import RenewRules
 from .replay_rules import ReplayRules
 from .settle_rules import SettleRules
 
 
 class StoreContract(
-    EnqueueRules, ClaimRules, SettleRules, RenewRules, CancelRules, InspectRules, ReplayRules, DiscardRules
+    EnqueueRules,
+    ClaimRules,
+    SettleRules,
+    RenewRules,
+    CancelRules,
+    InspectRules,
+    ReplayRules,
+    DiscardRules,
+    PauseRules,
+    ExamineRules,
 ):
     """What every store must do.  A subclass gives the fixture `store`, nothing else."""

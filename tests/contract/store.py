@@ -1,5 +1,6 @@
 """One queue on one server as the rules see it: every verb in a few words, and a look behind them."""
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from monarq.jobs.store.address import from_url
 from monarq.jobs.store.connection import Link
 from monarq.jobs.store.execute import Transport, execute
 from monarq.jobs.store.keys import QueueKeys, queue_keys
+from monarq.jobs.store.pauses import Pause, pause_request, resume_request
 from monarq.jobs.store.verbs import Accepted, Claim, Claimed, End, Entry, Lease, Letter, Verb
 
 NOW = timedelta(0)
@@ -30,14 +32,15 @@ RESTART_GRACE_SECONDS = 5
 def a_job(
     job_id: str = "a",
     *,
+    kind: str = "test.kind",
     priority: Priority = Priority.NORMAL,
     due: timedelta | datetime = NOW,
     content: str | None = None,
 ) -> Entry:
     """A job; with `content`, one whose id was chosen by an app, so that its content matters."""
     arguments = b"{}" if content is None else b'{"content":"%b"}' % content.encode()
-    digest = None if content is None else content_digest("test.kind", arguments)
-    head = encode_head("test.kind", arguments, priority=priority, digest=digest)
+    digest = None if content is None else content_digest(kind, arguments)
+    head = encode_head(kind, arguments, priority=priority, digest=digest)
     return Entry(job_id, priority, due, head, digest or "")
 
 
@@ -134,6 +137,15 @@ class Store:
     async def discard(self, *job_ids: str) -> list[bool]:
         return await execute(self.transport, verbs.discard(self.queue, job_ids))
 
+    async def pause(
+        self, kind: str = "", *, until: timedelta | datetime | None = None, by: str = "ann"
+    ) -> Pause | None:
+        told = {"by": by, "why": "a test", "now": False}
+        return await execute(self.transport, pause_request(self.queue, kind, until, told))
+
+    async def resume(self, kind: str = "", *, limit: int = 500) -> tuple[Pause | None, int]:
+        return await execute(self.transport, resume_request(self.queue, kind, limit))
+
     # --- short ways into a state
 
     async def run(self, job_id: str = "a", *, worker: str = WORKER) -> Claimed:
@@ -151,6 +163,19 @@ class Store:
         end = an_end(job, Verb.DEAD, result=result, failure=failure or a_failure())
         assert await self.settle(end) == [True]
         return job
+
+    async def put_aside(self, *job_ids: str, kind: str = "test.kind") -> None:
+        """Let jobs of a paused kind be put aside by a claim."""
+        await self.enqueue(*map(a_job, job_ids))
+        await self.pause(kind)
+        assert await self.claim(5) == []
+        assert await self.parked(kind) == sorted(job_ids)
+
+    async def end_pause(self, kind: str = "") -> None:
+        """Let the time of a pause be over: nobody has resumed it."""
+        record = await self.call("HGET", self.queue.pause, kind)
+        over = re.sub(rb'"until_ms":\w+', b'"until_ms":1', record)
+        await self.call("HSET", self.queue.pause, kind, over)
 
     async def at(self, job_id: str, score: int) -> None:
         """Move a job in time, in whatever zset it waits or runs."""
@@ -214,6 +239,10 @@ class Store:
 
     async def take_token(self) -> None:
         await self.call("DEL", self.queue.wake)
+
+    async def parked(self, kind: str = "test.kind") -> list[str]:
+        """The jobs of a kind that were put aside."""
+        return sorted(one.decode() for one in await self.call("ZRANGE", self.queue.parked(kind), 0, -1))
 
     async def stats(self) -> dict[str, int]:
         flat = await self.call("HGETALL", self.queue.stats)

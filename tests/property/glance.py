@@ -1,5 +1,6 @@
 """The store as it lies there, read in one call."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,8 @@ from monarq.jobs.failure import Failure, decode_failure
 from monarq.jobs.store import keys
 from monarq.jobs.store.keys import QueueKeys
 from monarq.jobs.store.sync_connection import SyncLink
+
+from .model import KINDS
 
 _LOOK = """
 local found = {}
@@ -22,6 +25,7 @@ for i, id in ipairs(ARGV) do
   job[12] = redis.call('GET', 'arq:retry:' .. id)
   job[13] = redis.call('LRANGE', 'monarq:failures:' .. id, 0, -1)
   job[14] = redis.call('HEXISTS', KEYS[8], id)
+  job[15] = redis.call('ZSCORE', KEYS[11], id) or redis.call('ZSCORE', KEYS[12], id)
   found[i] = job
 end
 local sizes = {}
@@ -29,6 +33,7 @@ for zset = 1, 7 do
   sizes[zset] = redis.call('ZCARD', KEYS[zset])
 end
 local time = redis.call('TIME')
+sizes[8] = redis.call('ZCARD', KEYS[11]) + redis.call('ZCARD', KEYS[12])
 return { found, sizes, redis.call('LLEN', KEYS[9]), redis.call('HGETALL', KEYS[10]), time[1], time[2] }
 """
 
@@ -49,6 +54,8 @@ class Seen:
     has_counter: bool
     failures: list[Failure]
     is_waited_for: bool
+    #: Visible-at * 4 + rank, if it was put aside.
+    parked: int | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,7 @@ class Glance:
     running: int
     dead: int
     aborted: int
+    parked: int
     tokens: int
     stats: dict[str, int]
     now: int
@@ -69,8 +77,9 @@ class Glance:
 def look(link: SyncLink, queue: QueueKeys, job_ids: list[str]) -> Glance:
     """Read all of it at one moment."""
     zsets = (*queue.ranks, queue.running, queue.dead, queue.abort)
+    keys_of_queue = (*zsets, queue.waiters, queue.wake, queue.stats, *map(queue.parked, KINDS))
     found, sizes, tokens, stats, seconds, micros = link.call(
-        "EVAL", _LOOK, 10, *zsets, queue.waiters, queue.wake, queue.stats, *job_ids
+        "EVAL", _LOOK, len(keys_of_queue), *keys_of_queue, *job_ids
     )
     return Glance(
         jobs={job_id: _seen(raw) for job_id, raw in zip(job_ids, found, strict=True)},
@@ -78,6 +87,7 @@ def look(link: SyncLink, queue: QueueKeys, job_ids: list[str]) -> Glance:
         running=sizes[4],
         dead=sizes[5],
         aborted=sizes[6],
+        parked=sizes[7],
         tokens=tokens,
         stats={name.decode(): int(count) for name, count in zip(stats[::2], stats[1::2], strict=True)},
         now=int(seconds) * 1000 + int(micros) // 1000,
@@ -97,6 +107,7 @@ def _seen(raw: list[Any]) -> Seen:
         has_counter=raw[11] is not None,
         failures=[decode_failure(record) for record in raw[12]],
         is_waited_for=raw[13] == 1,
+        parked=None if raw[14] is None else int(raw[14]),
     )
 
 
@@ -107,6 +118,15 @@ def set_back(link: SyncLink, queue: QueueKeys, *job_ids: str) -> None:
     for score, job_id in enumerate(job_ids, first):
         for zset in (*queue.ranks, queue.running):
             link.call("ZADD", zset, "XX", score, job_id)
+        for parked in map(queue.parked, KINDS):
+            if (packed := link.call("ZSCORE", parked, job_id)) is not None:
+                link.call("ZADD", parked, score * 4 + int(packed) % 4, job_id)
+
+
+def end_pause(link: SyncLink, queue: QueueKeys, kind: str) -> None:
+    """Let the time of a pause be over."""
+    record = link.call("HGET", queue.pause, kind)
+    link.call("HSET", queue.pause, kind, re.sub(rb'"until_ms":\w+', b'"until_ms":1', record))
 
 
 def drop_result(link: SyncLink, job_id: str) -> None:

@@ -8,6 +8,7 @@ KEYS[5] running     zset    job id -> lease end, ms
 KEYS[6] stats       hash    counters
 KEYS[7] waiters     hash    job id -> channels
 KEYS[8] abort       zset    job id -> when its cancellation was asked for
+KEYS[9] pause       hash    kind, or "" for the whole queue -> its pause, JSON
 ARGV[1] id          str
 ARGV[2] result      str     JSON, what those who wait will read
 ARGV[3] result_ms   int     how long it is kept; 0 not at all, -1 for ever
@@ -22,7 +23,8 @@ local waiting = false
 for rank = 1, 4 do
   waiting = waiting or redis.call('ZSCORE', KEYS[rank], id)
 end
-if not waiting then
+local parked = not waiting and find_parked(KEYS[9], id)
+if not waiting and not parked then
   return redis.call('EXISTS', KEY.result .. id, KEY.dead_letter .. id) > 0 and 'ended' or 'unknown'
 end
 if redis.call('EXISTS', KEY.fence .. id) == 1 then
@@ -31,6 +33,9 @@ if redis.call('EXISTS', KEY.fence .. id) == 1 then
 end
 for rank = 1, 4 do
   redis.call('ZREM', KEYS[rank], id)
+end
+if parked then
+  redis.call('ZREM', parked.key, id)
 end
 redis.call('ZREM', KEYS[5], id)
 redis.call('ZREM', KEYS[8], id)

@@ -8,9 +8,12 @@ from typing import Any, TypeVar
 
 from monarq.jobs.failure import Cause
 from monarq.jobs.priority import Priority
+from monarq.jobs.state import State
 from monarq.jobs.store import verbs
 from monarq.jobs.store.connection import Link
+from monarq.jobs.store.examine import examine
 from monarq.jobs.store.execute import execute, execute_sync
+from monarq.jobs.store.pauses import pause_request, resume_request
 from monarq.jobs.store.sync_connection import SyncLink
 from monarq.jobs.store.verbs import Accepted, Cancellation, Letter, Renewal, Request, Verb
 from tests.contract.store import AGEING, LEASE, Store, a_failure, a_job, a_lease, an_end
@@ -96,8 +99,35 @@ async def _discard(store: Store) -> Request[Any]:
     return verbs.discard(store.queue, ["a", "b", "unknown"])
 
 
+async def _pause(store: Store) -> Request[Any]:
+    request = pause_request(store.queue, "k", None, {"by": "ann", "why": "a test", "now": False})
+    read = request.read
+    return Request(request.script, request.keys, request.arguments, lambda reply: read(reply).kind)
+
+
+async def _resume(store: Store) -> Request[Any]:
+    await store.put_aside("a", "b")
+    request = resume_request(store.queue, "test.kind")
+    return Request(request.script, request.keys, request.arguments, lambda reply: reply[1])
+
+
+async def _resume_in_steps(store: Store) -> Request[Any]:
+    await store.put_aside("a", "b", "c", "d", "e")
+    request = resume_request(store.queue, "test.kind", 2)
+    return Request(request.script, request.keys, request.arguments, lambda reply: reply[1])
+
+
+async def _examine(store: Store) -> Request[Any]:
+    await store.run("a")
+    request = examine(store.queue, "a", AGEING)
+    read = request.read
+    return Request(request.script, request.keys, request.arguments, lambda reply: read(reply).state)
+
+
 _CREATED, _EXISTS = Accepted.CREATED, Accepted.EXISTS
 _RENEWALS = [Renewal.RENEWED, Renewal.LOST, Renewal.ABORT_ASKED]
+#: It writes nothing, so that nothing will have changed.
+_NO_KEY = ("-",)
 _LEASES = ("arq:queue", "monarq:running:")
 
 CALLS: dict[str, VerbCall] = {
@@ -112,6 +142,10 @@ CALLS: dict[str, VerbCall] = {
     "inspect": VerbCall(_inspect, "running", "running"),
     "replay": VerbCall(_replay, [True, True, False], [False] * 3),
     "discard": VerbCall(_discard, [True, True, False], [False] * 3),
+    "pause": VerbCall(_pause, "k", "k", ("monarq:pause:",)),
+    "resume": VerbCall(_resume, 0, 0),
+    "resume-in-steps": VerbCall(_resume_in_steps, 3, 1, ("monarq:pause:", "monarq:parked:", "arq:queue")),
+    "examine": VerbCall(_examine, State.RUNNING, State.RUNNING, _NO_KEY),
 }
 
 
