@@ -68,11 +68,16 @@ class Examined:
             return State.DEAD
         if self.priority is None:
             return None
-        if self.fence is not None and (self.is_arqs or not self.is_due):
+        if self.fence is not None and (self.is_arqs or not self.is_due or self._is_leased):
             return State.RUNNING
         if self.is_due:
             return State.READY
         return State.SCHEDULED if self.failure is None else State.RETRYING
+
+    @property
+    def _is_leased(self) -> bool:
+        """Also if arq's `abort()` has moved its score."""
+        return self.lease_end_ms is not None and self.lease_end_ms > self.now_ms
 
     @property
     def worker(self) -> str | None:

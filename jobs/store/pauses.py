@@ -7,11 +7,10 @@ restarts.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Any
 
 from pydantic_core import from_json, to_json
 
@@ -19,11 +18,8 @@ from ..actor import this_actor
 from ..errors import DefinitionError
 from ..failure import clean
 from ..identity import check_name
-from ..settings import Settings, load_settings
 from . import scripts
-from .address import from_url
 from .clock import moment_of, server_ms
-from .connection import Link
 from .execute import Transport, execute
 from .keys import QueueKeys, queue_keys
 from .queues import known_queues
@@ -67,7 +63,10 @@ class Pause:
 
 
 class Pauses:
-    """The pauses of all queues behind one connection.
+    """The pauses of all queues behind one connection; `producer.pauses` is one.
+
+        await producer.pauses.pause("mail", why="the mail server moves", until=timedelta(hours=1))
+        await producer.pauses.resume("mail")
 
     Args:
         tagged: As the setting `hash_tags`.
@@ -76,17 +75,6 @@ class Pauses:
     def __init__(self, transport: Transport, *, tagged: bool = False) -> None:
         self._transport = transport
         self._tagged = tagged
-
-    @classmethod
-    @asynccontextmanager
-    async def connect(cls, settings: Settings | None = None) -> AsyncIterator[Self]:
-        """The pauses in the Redis of the settings; by default, of the environment's (`MONARQ_…`)."""
-        read = settings or load_settings()
-        link = Link(from_url(read.redis_url.get_secret_value()))
-        try:
-            yield cls(link, tagged=read.hash_tags)
-        finally:
-            await link.close()
 
     async def list(self, queue: str | None = None) -> Sequence[Pause]:
         """What is paused now, by queue; the whole queue before its kinds.

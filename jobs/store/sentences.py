@@ -58,24 +58,26 @@ def sentence_of(job: Examined, crew: Crew) -> Told:
 
 
 def _ready(job: Examined, crew: Crew) -> Told:
-    due = job.visible_at_ms or 0
-    if job.fence is not None:
-        reason, ready = (
-            Reason.LAPSED,
-            (
-                f"Its worker {job.worker} died, froze or lost its connection: its lease ran out at "
-                f"{at_ms(job.lease_end_ms or due, job.now_ms)}"
-            ),
-        )
-    else:
-        reason, ready = Reason.NEXT, f"It is ready since {at_ms(due, job.now_ms)}"
+    since = at_ms(job.visible_at_ms or 0, job.now_ms)
+    lost = f"Its worker {job.worker} died, froze or lost its connection: its lease ran out at {since}"
+    ready = lost if job.fence is not None else f"It is ready since {since}"
     if hindrance := _hindrance(job, crew):
         return hindrance[0], f"{ready}, but {hindrance[1]}."
-    if reason is Reason.LAPSED:
-        return reason, f"{ready}; the next claim of queue {job.queue} takes it."
+    ready += _deadline(job)
+    if job.fence is not None:
+        return Reason.LAPSED, f"{ready}; the next claim of queue {job.queue} takes it."
     if sum((job.ahead or {}).values()):
         return Reason.BEHIND, f"{ready}, and waits behind {_those_ahead(job)}; {_slots(crew)}."
-    return reason, f"{ready}, and is the next of queue {job.queue} to be claimed; {_slots(crew)}."
+    return Reason.NEXT, f"{ready}, and is the next of queue {job.queue} to be claimed; {_slots(crew)}."
+
+
+def _deadline(job: Examined) -> str:
+    """Nobody looks at a deadline before the job is claimed."""
+    envelope = job.envelope()
+    expires_ms = envelope.expires_ms if envelope is not None else None
+    if expires_ms is None or expires_ms >= job.now_ms:
+        return ""
+    return f", but too late (its deadline passed at {at_ms(expires_ms, job.now_ms)}: it will end as expired)"
 
 
 def _scheduled(job: Examined, crew: Crew) -> Told:
