@@ -56,8 +56,14 @@ class Settings(BaseSettings):
     #: How far a worker process steps back while the machine is busy, 0 to 19 as nice(1) has it.  Raise it
     #: where workers share their cores with Redis: one that keeps Redis waiting keeps itself waiting.
     nice: int = Field(0, ge=0, le=19)
-    #: Lost leases after which a job is taken for the killer of its workers, and ends dead.
+    #: Processes of its own that a job may bring down until it ends dead.
     max_crashes: int = Field(3, ge=1)
+    #: Child processes that a worker runs `run_in="process"` jobs in; by default as many as there are cores.
+    processes: int | None = Field(None, ge=1)
+    #: Jobs after which such a child is replaced by a new one.
+    child_max_jobs: int = Field(1_000, ge=1)
+    #: Resident memory that such a child may have kept after a job; past it, it is replaced.
+    child_max_memory_bytes: int | None = Field(None, ge=1)
     #: The largest job that is accepted, encoded.
     max_payload_bytes: int = Field(512 * 1024, ge=1024)
     #: How often to look for jobs of arq's own producers, which wake nobody; by default every half second if

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -13,7 +14,7 @@ from arq.worker import RetryJob
 from monarq.jobs.codec import Codecs
 from monarq.jobs.control import Discard, Retry
 from monarq.jobs.envelope import Envelope
-from monarq.jobs.errors import JobCancelled, JobExpired
+from monarq.jobs.errors import JobCancelled, JobExpired, MonarqError
 from monarq.jobs.failure import Cause, Failure, describe
 from monarq.jobs.outcome import Cancelled, Dead, Expired, Outcome, Released, Retrying, Succeeded
 from monarq.jobs.record import Attempt
@@ -25,14 +26,27 @@ from .runnable import Runnable
 log = structlog.get_logger("monarq.worker")
 
 
+class JobCrashed(MonarqError):
+    """The job was the end of its own process, or was on board of too many workers that were lost."""
+
+    code = "job_crashed"
+
+
 class Classifier:
     """Finds the outcome of an attempt."""
 
     def __init__(
-        self, codecs: Codecs, *, worker_id: str, honour_retry: bool = True, random: Random | None = None
+        self,
+        codecs: Codecs,
+        *,
+        worker_id: str,
+        max_crashes: int,
+        honour_retry: bool = True,
+        random: Random | None = None,
     ) -> None:
         self._codecs = codecs
         self._worker_id = worker_id
+        self._max_crashes = max_crashes
         self._honour_retry = honour_retry
         self._random = random or Random()
 
@@ -61,6 +75,15 @@ class Classifier:
         """To the dead letters, whatever attempts are left."""
         failure = self._failure(run, error, cause)
         return Dead(self._record(run, error, State.DEAD, failure), failure)
+
+    def crashed(self, run: Run, runnable: Runnable, death: BaseException) -> Outcome:
+        """The job ran alone in its process, and that process died: by signal, exit code or lack of memory."""
+        crashes = run.claimed.crashes + 1
+        error = JobCrashed(str(death))
+        failure = replace(self._failure(run, error, Cause.CRASH), crashes=crashes)
+        if crashes >= self._max_crashes:
+            return Dead(self._record(run, error, State.DEAD, failure), failure)
+        return Retrying(runnable.policy.backoff.delay(crashes, self._random), failure)
 
     def cancelled(self, run: Run) -> Cancelled:
         """Ended on request."""

@@ -22,12 +22,17 @@ from monarq.jobs.failure import Cause
 from monarq.jobs.log import current_job
 from monarq.jobs.outcome import Outcome, Released
 
-from .classification import Classifier
+from .children import Children
+from .classification import Classifier, JobCrashed
 from .run import Run
 from .runnable import Runnable
+from .suspects import Suspects, is_suspect
 
 log = structlog.get_logger("monarq.worker")
 
+#: Lost workers with the same job on board, never seen to survive alone, after which it is given up: so that
+#: nothing runs for ever, not even where no child can run it.
+MAX_LAPSES = 20
 #: A job of a kind that this worker does not know goes back for this long: another worker may know it, or a
 #: deploy bring it.
 UNKNOWN_KIND_DELAY = timedelta(seconds=5)
@@ -42,12 +47,6 @@ class Ended(Exception):
         self.outcome = outcome
 
 
-class WorkerCrashed(MonarqError):
-    """The job was running each time when a worker died."""
-
-    code = "worker_crashed"
-
-
 class Executor:
     """Turns attempts into outcomes."""
 
@@ -59,6 +58,7 @@ class Executor:
         worker_id: str,
         shared: dict[Any, Any],
         max_crashes: int,
+        children: Children | None = None,
         on_job_start: Hook | None = None,
         on_job_end: Hook | None = None,
         honour_retry: bool = True,
@@ -67,10 +67,12 @@ class Executor:
         self._runnables = runnables
         self._codecs = codecs
         self._shared = shared
-        self._max_crashes = max_crashes
         self._on_job_start = on_job_start
         self._on_job_end = on_job_end
-        self._classifier = Classifier(codecs, worker_id=worker_id, honour_retry=honour_retry, random=random)
+        self._classifier = Classifier(
+            codecs, worker_id=worker_id, max_crashes=max_crashes, honour_retry=honour_retry, random=random
+        )
+        self._suspects = None if children is None else Suspects(children, self._classifier)
 
     async def attempt(self, run: Run) -> Outcome:
         """Run one attempt.  Never raises: whatever happens is an outcome."""
@@ -78,6 +80,8 @@ class Executor:
             envelope = self._decode(run)
             runnable = self._resolve(run, envelope)
             self._guard(run, envelope, runnable)
+            if is_suspect(run.claimed) and (outcome := await self._isolate(run, runnable)) is not None:
+                return outcome
             call = self._bind(run, envelope, runnable)
             return await self._call(run, envelope, runnable, call)
         except Ended as ended:
@@ -117,16 +121,18 @@ class Executor:
         # both by the server's clock: `et` is its own, too
         if expires_ms is not None and claimed.claimed_at_ms > expires_ms:
             raise Ended(self._classifier.expired(run, "its deadline passed before it could start"))
-        if claimed.crashes >= self._max_crashes:
-            died = WorkerCrashed(
-                f"{claimed.crashes} workers died, froze or lost their connection while they ran it"
-            )
-            raise Ended(self._classifier.dead(run, died, Cause.CRASH))
+        if claimed.lapses >= MAX_LAPSES:
+            lost = JobCrashed(f"{claimed.lapses} workers were lost while they ran it")
+            raise Ended(self._classifier.dead(run, lost, Cause.CRASH))
         if claimed.spent >= runnable.policy.max_attempts:
             spent = MonarqError(
                 f"max_attempts is {runnable.policy.max_attempts}, and {claimed.spent} are spent"
             )
             raise Ended(self._classifier.dead(run, spent, Cause.ERROR))
+
+    async def _isolate(self, run: Run, runnable: Runnable) -> Outcome | None:
+        # a child has no children: there the job is alone already
+        return None if self._suspects is None else await self._suspects.attempt(run, runnable)
 
     def _bind(
         self, run: Run, envelope: Envelope, runnable: Runnable

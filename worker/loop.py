@@ -7,11 +7,11 @@ import gc
 import os
 from collections.abc import Callable
 
-_new_event_loop: Callable[[], asyncio.AbstractEventLoop]
+new_event_loop: Callable[[], asyncio.AbstractEventLoop]
 try:
-    from uvloop import new_event_loop as _new_event_loop
+    from uvloop import new_event_loop
 except ImportError:  # pragma: no cover - Windows
-    _new_event_loop = asyncio.new_event_loop
+    new_event_loop = asyncio.new_event_loop
 
 
 def ensure_loop() -> None:
@@ -19,7 +19,7 @@ def ensure_loop() -> None:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        asyncio.set_event_loop(_new_event_loop())
+        asyncio.set_event_loop(new_event_loop())
 
 
 def calm_collector() -> None:

@@ -11,7 +11,10 @@ from arq.connections import ArqRedis, RedisSettings
 from arq.cron import CronJob
 from arq.typing import StartupShutdown
 
-from monarq.jobs.codec import Deserializer, Serializer
+from monarq.jobs.codec import Deserializer, ForeignCodec, Serializer
+from monarq.jobs.settings import Settings
+from monarq.jobs.store.arq_json import serialize
+from monarq.jobs.store.pickled import pickle_codec
 
 Seconds = int | float | timedelta
 
@@ -66,3 +69,12 @@ def options_of(settings_class: type | dict[str, Any], constructor: Any) -> dict[
     if isinstance(settings_class, dict):
         return {name: value for name, value in settings_class.items() if name in names}
     return {name: getattr(settings_class, name) for name in names if hasattr(settings_class, name)}
+
+
+def foreign_codec(
+    settings: Settings, serializer: Serializer | None, deserializer: Deserializer | None
+) -> ForeignCodec | None:
+    """How jobs are read that are no JSON of ours; None if they are not."""
+    if deserializer is not None:
+        return ForeignCodec(serializer or serialize, deserializer)
+    return pickle_codec() if settings.read_pickled else None

@@ -49,6 +49,8 @@ class Run:
     task: asyncio.Task[None] | None = None
     #: Ends the attempt at its timeout; None if the handler was done before one was needed.
     timer: asyncio.TimerHandle | None = None
+    #: The job waits for a thread or a process: its time starts when it has one.
+    clock_is_held: bool = False
     #: Why the handler was told to stop; None if nobody did.
     stopped_for: Cause | None = None
 
@@ -65,7 +67,22 @@ class Run:
         return None if self.envelope is None else self.envelope.kind
 
     def arm(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Start the clock for the job's timeout."""
+        """Start the clock for the job's timeout, unless it is held."""
+        if not self.clock_is_held:
+            self.start_clock(loop)
+
+    def hold_clock(self) -> None:
+        """Let no time count until `start_clock`."""
+        self.clock_is_held = True
+        self.stop_clock()
+
+    def stop_clock(self) -> None:
+        """The job has ended, or waits: it has no timeout now."""
+        if self.timer is not None:
+            self.timer.cancel()
+
+    def start_clock(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start the clock for the job's timeout, from now."""
         timeout = self.runnable.timeout_seconds if self.runnable is not None else None
         if timeout is not None and self.task is not None and not self.task.done():
             self.hard_deadline = time.monotonic() + timeout + HARD_DEADLINE_GRACE

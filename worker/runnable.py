@@ -33,6 +33,8 @@ class Runnable:
     bind: Callable[[Envelope], Callable[[JobContext], Awaitable[Any]]]
     #: The JSON of a result; raises `ValueError` or `TypeError` if it has none.
     encode: Callable[[Any], bytes]
+    #: What the app has defined.
+    origin: Handler[..., Any] | Function | CronJob
     #: From the policy, as the hot path needs them.
     timeout_seconds: float | None = field(init=False)
     keep_ms: int = field(init=False)
@@ -51,7 +53,7 @@ def from_handler(handler: Handler[..., Any]) -> Runnable:
         arguments = decode(envelope.args, envelope.kwargs)
         return lambda ctx: function(ctx, **arguments)
 
-    return Runnable(handler.kind, handler.policy, bind, handler.result.encode)
+    return Runnable(handler.kind, handler.policy, bind, handler.result.encode, handler)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def from_arq(function: Function | CronJob, defaults: ArqDefaults) -> Runnable:
     policy = _arq_policy(function, defaults)
     if isinstance(function, CronJob) and policy.keep_result is not None:
         policy = replace(policy, keep_result=max(policy.keep_result, CRON_MEMORY))
-    return Runnable(function.name, policy, bind, to_json)
+    return Runnable(function.name, policy, bind, to_json, function)
 
 
 def _arq_policy(function: Function | CronJob, defaults: ArqDefaults) -> Policy:

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from secrets import token_hex
 from signal import Signals
-from typing import Any, Protocol, Unpack, cast
+from typing import Any, Unpack, cast
 
 import arq.worker
 import structlog
@@ -17,7 +17,7 @@ from arq.connections import RedisSettings
 from arq.utils import to_seconds
 from arq.worker import Function
 
-from monarq.jobs.codec import Codecs, ForeignCodec
+from monarq.jobs.codec import Codecs
 from monarq.jobs.errors import ConfigError, StoreRefused
 from monarq.jobs.handler import Handler
 from monarq.jobs.registry import Registry
@@ -27,10 +27,11 @@ from monarq.jobs.store.arq_json import deserialize, serialize
 from monarq.jobs.store.arq_pool import open_pool
 from monarq.jobs.store.connection import Link
 from monarq.jobs.store.keys import QueueKeys, arq_queue_keys, queue_keys
-from monarq.jobs.store.pickled import pickle_codec
 from monarq.jobs.store.verbs import Claimed, End, fence
 
 from . import signals
+from .children import Children
+from .children.recipe import HOOKS, Recipe
 from .completer import Completer
 from .drain import LAST_GRACE, Drain
 from .executor import Executor
@@ -38,12 +39,13 @@ from .fetcher import Fetcher
 from .heartbeat import Heartbeat
 from .journal import Journal
 from .loop import calm_collector, ensure_loop, step_back
+from .maintenance import duties as background
 from .maintenance.aborts import Aborts
 from .maintenance.announcer import Announcer
 from .maintenance.arq_health import ArqHealth
 from .maintenance.cron import Cron
 from .maintenance.server_watch import ServerWatch
-from .options import ArqOptions
+from .options import ArqOptions, foreign_codec
 from .report import report_of
 from .run import Run, now_ms
 from .runnable import ArqDefaults, Runnable, as_arq, from_handler
@@ -57,8 +59,6 @@ log = structlog.get_logger("monarq.worker")
 _ARQ_POLL = 0.5
 #: The exit code of a worker that could not finish all of its jobs in time (sysexits' EX_TEMPFAIL).
 EXIT_HANDED_BACK = 75
-#: Seconds before a duty that failed for an unforeseen reason is begun again.
-_DUTY_PAUSE = 5.0
 
 AnyFunction = Function | Handler[..., Any] | Callable[..., Coroutine[Any, Any, Any]]
 
@@ -82,6 +82,7 @@ class Worker(arq.worker.Worker):
     slots: Slots
     fetcher: Fetcher
     executor: Executor
+    children: Children
     completer: Completer
     heartbeat: Heartbeat
     drain: Drain
@@ -148,13 +149,13 @@ class Worker(arq.worker.Worker):
         self.loop = asyncio.get_running_loop()
         await self._connect()
         remove_signals = self._listen() if self._wants_signals else None
-        background: list[asyncio.Task[None]] = []
+        duties: list[asyncio.Task[None]] = []
         try:
             await self._refuse_unfit_server()
             if self.on_startup:
                 await self.on_startup(self.ctx)
             self.heartbeat.start()
-            background = self._start_background()
+            duties = background.start(self._duties)
             queues, kinds = self._queue_names(), len(self._runnables)
             log.info("worker.started", worker=self.worker_id, queues=queues, kinds=kinds)
             await self.fetcher.run()
@@ -163,9 +164,7 @@ class Worker(arq.worker.Worker):
             raise
         finally:
             await self._shut_down()
-            for duty in background:
-                duty.cancel()
-            await asyncio.gather(*background, return_exceptions=True)
+            await background.stop(duties)
             if remove_signals is not None:
                 remove_signals()
 
@@ -262,12 +261,14 @@ class Worker(arq.worker.Worker):
         claims, blocking, settles, duties = self._links = [Link(address) for _ in range(4)]
         lease = self.settings.lease
         self.slots = Slots(self.max_jobs)
+        self.children = self._make_children()
         self.executor = Executor(
             self._runnables,
-            Codecs(self._foreign_codec()),
+            Codecs(foreign_codec(self.settings, self.job_serializer, self.job_deserializer)),
             worker_id=self.worker_id,
             shared=self.ctx,
             max_crashes=self.settings.max_crashes,
+            children=self.children,
             on_job_start=self.on_job_start,
             on_job_end=self.on_job_end,
             honour_retry=self.retry_jobs,
@@ -291,12 +292,33 @@ class Worker(arq.worker.Worker):
         )
         self.drain = Drain(lambda: list(self.runs), self.completer, self._hurry)
         self.server_watch = ServerWatch(duties)
-        self._announcer = Announcer(duties, self._weights)
-        self._aborts = Aborts(duties, self._weights)
-        self._cron = Cron(duties, next(iter(self._weights)), self.cron_jobs, self.timezone)
         interval = to_seconds(self.health_check_interval)
         self._arq_health = ArqHealth(
             duties, self.health_check_key, interval, lambda: self.journal.counters(len(self.runs))
+        )
+        self._duties = (
+            Cron(duties, next(iter(self._weights)), self.cron_jobs, self.timezone),
+            Announcer(duties, self._weights),
+            Aborts(duties, self._weights),
+            self.server_watch,
+            self._arq_health,
+        )
+
+    def _make_children(self) -> Children:
+        settings = self.settings
+        recipe = Recipe(
+            worker_id=self.worker_id,
+            settings=settings,
+            redis=self.redis_settings or to_arq(from_pool(self.pool)),
+            queue_name=self.queue_name,
+            honour_retry=self.retry_jobs,
+            hooks={name: getattr(self, name) for name in HOOKS},
+        )
+        return Children(
+            recipe,
+            limit=settings.processes or os.cpu_count() or 1,
+            max_jobs=settings.child_max_jobs,
+            max_memory_bytes=settings.child_max_memory_bytes,
         )
 
     async def _refuse_unfit_server(self) -> None:
@@ -306,12 +328,6 @@ class Worker(arq.worker.Worker):
             log.warning("worker.server_not_examined", error=str(error))
         if refused := self.server_watch.refused:
             raise ConfigError([f"{finding.check}: {finding.found}; {finding.mend}" for finding in refused])
-
-    def _start_background(self) -> list[asyncio.Task[None]]:
-        duties = self._cron, self._announcer, self._aborts, self.server_watch, self._arq_health
-        return [
-            self.loop.create_task(_forever(duty), name=f"monarq-{type(duty).__name__}") for duty in duties
-        ]
 
     def _listen(self) -> Callable[[], None]:
         return signals.install(self.loop, shut_down=self.handle_sig, quiet=self._quiet, dump=self._dump)
@@ -331,6 +347,7 @@ class Worker(arq.worker.Worker):
         self.fetcher.stop()
         if not await self.drain.finish(self._drain_seconds()):
             self.exit_code = EXIT_HANDED_BACK
+        await self.children.close()
         await self.heartbeat.stop()
 
     def _drain_seconds(self) -> float:
@@ -362,11 +379,6 @@ class Worker(arq.worker.Worker):
         runnables = {name: runnable_from_arq(function, defaults) for name, function in self.functions.items()}
         return runnables | {handler.kind: from_handler(handler) for handler in handlers}
 
-    def _foreign_codec(self) -> ForeignCodec | None:
-        if self.job_deserializer is not None:
-            return ForeignCodec(self.job_serializer or serialize, self.job_deserializer)
-        return pickle_codec() if self.settings.read_pickled else None
-
     def _queue_names(self) -> dict[str, int]:
         return {queue.name: weight for queue, weight in self._weights.items()}
 
@@ -380,17 +392,3 @@ class Worker(arq.worker.Worker):
             ageing=self.settings.ageing,
             stopping=self._stopping.is_set(),
         )
-
-
-class _Duty(Protocol):
-    async def run(self) -> None: ...
-
-
-async def _forever(duty: _Duty) -> None:
-    while True:
-        try:
-            await duty.run()
-            return
-        except Exception:  # one duty's fault must end neither the duty nor the worker
-            log.exception("worker.duty_failed", duty=type(duty).__name__)
-            await asyncio.sleep(_DUTY_PAUSE)

@@ -47,11 +47,26 @@ async def block(ctx: JobContext, seconds: float) -> int:
     return os.getpid()
 
 
-@job("e2e.pill", max_attempts=10)
-async def pill(ctx: JobContext) -> None:
-    """Take the whole worker down."""
+@job("e2e.pill", max_attempts=10, backoff=fixed(0.05))
+async def pill(ctx: JobContext, gate: str, how: int) -> None:
+    """Take the whole process down once `gate` exists: by the signal `how`, or by `os._exit` if it is 0."""
     write("start", ctx.job_id, ctx.attempt, ctx.fence)
-    os._exit(1)
+    while not _is_open(gate):  # noqa: ASYNC110 - who opens it is another process
+        await asyncio.sleep(0.02)
+    if how == 0:
+        os._exit(13)
+    os.kill(os.getpid(), how)
+
+
+@job("e2e.stumble", max_attempts=2, backoff=fixed(0.05))
+async def stumble(ctx: JobContext, gate: str) -> int:
+    """Fail at the first attempt, once `gate` exists; the second gives the number of its process."""
+    write("start", ctx.job_id, ctx.attempt, ctx.fence)
+    while not _is_open(gate):  # noqa: ASYNC110 - who opens it is another process
+        await asyncio.sleep(0.02)
+    if ctx.attempt == 1:
+        raise ValueError("stumbled")
+    return os.getpid()
 
 
 @job("e2e.fail", max_attempts=2, backoff=fixed(0.05))

@@ -8,13 +8,12 @@ import pytest
 from redis.asyncio import Redis
 
 from monarq.jobs import State
-from monarq.jobs.failure import Cause
 from monarq.producer import Producer
 from tests.integration.worker.deadlines import always, eventually
-from tests.integration.worker.stage import dead_letter, stats, waiting
+from tests.integration.worker.stage import stats, waiting
 
 from .conftest import Stage
-from .handlers import block, hold, note, pill
+from .handlers import block, hold, note
 
 pytestmark = pytest.mark.chaos
 LEASE = 2
@@ -40,11 +39,11 @@ async def test_a_killed_workers_job_restarts_within_lease_and_two_seconds_before
     await eventually(lambda: len(stage.ledger.starts(orphan.job_id)) == 2, within=LEASE + 5)
     restarted = stage.ledger.starts(orphan.job_id)[1]
     assert restarted.at - killed <= LEASE + 2
-    assert restarted.pid == survivor.pid
+    assert restarted.pid not in (victim.pid, survivor.pid), "a suspect runs in a process of its own"
     assert restarted.attempt == 1, "a crash of the worker is no attempt of the job"
     assert len(stage.ledger.starts()) < 1_900, "the backlog was gone already: nothing was overtaken"
 
-    assert await orphan.result(timeout=20) == survivor.pid
+    assert await orphan.result(timeout=20) == restarted.pid
     await eventually(lambda: len(stage.ledger.ends()) == 2_001, within=30)
     assert set(stage.ledger.counts()) == {orphan.job_id, *(handle.job_id for handle in backlog)}
     await eventually(lambda: waiting_is_empty(client))
@@ -84,20 +83,21 @@ async def test_a_zombie_is_refused(
     winner = stage.worker(lease=LEASE)
     await eventually(lambda: len(stage.ledger.starts(handle.job_id)) == 2, within=20)
 
+    first, second = stage.ledger.starts(handle.job_id)
+    assert first.pid == zombie.pid
     if winner_is_done:
         stage.gate().touch()
-        assert await handle.result(timeout=20) == winner.pid
+        assert await handle.result(timeout=20) == second.pid
     zombie.send(signal.SIGCONT)
     await zombie.says("job.lease_lost")
     stage.gate().touch()
 
-    assert await handle.result(timeout=20) == winner.pid
+    assert await handle.result(timeout=20) == second.pid
     counted = await stats(client)
     assert counted["refused"] >= 1, "the zombie said nothing: nothing was tested"
     assert counted["succeeded"] == 1
     assert not counted.keys() & {"dead", "cancelled", "expired", "retrying"}
     assert len(stage.ledger.starts(handle.job_id)) == 2
-    first, second = stage.ledger.starts(handle.job_id)
     assert first.fence < second.fence
     assert await handle.status() is State.SUCCEEDED
     assert await waiting(client) == 0
@@ -125,23 +125,6 @@ async def test_a_blocked_event_loop_keeps_its_leases(stage: Stage, producer: Pro
 
 
 @pytest.mark.timeout(120)
-async def test_a_job_that_kills_its_workers_ends_as_a_dead_letter(
-    stage: Stage, producer: Producer, client: Redis
-) -> None:
-    """After three of them; its waiters are told why, and the queue goes on."""
-    handle = await producer.enqueue(pill.of())
-    for _ in range(3):
-        victim = stage.worker(lease=1)
-        assert await victim.ends(within=15) == 1
-    survivor = stage.worker(lease=1)
-    letter = await dead_letter(client, handle.job_id, within=15)
-    assert letter.last.cause is Cause.CRASH
-    assert letter.last.error_type == "WorkerCrashed"
-    assert len(stage.ledger.starts(handle.job_id)) == 3
-    assert await (await producer.enqueue(note.of())).result(timeout=20) == survivor.pid
-
-
-@pytest.mark.timeout(120)
 async def test_a_server_that_is_frozen_for_longer_than_a_lease_starts_nothing_twice(
     stage: Stage, producer: Producer, client: Redis
 ) -> None:
@@ -152,8 +135,7 @@ async def test_a_server_that_is_frozen_for_longer_than_a_lease_starts_nothing_tw
     handles = [await producer.enqueue(note.of(1.0)) for _ in range(10)]
     await eventually(lambda: len(stage.ledger.starts()) == 10)
     await client.execute_command("CLIENT", "PAUSE", int(LEASE * 1500), "ALL")
-    results = await asyncio.gather(*(handle.result(timeout=30) for handle in handles))
-    assert set(results) <= {worker.pid for worker in workers}
+    await asyncio.gather(*(handle.result(timeout=60) for handle in handles))
     await eventually(lambda: waiting_is_empty(client))
     assert (await stats(client))["succeeded"] == 10
     assert all(worker.alive for worker in workers)

@@ -14,9 +14,10 @@ from redis.asyncio import Redis
 
 from monarq.jobs import JobContext, State, job
 from monarq.jobs.errors import JobFailed
-from monarq.jobs.failure import Cause
+from monarq.jobs.failure import Cause, Failure
 from monarq.producer import Producer
 
+from . import child_kinds
 from .conftest import Serve
 from .deadlines import eventually
 from .stage import dead_letter, failures_of, stats, waiting
@@ -223,22 +224,46 @@ async def test_unknown_kinds_do_not_keep_a_worker_busy(
     assert await waiting(client) == 50
 
 
-async def test_a_job_that_kills_its_workers_ends_dead_and_its_neighbours_do_not(
+async def lost(client: Redis, job_id: str, times: int) -> None:
+    """As the claims of orphans leave it: so many workers died while they ran the job."""
+    for number in range(1, times + 1):
+        failure = Failure(spent=0, crashes=0, lapses=number, cause=Cause.CRASH, fence=number, worker="dead-1")
+        await client.rpush(f"monarq:failures:{job_id}", failure.encode())
+    await client.set(f"arq:retry:{job_id}", times)
+
+
+async def test_a_suspect_is_run_in_a_process_of_its_own(
     serve: Serve, producer: Producer, client: Redis
 ) -> None:
-    """Crashes are counted apart from attempts; `max_crashes` of them are enough."""
-    pill = await producer.enqueue(add.of(1))
-    neighbour = await producer.enqueue(add.of(2))
-    for number, handle in ((3, pill), (2, neighbour)):
-        for crash in range(1, number + 1):
-            record = to_json(
-                {"spent": 0, "crashes": crash, "cause": "crash", "fence": crash, "worker": "dead-1"}
-            )
-            await client.rpush(f"monarq:failures:{handle.job_id}", record)
-        await client.set(f"arq:retry:{handle.job_id}", number)
-    async with serve(add):
-        letter = await dead_letter(client, pill.job_id)
-        assert await neighbour.result(timeout=20) == 3
+    handle = await producer.enqueue(child_kinds.pid.of())
+    await lost(client, handle.job_id, 1)
+    async with serve(child_kinds.pid):
+        assert await handle.result(timeout=30) != os.getpid()
+
+
+async def test_a_suspect_that_no_child_can_import_runs_in_the_worker(
+    serve: Serve, producer: Producer, client: Redis
+) -> None:
+    @job("poison.local")
+    async def local(ctx: JobContext) -> int:
+        return os.getpid()
+
+    handle = await producer.enqueue(local.of())
+    await lost(client, handle.job_id, 1)
+    async with serve(local):
+        assert await handle.result(timeout=30) == os.getpid()
+
+
+async def test_who_was_on_board_of_twenty_lost_workers_is_given_up(
+    serve: Serve, producer: Producer, client: Redis
+) -> None:
+    """So that nothing runs for ever, not even where whole machines die of it."""
+    condemned, spared = [await producer.enqueue(child_kinds.pid.of()) for _ in range(2)]
+    await lost(client, condemned.job_id, 20)
+    await lost(client, spared.job_id, 19)
+    async with serve(child_kinds.pid):
+        letter = await dead_letter(client, condemned.job_id)
+        assert await spared.result(timeout=30) != os.getpid()
     assert letter.last.cause is Cause.CRASH
-    assert letter.last.error_type == "WorkerCrashed"
-    assert "3 workers died" in letter.last.message
+    assert letter.last.error_type == "JobCrashed"
+    assert "20 workers were lost" in letter.last.message

@@ -1,0 +1,154 @@
+"""A child: runs the jobs that its worker hands it, one at a time.  `python -m monarq.worker.children.child`.
+
+It is a worker without a queue: the same pipeline, hooks and context, and no connection to Redis but the app's
+own.  A thread listens to the worker, so that a job that keeps this process busy can still be told to stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+import threading
+from math import inf
+from typing import Any, BinaryIO
+
+import structlog
+
+from monarq.jobs.cli.session import configure_log
+from monarq.jobs.codec import Codecs
+from monarq.jobs.failure import Cause
+from monarq.jobs.store.arq_json import deserialize, serialize
+from monarq.jobs.store.arq_pool import open_pool
+
+from ..executor import Executor
+from ..loop import new_event_loop
+from ..options import foreign_codec
+from ..run import Run
+from ..runnable import Runnable
+from . import frames, sources, system, wire
+from .frames import Facts
+from .recipe import Recipe, read_recipe
+
+log = structlog.get_logger("monarq.worker")
+
+#: The exit code of a child whose worker is gone.
+_ORPHANED = 70
+
+
+class Child:
+    """Takes orders from a connection, and answers on it."""
+
+    def __init__(self, recipe: Recipe, connection: socket.socket, orders: BinaryIO) -> None:
+        self._recipe = recipe
+        self._connection = connection
+        self._orders = orders
+        self._loop = asyncio.get_running_loop()
+        self._ended = asyncio.Event()
+        self._runnables: dict[str, Runnable] = {}
+        self._run: Run | None = None
+        self._ctx: dict[Any, Any] = {}
+        hooks, settings = recipe.hooks, recipe.settings
+        codec = foreign_codec(settings, hooks["job_serializer"], hooks["job_deserializer"])
+        self._executor = Executor(
+            self._runnables,
+            Codecs(codec),
+            worker_id=recipe.worker_id,
+            shared=self._ctx,
+            max_crashes=settings.max_crashes,
+            on_job_start=hooks["on_job_start"],
+            on_job_end=hooks["on_job_end"],
+            honour_retry=recipe.honour_retry,
+        )
+
+    async def serve(self) -> None:
+        """Run jobs until told to end."""
+        hooks = self._recipe.hooks
+        pool = self._ctx["redis"] = await open_pool(
+            self._recipe.redis,
+            job_serializer=hooks["job_serializer"] or serialize,
+            job_deserializer=hooks["job_deserializer"] or deserialize,
+            default_queue_name=self._recipe.queue_name,
+        )
+        if (on_startup := hooks["on_startup"]) is not None:
+            await on_startup(self._ctx)
+        threading.Thread(target=self._listen, name="monarq-orders", daemon=True).start()
+        await self._ended.wait()
+        if (on_shutdown := hooks["on_shutdown"]) is not None:
+            await on_shutdown(self._ctx)
+        await pool.aclose(close_connection_pool=True)
+
+    # --- the thread that listens
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                order, body = frames.read(self._orders)
+            except (EOFError, OSError):
+                os._exit(_ORPHANED)  # another worker may run this job from now on
+            match order["do"]:
+                case "run":
+                    self._loop.call_soon_threadsafe(self._begin, order, body)
+                case "stop":
+                    self._loop.call_soon_threadsafe(self._stop, Cause(order["cause"]))
+                case _:
+                    self._loop.call_soon_threadsafe(self._ended.set)
+                    return
+
+    # --- the event loop
+
+    def _begin(self, order: Facts, body: bytes) -> None:
+        claimed = wire.read_claimed(order["claimed"], body)
+        self._run = run = Run(claimed, order["fence"], leased_until=inf)
+        run.task = self._loop.create_task(self._attempt(run, order["source"]))
+
+    def _stop(self, cause: Cause) -> None:
+        if self._run is not None:
+            self._run.stop(cause)
+
+    async def _attempt(self, run: Run, source: Facts) -> None:
+        self._load(source)
+        self._say({"began": True})
+        outcome = await self._executor.attempt(run)
+        told, result = wire.pack_outcome(outcome)
+        self._say(told | {"resident_bytes": system.resident_bytes()}, result)
+
+    def _load(self, source: Facts) -> None:
+        """A kind that cannot be loaded stays unknown; its jobs go back to the queue."""
+        kind = source["kind"]
+        if kind in self._runnables:
+            return
+        try:
+            self._runnables[kind] = sources.load(source)
+        except Exception:  # of the app's module, whatever it is
+            log.exception("worker.kind_not_loaded", kind=kind)
+
+    def _say(self, facts: Facts, blob: bytes = b"") -> None:
+        try:
+            self._connection.sendall(frames.pack(facts, blob))
+        except OSError:
+            os._exit(_ORPHANED)
+
+
+async def _serve(recipe: Recipe, connection: socket.socket, orders: BinaryIO) -> None:
+    await Child(recipe, connection, orders).serve()
+
+
+def main(descriptor: int, parent: int) -> None:
+    """Serve the worker with this process id, over the socket with this descriptor."""
+    system.die_with(parent)
+    system.be_first_to_die()
+    system.leave_signals_to_worker()
+    connection = socket.socket(fileno=descriptor)
+    connection.set_inheritable(False)  # what a job starts must not keep it open
+    orders = connection.makefile("rb")
+    facts, _ = frames.read(orders)
+    recipe = read_recipe(facts)
+    configure_log(recipe.settings)
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(_serve(recipe, connection, orders))
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

@@ -1,0 +1,87 @@
+"""What a child needs to know to run jobs as its worker would."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from arq.connections import RedisSettings
+
+from monarq.jobs.settings import Settings
+
+from .frames import Facts
+from .sources import function_of, name_of
+
+#: What the app may have given the worker besides its jobs, by arq's names.
+HOOKS = (
+    "on_startup",
+    "on_shutdown",
+    "on_job_start",
+    "on_job_end",
+    "job_serializer",
+    "job_deserializer",
+)
+_SIMPLE = (str, int, float, bool, list, tuple, type(None))
+
+Hooks = Mapping[str, Callable[..., Any] | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How to make a child of one worker.
+
+    What the app gave as objects and JSON cannot carry (`ctx=`, the retry policy of a client) stays behind.
+    """
+
+    worker_id: str
+    settings: Settings
+    redis: RedisSettings
+    #: The queue that arq's client enqueues to by default.
+    queue_name: str
+    honour_retry: bool
+    hooks: Hooks
+
+    def encode(self) -> Facts:
+        """As the first frame to a child.
+
+        Raises:
+            NotImportable: A hook cannot be imported by a child.
+        """
+        settings = self.settings.model_dump(mode="json")
+        hooks = {name: self.hooks.get(name) for name in HOOKS}
+        return {
+            "worker_id": self.worker_id,
+            "settings": settings | {"redis_url": self.settings.redis_url.get_secret_value()},
+            "redis": _simple_fields(self.redis),
+            "queue_name": self.queue_name,
+            "honour_retry": self.honour_retry,
+            "hooks": {name: None if hook is None else name_of(hook) for name, hook in hooks.items()},
+            "path": sys.path,
+        }
+
+
+def read_recipe(facts: Facts) -> Recipe:
+    """The recipe again, in a child; imports the hooks."""
+    sys.path[:] = facts["path"]
+    redis = facts["redis"]
+    if isinstance(redis["host"], list):  # of Sentinels
+        redis["host"] = [tuple(address) for address in redis["host"]]
+    return Recipe(
+        worker_id=facts["worker_id"],
+        settings=Settings(**facts["settings"]),
+        redis=RedisSettings(**redis),
+        queue_name=facts["queue_name"],
+        honour_retry=facts["honour_retry"],
+        hooks={name: function_of(told) for name, told in facts["hooks"].items()},
+    )
+
+
+def _simple_fields(redis: RedisSettings) -> Facts:
+    given = {field.name: getattr(redis, field.name) for field in fields(redis)}
+    return {
+        name: value
+        for name, value in given.items()
+        if isinstance(value, _SIMPLE) and name not in ("retry", "retry_on_error")
+    }

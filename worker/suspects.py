@@ -1,0 +1,70 @@
+"""Runs suspects: jobs that may have killed a worker, each alone in a process of its own (docs/adr/0011)."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import structlog
+
+from monarq.jobs.failure import Cause
+from monarq.jobs.outcome import Outcome, Released, Retrying
+from monarq.jobs.store.verbs import Claimed
+
+from .children import ChildDied, Children, NotImportable
+from .classification import Classifier
+from .run import Run
+from .runnable import Runnable
+
+log = structlog.get_logger("monarq.worker")
+
+#: A suspect that finds another one running goes back for this long: another worker may have room, and its
+#: slot may serve a job that nobody suspects.
+TURN = timedelta(seconds=1)
+
+
+def is_suspect(claimed: Claimed) -> bool:
+    """Whether a process was lost while it ran this job, and the job has not survived alone since."""
+    return claimed.lapses > 0 or claimed.crashes > 0
+
+
+class Suspects:
+    """One place in this worker for a job that is to run alone."""
+
+    def __init__(self, children: Children, classifier: Classifier) -> None:
+        self._children = children
+        self._classifier = classifier
+        self._is_taken = False
+
+    async def attempt(self, run: Run, runnable: Runnable) -> Outcome | None:
+        """Run one attempt; None if a child cannot run this kind, so that the worker itself has to.
+
+        Raises:
+            CancelledError: The worker is gone, and nobody is left to record an end.
+        """
+        if self._is_taken:
+            return Released(TURN, None)
+        self._is_taken = True
+        try:
+            return _cleared(await self._children.attempt(run, alone=True))
+        except NotImportable as error:
+            log.warning(
+                "worker.suspect_not_isolated", job_id=run.job_id, kind=runnable.kind, error=str(error)
+            )
+            return None
+        except ChildDied as death:
+            return self._classifier.crashed(run, runnable, death)
+        except asyncio.CancelledError as stop:
+            if run.stopped_for is None:
+                raise
+            return self._classifier.failure(run, runnable, stop)
+        finally:
+            self._is_taken = False
+
+
+def _cleared(outcome: Outcome) -> Outcome:
+    """Its process has survived it: what it was suspected of, others have done."""
+    if isinstance(outcome, Retrying) and outcome.failure.cause is not Cause.CRASH:
+        return replace(outcome, failure=replace(outcome.failure, lapses=0))
+    return outcome
