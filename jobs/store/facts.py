@@ -45,6 +45,8 @@ def _attempts(job: Examined, crew: Crew) -> dict[str, Any]:
     return {
         "attempts_spent": job.failure.spent if job.failure else 0,
         "max_attempts": crew.max_attempts,
+        "crashes": (job.failure.crashes if job.failure else 0) or None,
+        "lapses": (job.failure.lapses if job.failure else 0) or None,
         "last_failure": _failure(job.failure) if job.failure else None,
     }
 

@@ -66,7 +66,9 @@ MUTANTS = {
     "an orphan that is put aside with its fence": Mutant(
         "claim", "if job.orphan then -- nobody runs it", "if false then -- nobody runs it"
     ),
-    "a resume that forgets priorities": Mutant("resume", "KEYS[first_rank + rank]", "KEYS[first_rank]"),
+    "a resume that forgets priorities": Mutant(
+        "resume", "'ZADD', KEYS[first_rank + rank]", "'ZADD', KEYS[first_rank]"
+    ),
     "a resume that wakes nobody": Mutant("resume", "push_token(KEYS[6])", ""),
     "a resume that leaves the pause to those who are left": Mutant(
         "resume", "'\"until_ms\":' .. text(now_ms())", "'\"until_ms\":null'"

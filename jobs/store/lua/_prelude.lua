@@ -77,37 +77,8 @@ local function set_result(id, result, ttl_ms)
   end
 end
 
--- Where due jobs of a kind stand while it is paused.
-local function parked_key(pause, kind)
-  return KEY.parked .. string.sub(pause, #KEY.pause + 1) .. '=' .. kind
-end
-
--- Where a job was put aside: {key, kind, rank, visible_at}, or nil.  A kind that has such jobs has a field in the hash
--- of pauses.
-local function find_parked(pause, id)
-  for _, kind in ipairs(redis.call('HKEYS', pause)) do
-    local key = parked_key(pause, kind)
-    local score = redis.call('ZSCORE', key, id)
-    if score then
-      local rank = score % 4
-      return { key = key, kind = kind, rank = rank, visible_at = (score - rank) / 4 }
-    end
-  end
-end
-
--- Let up to `limit` jobs that were put aside stand in their queue again, where they stood before.  The pause of their
--- kind is gone with the last of them.  Returns how many are left.
-local function bring_back(pause, kind, first_rank, limit)
-  local key = parked_key(pause, kind)
-  local found = redis.call('ZRANGE', key, 0, limit - 1, 'WITHSCORES')
-  for i = 1, #found, 2 do
-    local rank = found[i + 1] % 4
-    redis.call('ZADD', KEYS[first_rank + rank], text((found[i + 1] - rank) / 4), found[i])
-    redis.call('ZREM', key, found[i])
-  end
-  local left = redis.call('ZCARD', key)
-  if left == 0 then
-    redis.call('HDEL', pause, kind)
-  end
-  return left
+-- arq gives payload and counter a TTL; a job that waits must not vanish, nor its fences begin anew
+local function keep_for_ever(id)
+  redis.call('PERSIST', KEY.job .. id)
+  redis.call('PERSIST', KEY.starts .. id)
 end

@@ -16,6 +16,7 @@ ARGV[3] result_ms   int     how long it is kept; 0 not at all, -1 for ever
 Returns     "cancelled", "requested" (it runs; its worker will be told), "ended" or "unknown".
 Clock       the server's.
 Cost        O(log n).
+Uses        _pauses.lua
 Reply lost  repeat it: "ended" if the first call cancelled it.
 ]]
 local id = ARGV[1]

@@ -23,6 +23,7 @@ Returns     {next, now, job, job, ...}, flat.  next: ms until another job is due
 Clock       the server's.
 Cost        O(limit * log n) per queue that gives jobs; one command in all if no job waits anywhere.  Of a queue with
             paused kinds some hundreds of jobs more are put aside or brought back.
+Uses        _pauses.lua
 Reply lost  repeat it with the same nonce: the same jobs come back, as far as they are still this worker's.
 ]]
 local QUEUE_KEYS = 8
@@ -194,12 +195,6 @@ local function claim_ready(base, picked, need)
   return more
 end
 
--- arq gives payload and counter a TTL; a job that waits must not vanish, nor its fences begin anew
-local function keep_for_ever(id)
-  redis.call('PERSIST', KEY.job .. id)
-  redis.call('PERSIST', KEY.starts .. id)
-end
-
 -- Take the lease of one job; false if somebody holds it.
 local function lease(base, job, starts)
   local fence = worker_colon .. starts
@@ -301,53 +296,6 @@ local function sooner(one, other)
   return one
 end
 
--- What is paused in a queue, or nil: `whole`, or the set of `kinds`; `over` tells when the next pause ends, ms.  What is
--- over is taken back; `more` says that not all of its jobs are back yet.
-local function pauses_of(base)
-  local flat = any_pause and redis.call('HGETALL', KEYS[base + 7]) or {}
-  if #flat == 0 then
-    return nil
-  end
-  local paused = { whole = false, kinds = {}, over = nil, more = false }
-  for i = 1, #flat, 2 do
-    local kind = flat[i]
-    local ends = tonumber(string.match(flat[i + 1], '^{"at_ms":%d+,"until_ms":(%d+)'))
-    if ends and ends <= now then
-      paused.more = bring_back(KEYS[base + 7], kind, base, BROUGHT_BACK_AT_ONCE) > 0 or paused.more
-    else
-      paused.over = ends and math.min(ends, paused.over or ends) or paused.over
-      if kind == '' then
-        paused.whole = true
-      else
-        paused.kinds[kind] = true
-      end
-    end
-  end
-  return paused
-end
-
--- nil for what cannot be read here, arq's pickles among it: such a job passes for one of a kind that is not paused
-local function kind_of(body)
-  return body and (string.match(body, '^{"m":{[^}]*},"t":[^,]*,"f":"([^"]*)"')
-    or string.match(body, '^{%s*"t":[^,]*,%s*"f":%s*"([^"]*)"'))
-end
-
-local function put_aside(base, job, kind, body)
-  local rank = 0
-  while KEYS[base + rank] ~= job.zset do
-    rank = rank + 1
-  end
-  redis.call('ZREM', job.zset, job.id)
-  redis.call('ZADD', parked_key(KEYS[base + 7], kind), text(math.floor(job.visible_at) * 4 + rank), job.id)
-  if job.orphan then -- nobody runs it, and a late outcome must not end a job that stands in no queue
-    redis.call('ZREM', KEYS[base + 4], job.id)
-    redis.call('DEL', KEY.fence .. job.id)
-  end
-  if string.sub(body, 1, 5) ~= '{"m":' then
-    keep_for_ever(job.id)
-  end
-end
-
 -- Those of `picked` whose kind is not paused; the others are put aside, before anything of them is leased.  A job that
 -- somebody holds is left to `lease`.
 local function without_paused(base, picked, kinds)
@@ -359,7 +307,7 @@ local function without_paused(base, picked, kinds)
   for i, job in ipairs(picked) do
     local kind = kind_of(bodies[i])
     if kind and kinds[kind] and (job.orphan or redis.call('EXISTS', KEY.fence .. job.id) == 0) then
-      put_aside(base, job, kind, bodies[i])
+      put_aside(KEYS[base + 7], base, KEYS[base + 4], job, kind, bodies[i])
     else
       left[#left + 1] = job
     end
@@ -395,7 +343,7 @@ end
 
 for queue = 1, queue_count do
   local base = 3 + (queue - 1) * QUEUE_KEYS
-  local paused = pauses_of(base)
+  local paused = any_pause and read_pauses(KEYS[base + 7], now, base, BROUGHT_BACK_AT_ONCE)
   local is_open = not (paused and paused.whole)
   local more = is_open and limit == 0
   if limit > 0 then

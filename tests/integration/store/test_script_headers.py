@@ -51,6 +51,14 @@ async def test_a_script_compiles_on_the_server_to_the_hash_that_is_called(store:
 
 
 @every_script
+def test_a_script_carries_what_it_uses_and_no_more(name: str) -> None:
+    """What is defined is made anew in each call: the hot scripts pay for nothing that they do not use."""
+    uses = "\nUses        _pauses.lua\n" in header_of(name)
+    assert (b"local function bring_back" in scripts.load(name).source) == uses
+    assert uses == bool(re.search(r"find_parked|bring_back|put_aside|read_pauses|parked_key", code_of(name)))
+
+
+@every_script
 def test_a_header_begins_with_the_verb_and_legal_moves(name: str) -> None:
     found = FIRST_LINE.match(header_of(name))
     assert found
