@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from monarq import Explanation, Reason
+from monarq import Explanation, Reason, Settings
 from monarq.jobs import Discard, JobContext, State, job
 from monarq.jobs.retry import fixed
 from monarq.jobs.store.keys import FENCE, JOB, RESULT, queue_keys
@@ -316,8 +316,7 @@ async def test_a_job_that_was_cancelled(producer: Producer) -> None:
 
 async def test_a_job_that_has_expired(serve: Serve, producer: Producer) -> None:
     handle = await producer.enqueue(greet.of(), expires_in=0.001)
-    await asyncio.sleep(0.01)
-    async with serve(greet):
+    async with serve(greet):  # its start takes longer than that
         await eventually(lambda: _is(handle, State.EXPIRED))
         check(
             await handle.why(),
@@ -395,8 +394,6 @@ async def test_an_envelope_that_cannot_be_read_is_explained_all_the_same(
 
 
 async def test_a_job_of_a_tagged_queue_is_found_by_its_id(redis_url: str) -> None:
-    from monarq import Settings
-
     settings = Settings(redis_url=redis_url, hash_tags=True)
     async with Producer.connect(settings=settings) as producer:
         handle = await producer.enqueue(greet.of(), queue="mail")
