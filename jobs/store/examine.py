@@ -84,6 +84,11 @@ class Examined:
         """Whose fence it is."""
         return None if self.fence is None or self.is_arqs else self.fence.rpartition(":")[0]
 
+    @property
+    def lost_worker(self) -> str | None:
+        """Whose lease of it has run out."""
+        return self.worker if self.state is State.READY else None
+
     def envelope(self) -> Envelope | None:
         """None if there is none, or if it cannot be read."""
         try:

@@ -63,7 +63,7 @@ def _ready(job: Examined, crew: Crew) -> Told:
     ready = lost if job.fence is not None else f"It is ready since {since}"
     if hindrance := _hindrance(job, crew):
         return hindrance[0], f"{ready}, but {hindrance[1]}."
-    ready += _deadline(job)
+    ready += _deadline(job) + _suspicion(job)
     if job.fence is not None:
         return Reason.LAPSED, f"{ready}; the next claim of queue {job.queue} takes it."
     if sum((job.ahead or {}).values()):
@@ -100,8 +100,15 @@ def _retrying(job: Examined, crew: Crew) -> Told:
 
 def _with_outlook(sentence: str, job: Examined, crew: Crew) -> str:
     """What is known today of what will keep it then."""
+    sentence += _suspicion(job)
     hindrance = _hindrance(job, crew)
     return f"{sentence}; as things stand, {hindrance[1]}." if hindrance else f"{sentence}."
+
+
+def _suspicion(job: Examined) -> str:
+    if job.failure is None or not (job.failure.lapses or job.failure.crashes):
+        return ""
+    return " (it may be what a worker died of, so it waits for its turn to run alone)"
 
 
 def _hindrance(job: Examined, crew: Crew) -> Told | None:

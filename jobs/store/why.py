@@ -63,7 +63,8 @@ async def explain(
     examined = await _find(transport, job_id, await _queues(transport, job_id, queue, tagged), workers)
     envelope, record = examined.envelope(), examined.record()
     kind = envelope.kind if envelope is not None else record.kind if record is not None else None
-    crew = Crew(workers, examined.queue, kind)
+    # who has lost this job's lease may still have a report of its last minute
+    crew = Crew([one for one in workers if one.worker != examined.lost_worker], examined.queue, kind)
     reason, sentence = sentence_of(examined, crew)
     return Explanation(
         job_id=job_id,

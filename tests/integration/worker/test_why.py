@@ -6,12 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from pydantic_core import to_json
 from redis.asyncio import Redis
 
 from monarq import Explanation, Reason, Settings
 from monarq.jobs import Discard, JobContext, State, job
 from monarq.jobs.retry import fixed
-from monarq.jobs.store.keys import FENCE, JOB, RESULT, queue_keys
+from monarq.jobs.store.keys import FENCE, JOB, RESULT, WORKER, queue_keys
 from monarq.jobs.store.workers import live_workers
 from monarq.producer import JobHandle, Producer
 
@@ -286,6 +287,14 @@ async def test_a_job_whose_worker_is_lost(serve: Serve, producer: Producer, clie
         State.READY,
         Reason.UNSERVED,
         rf"{lost}, but no live worker serves queue default\.",
+    )
+    told = {"worker": "web-7", "host": "h", "pid": 1, "queues": {"default": 0}, "kinds": ["greet"]}
+    told |= {"slots": 1, "busy": 1, "stopping": False}
+    await client.set(f"{WORKER}web-7", to_json(told))
+    assert (await handle.why()).reason is Reason.UNSERVED, "that report is the last word of a lost worker"
+    await client.set(f"{WORKER}web-8", to_json({**told, "worker": "web-8"}))
+    check(
+        await handle.why(), State.READY, Reason.LAPSED, rf"{lost}; the next claim of queue default takes it\."
     )
 
 

@@ -115,6 +115,17 @@ def test_a_lease_that_ran_out_names_the_worker() -> None:
     )
 
 
+def test_a_suspect_is_said_to_wait_for_its_turn() -> None:
+    """It goes back for a second, again and again, while another one runs alone."""
+    failure = replace(a_failure(Cause.CRASH, message="the worker died"), lapses=1)
+    suspect = replace(READY, visible_at_ms=NOW + 500, starts=2, ahead=None, failure=failure)
+    alone = "(it may be what a worker died of, so it waits for its turn to run alone)"
+    assert told(suspect) == (
+        f"It is tried again at 2025-11-24 16:00:00 UTC (in 0.5 s), after a crash: the worker died {alone}."
+    )
+    assert alone in told(replace(suspect, visible_at_ms=NOW - 1, ahead=READY.ahead))
+
+
 def test_a_job_that_was_handed_back_for_later_is_not_said_to_be_scheduled_at_first() -> None:
     back = replace(READY, visible_at_ms=NOW + AN_HOUR, starts=1, ahead=None)
     assert told(back) == "It was handed back, and is due again at 2025-11-24 17:00:00 UTC (in 1 h)."
