@@ -17,7 +17,7 @@ from datetime import timedelta
 import structlog
 from pydantic_core import to_json
 
-from monarq.jobs.errors import StoreError
+from monarq.jobs.errors import StoreError, StoreRefused
 from monarq.jobs.failure import Cause
 from monarq.jobs.store.address import Address
 from monarq.jobs.store.clock import moment_of, read_time
@@ -127,10 +127,16 @@ class Heartbeat:
     def _look_for_requests(self, queue: QueueKeys, runs: list[Run]) -> bool:
         """Whether a cancellation may be asked for; what a pause wants back is told to stop."""
         found: int = self._link.call("EXISTS", queue.abort, queue.pause)
-        flat = self._link.call("HGETALL", queue.pause) if found else []
+        flat = self._read_pauses(queue) if found else []
         if flat:
             self._hand_back_paused(runs, read_pauses(queue.name, flat, read_time(self._link.call("TIME"))))
         return found > bool(flat)
+
+    def _read_pauses(self, queue: QueueKeys) -> list[bytes]:
+        try:
+            return list(self._link.call("HGETALL", queue.pause))
+        except StoreRefused:  # a key of another type: no lease may be lost for that
+            return []
 
     def _hand_back_paused(self, runs: list[Run], pauses: Iterable[Pause]) -> None:
         for pause in pauses:

@@ -136,7 +136,7 @@ def _read(queue: str, reply: Sequence[Any]) -> Examined:
         died_ms=_ms(died),
         abort_ms=_ms(abort),
         fence=None if fence is None else fence.decode("utf-8", "replace"),
-        starts=int(starts or 0),
+        starts=int(starts) if (starts or b"").isdigit() else 0,
         failure=None if failure is None else _failure(failure),
         body=envelope if letter is None else letter,
         is_letter=letter is not None,

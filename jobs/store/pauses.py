@@ -15,7 +15,7 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from ..actor import this_actor
-from ..errors import DefinitionError
+from ..errors import DefinitionError, StoreRefused
 from ..failure import clean
 from ..identity import check_name
 from . import scripts
@@ -161,7 +161,10 @@ class Pauses:
 
 async def pauses_of(transport: Transport, queue: QueueKeys) -> list[Pause]:
     """What is paused now in one queue; the whole queue before its kinds."""
-    flat = await transport.call("HGETALL", queue.pause)
+    try:
+        flat = await transport.call("HGETALL", queue.pause)
+    except StoreRefused:  # no hash: no claim takes it for a pause
+        return []
     return read_pauses(queue.name, flat, await server_ms(transport)) if flat else []
 
 

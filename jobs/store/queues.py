@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..errors import DefinitionError
+from ..errors import DefinitionError, StoreRefused
 from .clock import server_ms
 from .execute import Transport
 from .keys import QUEUES, QueueKeys, arq_queue_keys, queue_keys
@@ -75,7 +75,10 @@ async def count(transport: Transport, queue: QueueKeys) -> QueueCounts:
 
 
 async def _count_parked(transport: Transport, queue: QueueKeys) -> int:
-    kinds = [kind.decode("utf-8", "replace") for kind in await transport.call("HKEYS", queue.pause)]
+    try:
+        kinds = [kind.decode("utf-8", "replace") for kind in await transport.call("HKEYS", queue.pause)]
+    except StoreRefused:  # no hash: no claim takes it for a pause
+        return 0
     return sum(await asyncio.gather(*(transport.call("ZCARD", queue.parked(kind)) for kind in kinds)))
 
 

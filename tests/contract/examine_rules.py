@@ -2,8 +2,11 @@
 
 from datetime import timedelta
 
+import pytest
+
 from monarq.jobs.priority import PRIORITIES, Priority
 from monarq.jobs.state import State
+from monarq.jobs.store import keys
 from monarq.jobs.store.examine import Examined, examine
 from monarq.jobs.store.execute import execute
 from monarq.jobs.store.keys import queue_keys
@@ -102,6 +105,18 @@ class ExamineRules:
         assert examined.result == b'{"r":1}'
         assert 0 < examined.result_ms <= 60_000
         assert examined.body is None
+
+    @pytest.mark.parametrize(
+        "prefix", [keys.JOB, keys.FENCE, keys.STARTS, keys.RESULT, keys.FAILURES, keys.DEAD_LETTER]
+    )
+    async def test_a_key_of_another_type_ends_no_look(self, store: Store, prefix: str) -> None:
+        await store.enqueue(a_job())
+        await store.call("DEL", f"{prefix}a")
+        await store.call("HSET", f"{prefix}a", "field", "value")
+        await store.call("SET", store.queue.pause, "garbage")
+        examined = await look_at(store)
+        assert examined.priority is Priority.NORMAL
+        assert examined.pauses == []
 
     async def test_of_a_job_that_never_was_there_is_nothing(self, store: Store) -> None:
         examined = await look_at(store)

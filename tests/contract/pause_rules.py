@@ -340,6 +340,14 @@ class PauseRules:
         await store.resume()
         assert ids(await store.claim(5)) == ["a"]
 
+    async def test_a_pause_key_of_another_type_holds_nothing_up(self, store: Store) -> None:
+        await store.enqueue(a_job("a"), a_job("b"))
+        await store.call("SET", store.queue.pause, "garbage")
+        assert ids(await store.claim()) == ["a"]
+        assert await store.state("b") == "ready"
+        assert await store.state("c") == "unknown"
+        assert await store.cancel("c") is Cancellation.UNKNOWN
+
     async def test_a_resume_of_what_is_not_paused_does_nothing(self, store: Store) -> None:
         assert await store.resume() == (None, 0)
         assert await store.resume(KIND) == (None, 0)

@@ -5,10 +5,16 @@ local function parked_key(pause, kind)
   return KEY.parked .. string.sub(pause, #KEY.pause + 1) .. '=' .. kind
 end
 
+-- What HKEYS or HGETALL tells of the pauses; nothing, if what lies there is no hash: that must stop no claim.
+local function read_hash(verb, pause)
+  local reply = redis.pcall(verb, pause)
+  return reply.err and {} or reply
+end
+
 -- Where a job was put aside: {key, kind, rank, visible_at}, or nil.  A kind that has such jobs has a field in the hash
 -- of pauses.
 local function find_parked(pause, id)
-  for _, kind in ipairs(redis.call('HKEYS', pause)) do
+  for _, kind in ipairs(read_hash('HKEYS', pause)) do
     local key = parked_key(pause, kind)
     local score = redis.call('ZSCORE', key, id)
     if score then
@@ -38,7 +44,7 @@ end
 -- What is paused in a queue: the `whole` of it, or some `kinds`; `over` tells when the next pause ends, ms.  A pause
 -- whose time is over is taken back, and up to `limit` jobs of its kind with it; `more` says that some are not back yet.
 local function read_pauses(pause, now, first_rank, limit)
-  local flat = redis.call('HGETALL', pause)
+  local flat = read_hash('HGETALL', pause)
   local paused = { whole = false, kinds = {}, over = nil, more = false }
   for i = 1, #flat, 2 do
     local kind = flat[i]

@@ -60,7 +60,12 @@ if rank and visible_at <= now then
   end
 end
 
-local lasts = redis.call('PTTL', KEY.result .. id)
+-- What lies at a key; what is of another type is told as if it were empty.
+local function peek(...)
+  local reply = redis.pcall(...)
+  return type(reply) == 'table' and reply.err and '' or reply
+end
+
 return {
   now,
   rank or false,
@@ -69,13 +74,13 @@ return {
   redis.call('ZSCORE', KEYS[5], id),
   redis.call('ZSCORE', KEYS[6], id),
   redis.call('ZSCORE', KEYS[7], id),
-  redis.call('GET', KEY.fence .. id),
-  redis.call('GET', KEY.starts .. id),
-  redis.call('LINDEX', KEY.failures .. id, -1),
-  redis.call('GET', KEY.job .. id),
-  redis.call('GET', KEY.dead_letter .. id),
-  redis.call('GET', KEY.result .. id),
-  lasts,
-  redis.call('HGETALL', KEYS[8]),
+  peek('GET', KEY.fence .. id),
+  peek('GET', KEY.starts .. id),
+  peek('LINDEX', KEY.failures .. id, -1),
+  peek('GET', KEY.job .. id),
+  peek('GET', KEY.dead_letter .. id),
+  peek('GET', KEY.result .. id),
+  redis.call('PTTL', KEY.result .. id),
+  read_hash('HGETALL', KEYS[8]),
   ahead or false,
 }

@@ -173,6 +173,21 @@ async def test_cancellations_are_heard_while_something_is_paused(serve: Serve, p
     assert ended == []
 
 
+async def test_leases_are_renewed_though_the_pauses_cannot_be_read(
+    serve: Serve, producer: Producer, client: Redis
+) -> None:
+    await client.set(queue_keys("default").pause, "garbage")
+    async with serve(hold, settings={"lease": 2}) as worker:
+        handle = await producer.enqueue(hold.of())
+        await eventually(lambda: started)
+        await always(lambda: worker.runs, during=3.0)
+        assert await handle.status() is State.RUNNING
+        assert (await producer.pauses.list(), (await handle.why()).state) == ([], State.RUNNING)
+        gate.set()
+        await handle.result(timeout=10)
+    assert started == ["held"]
+
+
 async def test_a_pause_outlives_the_restart_of_its_workers(serve: Serve, producer: Producer) -> None:
     async with serve(note, other):
         await producer.pauses.pause(kind="note", why="a test")
