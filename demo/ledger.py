@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from monarq.jobs import State
-from monarq.jobs.store.dead_letters import DeadLetter
+from monarq.jobs.store.dead_letter import DeadLetter
 
 from .incident import Crash
 

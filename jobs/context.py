@@ -7,6 +7,21 @@ from typing import Any
 import structlog
 
 
+class StopSign:
+    """How a function in a thread learns that its job was told to stop: by looking."""
+
+    __slots__ = ("is_up", "was_seen")
+
+    def __init__(self) -> None:
+        self.is_up = False
+        self.was_seen = False
+
+    def look(self) -> bool:
+        """Whether it is up."""
+        self.was_seen = self.is_up
+        return self.is_up
+
+
 class JobContext(dict[Any, Any]):
     """The first argument of every handler: arq's `ctx` dict, with the job's facts as attributes.
 
@@ -14,7 +29,7 @@ class JobContext(dict[Any, Any]):
     `score`, `redis`.
     """
 
-    __slots__ = ("attempt", "fence", "job_id", "kind", "queue")
+    __slots__ = ("attempt", "fence", "job_id", "kind", "queue", "stop_sign")
 
     job_id: str
     #: The job's type name.
@@ -25,6 +40,17 @@ class JobContext(dict[Any, Any]):
     #: Grows with every start of this job, for whatever cause: pass it on where a stale writer must be
     #: refused.
     fence: int
+    #: Only for handlers that run in a thread; they look at `cancelled`.
+    stop_sign: StopSign
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether a handler that runs in a thread was told to stop: it should return soon.
+
+        Others are told by an exception, and always see False here.
+        """
+        sign: StopSign | None = getattr(self, "stop_sign", None)
+        return sign is not None and sign.look()
 
     @property
     def log(self) -> Any:

@@ -1,13 +1,14 @@
-"""`@job`: from an async function to a typed kind of job."""
+"""`@job`: from a function to a typed kind of job."""
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+from enum import StrEnum
+from typing import Any, Concatenate, Generic, Literal, ParamSpec, Protocol, TypeVar, cast, overload
 
 from .errors import DefinitionError
 from .identity import check_name
@@ -18,9 +19,18 @@ from .retry import Backoff, as_backoff, as_span, exponential
 P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
+C = TypeVar("C", bound=StrEnum)
 
 #: Which exceptions: types, or a predicate.
 Matcher = type[BaseException] | tuple[type[BaseException], ...] | Callable[[BaseException], bool]
+
+
+class RunIn(StrEnum):
+    """Where a worker runs the jobs of a kind."""
+
+    LOOP = "loop"  #: on its event loop, side by side; for `async def` only
+    THREAD = "thread"  #: in a thread of its own pool; for `def` only
+    PROCESS = "process"  #: in a child process, alone while it runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +50,10 @@ class Policy:
     discard_on: Matcher = ()
     #: How long the result can be read; zero keeps none, None keeps it for ever.
     keep_result: timedelta | None = timedelta(hours=1)
+    #: None: the loop for an `async def`, a thread for a `def`.
+    run_in: RunIn | None = None
+    #: Bytes that a job may take on top of what its process has when it begins; None for no limit.
+    memory_limit: int | None = None
 
     def __post_init__(self) -> None:
         check_name("queue", self.queue)
@@ -55,6 +69,14 @@ class Policy:
             ),
             (_is_matcher(self.retry_on), f"retry_on: {self.retry_on!r} {_NO_MATCHER}"),
             (_is_matcher(self.discard_on), f"discard_on: {self.discard_on!r} {_NO_MATCHER}"),
+            (
+                self.memory_limit is None or _is_count(self.memory_limit),
+                f"memory_limit: {self.memory_limit!r} is no number of bytes",
+            ),
+            (
+                self.memory_limit is None or self.run_in is RunIn.PROCESS,
+                'memory_limit: only a process can have one: run_in="process"',
+            ),
         )
         if faults := [fault for holds, fault in rules if not holds]:
             raise DefinitionError("; ".join(faults))
@@ -108,17 +130,15 @@ class Handler(Generic[P, R]):
     Call it like the function that it wraps; `of` makes a job of it.
     """
 
-    def __init__(
-        self, kind: str, function: Callable[Concatenate[Any, P], Awaitable[R]], policy: Policy
-    ) -> None:
-        if not inspect.iscoroutinefunction(function):
-            raise DefinitionError(f"{kind}: {function!r} is not an `async def` function")
+    def __init__(self, kind: str, function: Callable[Concatenate[Any, P], Any], policy: Policy) -> None:
+        #: Where its jobs run.
+        self.run_in = _run_in(kind, function, policy)
         self.kind = check_name("kind", kind)
         self.function = function
         self.policy = policy
         self.arguments = Arguments(kind, function)
         self.result = Result(kind, function)
-        functools.update_wrapper(self, function, updated=())
+        functools.update_wrapper(cast(Callable[..., Any], self), function, updated=())
 
     def of(self, /, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
         """A call with these arguments, without the context.
@@ -128,12 +148,65 @@ class Handler(Generic[P, R]):
         """
         return Call(self, self.arguments.encode(args, kwargs))
 
-    def __call__(self, ctx: Any, /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
+    def __call__(self, ctx: Any, /, *args: P.args, **kwargs: P.kwargs) -> Any:
         """The plain function: nothing is checked, nothing is enqueued."""
         return self.function(ctx, *args, **kwargs)
 
     def __repr__(self) -> str:
         return f"<Handler {self.kind}>"
+
+
+class AsyncHandler(Handler[P, R]):
+    """A kind whose function is an `async def`."""
+
+    def __call__(self, ctx: Any, /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
+        return cast(Awaitable[R], super().__call__(ctx, *args, **kwargs))
+
+
+class SyncHandler(Handler[P, R]):
+    """A kind whose function is a plain `def`: called, it runs here and now."""
+
+    def __call__(self, ctx: Any, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return cast(R, super().__call__(ctx, *args, **kwargs))
+
+
+class Decorator(Protocol):
+    """What `job(…)` gives."""
+
+    @overload
+    def __call__(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
+        self, function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]], /
+    ) -> AsyncHandler[P, R]: ...  # pragma: no cover
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[Any, P], R], /
+    ) -> SyncHandler[P, R]: ...  # pragma: no cover
+
+
+def _run_in(kind: str, function: Any, policy: Policy) -> RunIn:
+    if inspect.iscoroutinefunction(function):
+        if policy.run_in is RunIn.THREAD:
+            raise DefinitionError(
+                f"{kind}: run_in: an `async def` runs on the loop or in a process, or make it a `def`"
+            )
+        return policy.run_in or RunIn.LOOP
+    if not _is_plain_function(function):
+        raise DefinitionError(f"{kind}: {function!r} is neither an `async def` function nor a plain `def`")
+    if policy.run_in is RunIn.LOOP:
+        raise DefinitionError(
+            f"{kind}: run_in: a plain `def` would block the loop; let it run in a thread or a process"
+        )
+    return policy.run_in or RunIn.THREAD
+
+
+def _is_plain_function(function: Any) -> bool:
+    # a decorator that hides an `async def` would give us a coroutine that nobody awaits
+    return (
+        inspect.isfunction(function)
+        and not inspect.isgeneratorfunction(function)
+        and not inspect.isasyncgenfunction(function)
+        and not inspect.iscoroutinefunction(inspect.unwrap(function))
+    )
 
 
 def job(
@@ -147,8 +220,10 @@ def job(
     retry_on: Matcher = Exception,
     discard_on: Matcher = (),
     keep_result: timedelta | float | None = timedelta(hours=1),
-) -> Callable[[Callable[Concatenate[Any, P], Awaitable[R]]], Handler[P, R]]:
-    """Make a kind of job of an `async def handler(ctx, …)`.
+    run_in: Literal["loop", "thread", "process"] | None = None,
+    memory_limit: int | None = None,
+) -> Decorator:
+    """Make a kind of job of an `async def handler(ctx, …)`, or of a plain `def`.
 
     Args:
         kind: The name under which workers know it; the function's qualified name by default.
@@ -162,6 +237,8 @@ def job(
         retry_on: Exception types, or a predicate; all `Exception`s by default.
         discard_on: Exceptions that go straight to the dead letters, whatever `retry_on` says.
         keep_result: How long the result can be read (timedelta or seconds); 0 keeps none, None keeps it.
+        run_in: loop, thread or process; by default the loop for an `async def` and a thread for a `def`.
+        memory_limit: Bytes that a job in a process may take; past them it gets a `MemoryError`.
 
     Raises:
         DefinitionError: At import, naming the option.
@@ -170,19 +247,26 @@ def job(
         raise DefinitionError("write @job() with brackets")
     policy = Policy(
         queue=queue,
-        priority=_priority(priority),
+        priority=_choice("priority", Priority, priority),
         max_attempts=max_attempts,
         timeout=None if timeout is None else as_span(timeout, "timeout"),
         backoff=exponential() if backoff is None else as_backoff(backoff),
         retry_on=retry_on,
         discard_on=discard_on,
         keep_result=None if keep_result is None else as_span(keep_result, "keep_result"),
+        run_in=None if run_in is None else _choice("run_in", RunIn, run_in),
+        memory_limit=memory_limit,
     )
-    return lambda function: Handler(kind or function.__qualname__, function, policy)
+
+    def define(function: Callable[..., Any]) -> Handler[..., Any]:
+        handler = AsyncHandler if inspect.iscoroutinefunction(function) else SyncHandler
+        return handler(kind or str(getattr(function, "__qualname__", function)), function, policy)
+
+    return cast(Decorator, define)
 
 
-def _priority(name: str) -> Priority:
+def _choice(option: str, choices: type[C], name: str) -> C:
     try:
-        return Priority(name)
+        return choices(name)
     except ValueError:
-        raise DefinitionError(f"priority: {name!r} is not one of {', '.join(Priority)}") from None
+        raise DefinitionError(f"{option}: {name!r} is not one of {', '.join(choices)}") from None

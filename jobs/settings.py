@@ -58,6 +58,12 @@ class Settings(BaseSettings):
     nice: int = Field(0, ge=0, le=19)
     #: Processes of its own that a job may bring down until it ends dead.
     max_crashes: int = Field(3, ge=1)
+    #: Threads that a worker runs `def` jobs in, at most.
+    threads: int = Field(32, ge=1)
+    #: How long a dead letter is kept; 0: until somebody discards it.
+    dead_keep: Annotated[timedelta, Field(ge=timedelta(0))] = timedelta(days=90)
+    #: Dead letters that are kept per queue; of more, the oldest are dropped.  0: no limit.
+    dead_limit: int = Field(100_000, ge=0)
     #: Child processes that a worker runs `run_in="process"` jobs in; by default as many as there are cores.
     processes: int | None = Field(None, ge=1)
     #: Jobs after which such a child is replaced by a new one.
@@ -82,7 +88,7 @@ class Settings(BaseSettings):
     #: Do not hide arguments and results in logs.
     log_payloads: bool = False
 
-    @field_validator("lease", "ageing", "drain_timeout", "arq_poll", mode="before")
+    @field_validator("lease", "ageing", "drain_timeout", "arq_poll", "dead_keep", mode="before")
     @classmethod
     def _read_span(cls, value: Any) -> Any:
         return _seconds(value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -12,11 +11,12 @@ from pydantic_core import from_json
 
 from monarq.jobs.cli.commands import new_commands
 from monarq.jobs.cli.exit_codes import ExitCode
+from monarq.jobs.cli.job_arguments import call_of, read_arguments
 from monarq.jobs.cli.moments import read_moment
 from monarq.jobs.cli.output import AsJson, fail, print_json
 from monarq.jobs.cli.session import load_handlers, read_settings
 from monarq.jobs.errors import JobUnsuccessful, MonarqError
-from monarq.jobs.handler import Call, Handler
+from monarq.jobs.handler import Handler
 
 from .sync_producer import SyncJobHandle, SyncProducer
 
@@ -49,26 +49,13 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _read_arguments(text: str) -> list[Any] | dict[str, Any]:
-    text = sys.stdin.read() if text == "-" else text
-    try:
-        arguments = from_json(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"this is not JSON: {error}") from None
-    if not isinstance(arguments, (list, dict)):
-        raise typer.BadParameter(
-            'this is neither an object of arguments by name, {"width": 200}, nor a list of them'
-        )
-    return arguments
-
-
 app = new_commands()
 
 Arguments = Annotated[
     Any,
     typer.Option(
         "--args",
-        parser=_read_arguments,
+        parser=read_arguments,
         metavar="JSON",
         help='An object of arguments by name, {"width": 200}, or a list; - reads it from stdin.',
     ),
@@ -112,7 +99,7 @@ def enqueue(
     with 1.
     """
     settings = read_settings(jobs=jobs)
-    call = _call(load_handlers(settings.jobs)[kind], arguments)
+    call = call_of(load_handlers(settings.jobs)[kind], arguments)
     with SyncProducer.connect(settings=settings) as producer:
         handle = producer.enqueue(
             call, delay=delay, at=at, priority=priority, queue=queue, job_id=job_id, expires_in=expires_in
@@ -124,12 +111,6 @@ def enqueue(
     if as_json:
         print_json(told)
     raise typer.Exit(code)
-
-
-def _call(handler: Handler[..., Any], arguments: list[Any] | dict[str, Any]) -> Call[Any]:
-    args, kwargs = (arguments, {}) if isinstance(arguments, list) else ([], arguments)
-    # through JSON first: bytes, for one, are written in another way there than in Python
-    return handler.of(**handler.arguments.decode(args, kwargs))
 
 
 def _print_id(handle: SyncJobHandle[Any]) -> None:

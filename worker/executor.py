@@ -19,14 +19,17 @@ from monarq.jobs.context import JobContext
 from monarq.jobs.envelope import Envelope
 from monarq.jobs.errors import CorruptRecord, InvalidArguments, MonarqError
 from monarq.jobs.failure import Cause
+from monarq.jobs.handler import RunIn
 from monarq.jobs.log import current_job
 from monarq.jobs.outcome import Outcome, Released
 
 from .children import Children
 from .classification import Classifier, JobCrashed
+from .room import NO_ROOM_DELAY
 from .run import Run
-from .runnable import Runnable
-from .suspects import Suspects, is_suspect
+from .runnable import Call, Runnable
+from .suspects import Suspects, attempt_in_child, is_suspect
+from .threads import Threads
 
 log = structlog.get_logger("monarq.worker")
 
@@ -58,6 +61,7 @@ class Executor:
         worker_id: str,
         shared: dict[Any, Any],
         max_crashes: int,
+        threads: Threads,
         children: Children | None = None,
         on_job_start: Hook | None = None,
         on_job_end: Hook | None = None,
@@ -72,6 +76,8 @@ class Executor:
         self._classifier = Classifier(
             codecs, worker_id=worker_id, max_crashes=max_crashes, honour_retry=honour_retry, random=random
         )
+        self._threads = threads
+        self._children = children
         self._suspects = None if children is None else Suspects(children, self._classifier)
 
     async def attempt(self, run: Run) -> Outcome:
@@ -80,8 +86,13 @@ class Executor:
             envelope = self._decode(run)
             runnable = self._resolve(run, envelope)
             self._guard(run, envelope, runnable)
-            if is_suspect(run.claimed) and (outcome := await self._isolate(run, runnable)) is not None:
+            if (
+                is_suspect(run.claimed)
+                and (outcome := await self._isolate(run, envelope, runnable)) is not None
+            ):
                 return outcome
+            if runnable.run_in is not RunIn.LOOP:
+                return await self._elsewhere(run, envelope, runnable)
             call = self._bind(run, envelope, runnable)
             return await self._call(run, envelope, runnable, call)
         except Ended as ended:
@@ -130,21 +141,39 @@ class Executor:
             )
             raise Ended(self._classifier.dead(run, spent, Cause.ERROR))
 
-    async def _isolate(self, run: Run, runnable: Runnable) -> Outcome | None:
-        # a child has no children: there the job is alone already
-        return None if self._suspects is None else await self._suspects.attempt(run, runnable)
+    async def _isolate(self, run: Run, envelope: Envelope, runnable: Runnable) -> Outcome | None:
+        if self._suspects is None:  # a child has no children: there the job is alone already
+            return None
+        run.ctx = self._context(run, envelope)  # for `after_job_end`; a child makes its own
+        return await self._suspects.attempt(run, runnable)
 
-    def _bind(
-        self, run: Run, envelope: Envelope, runnable: Runnable
-    ) -> Callable[[JobContext], Awaitable[Any]]:
+    async def _elsewhere(self, run: Run, envelope: Envelope, runnable: Runnable) -> Outcome:
+        if runnable.run_in is RunIn.PROCESS and self._children is not None:
+            run.ctx = self._context(run, envelope)  # for `after_job_end`, as above
+            return await attempt_in_child(self._children, self._classifier, run, runnable, alone=False)
+        run.hold_clock()
+        try:
+            seat = await self._threads.seat()
+        except asyncio.CancelledError as stop:
+            if run.stopped_for is None:
+                raise
+            return self._classifier.failure(run, runnable, stop)
+        if seat is None:
+            return Released(NO_ROOM_DELAY, None)
+        try:
+            call = seat.calling(self._bind(run, envelope, runnable))
+            run.start_clock(asyncio.get_running_loop())
+            return await self._call(run, envelope, runnable, call)
+        finally:
+            seat.leave()
+
+    def _bind(self, run: Run, envelope: Envelope, runnable: Runnable) -> Call:
         try:
             return runnable.bind(envelope)
         except InvalidArguments as error:
             raise Ended(self._classifier.dead(run, error, Cause.ERROR)) from None
 
-    async def _call(
-        self, run: Run, envelope: Envelope, runnable: Runnable, call: Callable[[JobContext], Awaitable[Any]]
-    ) -> Outcome:
+    async def _call(self, run: Run, envelope: Envelope, runnable: Runnable, call: Call) -> Outcome:
         ctx = run.ctx = self._context(run, envelope)
         current_job.set(ctx)
         try:

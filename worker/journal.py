@@ -30,6 +30,8 @@ class Journal:
         self.retried = 0
         self.released = 0
         self.refused = 0
+        #: Times that something blocked the event loop.
+        self.loop_blocks = 0
         self._unknown: dict[str, tuple[float, int]] = {}
 
     def settled(self, run: Run, end: End, accepted: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta, tzinfo
 from typing import Any, TypedDict
 
@@ -14,6 +14,7 @@ from arq.typing import StartupShutdown
 from monarq.jobs.codec import Deserializer, ForeignCodec, Serializer
 from monarq.jobs.settings import Settings
 from monarq.jobs.store.arq_json import serialize
+from monarq.jobs.store.keys import QueueKeys, arq_queue_keys, queue_keys
 from monarq.jobs.store.pickled import pickle_codec
 
 Seconds = int | float | timedelta
@@ -78,3 +79,13 @@ def foreign_codec(
     if deserializer is not None:
         return ForeignCodec(serializer or serialize, deserializer)
     return pickle_codec() if settings.read_pickled else None
+
+
+def queue_weights(
+    queues: Mapping[str, int] | Sequence[str] | None, arq_name: str, *, tagged: bool
+) -> dict[QueueKeys, int]:
+    """The queues to be served, with their weights; without any of ours it is the one that arq names."""
+    if queues is None:
+        return {arq_queue_keys(arq_name): 0}
+    weights = queues if isinstance(queues, Mapping) else dict.fromkeys(queues, 0)
+    return {queue_keys(name, tagged=tagged): weight for name, weight in weights.items()}

@@ -38,6 +38,7 @@ def report_of(
         "busy": slots.busy,
         "complete": journal.complete,
         "failed": journal.failed,
+        "loop_blocks": journal.loop_blocks,
         "stopping": stopping,
         "at_ms": now_ms(),
     }

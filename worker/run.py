@@ -17,6 +17,9 @@ from .runnable import Runnable
 #: Seconds past a job's timeout for which its lease is renewed, so that cancellation and clean-up are covered
 #: by it.
 HARD_DEADLINE_GRACE = 30.0
+#: Seconds that a job in a thread or a process gets to stop when it is told to.  Shorter than the last grace
+#: of a worker that stops, so that how it ended is still recorded.
+STOP_GRACE = 4.0
 
 
 def now_ms() -> int:

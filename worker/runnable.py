@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, cast
 
-import arq.worker
 from arq.cron import CronJob
 from arq.worker import Function
 from pydantic_core import to_json
 
 from monarq.jobs.context import JobContext
 from monarq.jobs.envelope import Envelope
-from monarq.jobs.handler import Handler, Policy
+from monarq.jobs.handler import Handler, Policy, RunIn
 from monarq.jobs.retry import fixed
 from monarq.jobs.store.verbs import milliseconds
 
@@ -23,18 +22,23 @@ from monarq.jobs.store.verbs import milliseconds
 CRON_MEMORY = timedelta(seconds=60)
 
 
+Call = Callable[[JobContext], Any]
+
+
 @dataclass(slots=True)
 class Runnable:
     """A kind of job, ready to run."""
 
     kind: str
     policy: Policy
-    #: Checks the arguments (raises `InvalidArguments`) and gives a call that awaits the context.
-    bind: Callable[[Envelope], Callable[[JobContext], Awaitable[Any]]]
+    #: Checks the arguments (raises `InvalidArguments`) and gives a call that takes the context: it gives the
+    #: result, or what is to be awaited for it on the loop.
+    bind: Callable[[Envelope], Call]
     #: The JSON of a result; raises `ValueError` or `TypeError` if it has none.
     encode: Callable[[Any], bytes]
     #: What the app has defined.
     origin: Handler[..., Any] | Function | CronJob
+    run_in: RunIn = RunIn.LOOP
     #: From the policy, as the hot path needs them.
     timeout_seconds: float | None = field(init=False)
     keep_ms: int = field(init=False)
@@ -49,11 +53,11 @@ def from_handler(handler: Handler[..., Any]) -> Runnable:
     """A typed kind."""
     function, decode = handler.function, handler.arguments.decode
 
-    def bind(envelope: Envelope) -> Callable[[JobContext], Awaitable[Any]]:
+    def bind(envelope: Envelope) -> Call:
         arguments = decode(envelope.args, envelope.kwargs)
         return lambda ctx: function(ctx, **arguments)
 
-    return Runnable(handler.kind, handler.policy, bind, handler.result.encode, handler)
+    return Runnable(handler.kind, handler.policy, bind, handler.result.encode, handler, handler.run_in)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,7 @@ class ArqDefaults:
 def from_arq(function: Function | CronJob, defaults: ArqDefaults) -> Runnable:
     """One of arq's functions or cron jobs."""
 
-    def bind(envelope: Envelope) -> Callable[[JobContext], Awaitable[Any]]:
+    def bind(envelope: Envelope) -> Call:
         return lambda ctx: function.coroutine(ctx, *envelope.args, **envelope.kwargs)
 
     policy = _arq_policy(function, defaults)
@@ -96,12 +100,22 @@ def _arq_policy(function: Function | CronJob, defaults: ArqDefaults) -> Policy:
     )
 
 
+def all_runnables(
+    functions: Mapping[str, Function | CronJob], handlers: Iterable[Handler[..., Any]], defaults: ArqDefaults
+) -> dict[str, Runnable]:
+    """All kinds of a worker, by name; a typed one wins over a function of arq's."""
+    runnables = {name: from_arq(function, defaults) for name, function in functions.items()}
+    return runnables | {handler.kind: from_handler(handler) for handler in handlers}
+
+
 def as_arq(handler: Handler[..., Any]) -> Function:
     """A typed kind as arq's worker lists it; it is never run through this."""
     timeout = handler.policy.timeout
-    return arq.worker.func(
-        cast(Any, handler.function),
+    return Function(
         name=handler.kind,
-        timeout=timeout.total_seconds() if timeout else None,
+        coroutine=cast(Any, handler.function),
+        timeout_s=timeout.total_seconds() if timeout else None,
+        keep_result_s=None,
+        keep_result_forever=None,
         max_tries=handler.policy.max_attempts,
     )

@@ -29,6 +29,25 @@ def is_suspect(claimed: Claimed) -> bool:
     return claimed.lapses > 0 or claimed.crashes > 0
 
 
+async def attempt_in_child(
+    children: Children, classifier: Classifier, run: Run, runnable: Runnable, *, alone: bool
+) -> Outcome:
+    """Run one attempt in a child, and tell how it ended if the child no longer can.
+
+    Raises:
+        NotImportable: A child cannot run this kind.
+        CancelledError: The worker is gone, and nobody is left to record an end.
+    """
+    try:
+        return await children.attempt(run, alone=alone)
+    except ChildDied as death:
+        return classifier.crashed(run, runnable, death)
+    except asyncio.CancelledError as stop:
+        if run.stopped_for is None:
+            raise
+        return classifier.failure(run, runnable, stop)
+
+
 class Suspects:
     """One place in this worker for a job that is to run alone."""
 
@@ -47,18 +66,13 @@ class Suspects:
             return Released(TURN, None)
         self._is_taken = True
         try:
-            return _cleared(await self._children.attempt(run, alone=True))
+            outcome = await attempt_in_child(self._children, self._classifier, run, runnable, alone=True)
+            return _cleared(outcome)
         except NotImportable as error:
             log.warning(
                 "worker.suspect_not_isolated", job_id=run.job_id, kind=runnable.kind, error=str(error)
             )
             return None
-        except ChildDied as death:
-            return self._classifier.crashed(run, runnable, death)
-        except asyncio.CancelledError as stop:
-            if run.stopped_for is None:
-                raise
-            return self._classifier.failure(run, runnable, stop)
         finally:
             self._is_taken = False
 

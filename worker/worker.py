@@ -18,7 +18,6 @@ from arq.utils import to_seconds
 from arq.worker import Function
 
 from monarq.jobs.codec import Codecs
-from monarq.jobs.errors import ConfigError, StoreRefused
 from monarq.jobs.handler import Handler
 from monarq.jobs.registry import Registry
 from monarq.jobs.settings import Settings, load_settings
@@ -26,12 +25,11 @@ from monarq.jobs.store.address import Address, from_arq, from_pool, from_url, to
 from monarq.jobs.store.arq_json import deserialize, serialize
 from monarq.jobs.store.arq_pool import open_pool
 from monarq.jobs.store.connection import Link
-from monarq.jobs.store.keys import QueueKeys, arq_queue_keys, queue_keys
 from monarq.jobs.store.verbs import Claimed, End, fence
 
 from . import signals
 from .children import Children
-from .children.recipe import HOOKS, Recipe
+from .children.recipe import HOOKS, Hooks, Recipe, check_importable
 from .completer import Completer
 from .drain import LAST_GRACE, Drain
 from .executor import Executor
@@ -44,14 +42,16 @@ from .maintenance.aborts import Aborts
 from .maintenance.announcer import Announcer
 from .maintenance.arq_health import ArqHealth
 from .maintenance.cron import Cron
+from .maintenance.pruner import Pruner
 from .maintenance.server_watch import ServerWatch
-from .options import ArqOptions, foreign_codec
+from .options import ArqOptions, foreign_codec, queue_weights
 from .report import report_of
 from .run import Run, now_ms
-from .runnable import ArqDefaults, Runnable, as_arq, from_handler
-from .runnable import from_arq as runnable_from_arq
+from .runnable import ArqDefaults, all_runnables, as_arq
 from .settlement import end_of, handed_back
 from .slots import Slots
+from .threads import Threads
+from .watchdog import Watchdog
 
 log = structlog.get_logger("monarq.worker")
 
@@ -76,15 +76,18 @@ class Worker(arq.worker.Worker):
 
     Raises:
         DuplicateKind: Two handlers have one kind.
+        NotImportable: A kind is to run in a process, and no child could import it, or a hook.
         ConfigError: The environment's settings cannot be read.
     """
 
     slots: Slots
     fetcher: Fetcher
     executor: Executor
+    threads: Threads
     children: Children
     completer: Completer
     heartbeat: Heartbeat
+    watchdog: Watchdog
     drain: Drain
     server_watch: ServerWatch
 
@@ -116,8 +119,16 @@ class Worker(arq.worker.Worker):
         self.runs: set[Run] = set()
         self.exit_code = 0
         self._poll = self._poll_seconds(poll_given, has_arq_functions=bool(plain or self.cron_jobs))
-        self._weights = self._queue_weights(queues)
-        self._runnables = self._make_runnables(handlers, retry_errors)
+        self._weights = queue_weights(queues, self.queue_name, tagged=self.settings.hash_tags)
+        defaults = ArqDefaults(
+            timeout=self.job_timeout_s,
+            keep_result=self.keep_result_s,
+            keep_result_forever=self.keep_result_forever,
+            max_tries=self.max_tries,
+            retry_errors=retry_errors,
+        )
+        self._runnables = all_runnables(self.functions, handlers, defaults)
+        check_importable(self._runnables.values(), self._hooks())
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
         self._closed = False
@@ -151,10 +162,11 @@ class Worker(arq.worker.Worker):
         remove_signals = self._listen() if self._wants_signals else None
         duties: list[asyncio.Task[None]] = []
         try:
-            await self._refuse_unfit_server()
+            await self.server_watch.refuse_unfit()
             if self.on_startup:
                 await self.on_startup(self.ctx)
             self.heartbeat.start()
+            self.watchdog.start()
             duties = background.start(self._duties)
             queues, kinds = self._queue_names(), len(self._runnables)
             log.info("worker.started", worker=self.worker_id, queues=queues, kinds=kinds)
@@ -261,6 +273,7 @@ class Worker(arq.worker.Worker):
         claims, blocking, settles, duties = self._links = [Link(address) for _ in range(4)]
         lease = self.settings.lease
         self.slots = Slots(self.max_jobs)
+        self.threads = Threads(self.settings.threads)
         self.children = self._make_children()
         self.executor = Executor(
             self._runnables,
@@ -268,6 +281,7 @@ class Worker(arq.worker.Worker):
             worker_id=self.worker_id,
             shared=self.ctx,
             max_crashes=self.settings.max_crashes,
+            threads=self.threads,
             children=self.children,
             on_job_start=self.on_job_start,
             on_job_end=self.on_job_end,
@@ -290,6 +304,7 @@ class Worker(arq.worker.Worker):
         self.heartbeat = Heartbeat(
             address, self.loop, lambda: list(self.runs), self._report, worker_id=self.worker_id, lease=lease
         )
+        self.watchdog = Watchdog(self.loop, lambda: list(self.runs), self.journal)
         self.drain = Drain(lambda: list(self.runs), self.completer, self._hurry)
         self.server_watch = ServerWatch(duties)
         interval = to_seconds(self.health_check_interval)
@@ -300,6 +315,7 @@ class Worker(arq.worker.Worker):
             Cron(duties, next(iter(self._weights)), self.cron_jobs, self.timezone),
             Announcer(duties, self._weights),
             Aborts(duties, self._weights),
+            Pruner(duties, self._weights, keep=self.settings.dead_keep, limit=self.settings.dead_limit),
             self.server_watch,
             self._arq_health,
         )
@@ -312,7 +328,7 @@ class Worker(arq.worker.Worker):
             redis=self.redis_settings or to_arq(from_pool(self.pool)),
             queue_name=self.queue_name,
             honour_retry=self.retry_jobs,
-            hooks={name: getattr(self, name) for name in HOOKS},
+            hooks=self._hooks(),
         )
         return Children(
             recipe,
@@ -320,14 +336,6 @@ class Worker(arq.worker.Worker):
             max_jobs=settings.child_max_jobs,
             max_memory_bytes=settings.child_max_memory_bytes,
         )
-
-    async def _refuse_unfit_server(self) -> None:
-        try:
-            await self.server_watch.look()
-        except StoreRefused as error:  # an ACL may forbid to look; that is no reason not to work
-            log.warning("worker.server_not_examined", error=str(error))
-        if refused := self.server_watch.refused:
-            raise ConfigError([f"{finding.check}: {finding.found}; {finding.mend}" for finding in refused])
 
     def _listen(self) -> Callable[[], None]:
         return signals.install(self.loop, shut_down=self.handle_sig, quiet=self._quiet, dump=self._dump)
@@ -347,6 +355,8 @@ class Worker(arq.worker.Worker):
         self.fetcher.stop()
         if not await self.drain.finish(self._drain_seconds()):
             self.exit_code = EXIT_HANDED_BACK
+        self.watchdog.stop()
+        self.threads.close()
         await self.children.close()
         await self.heartbeat.stop()
 
@@ -362,22 +372,8 @@ class Worker(arq.worker.Worker):
             return self.settings.arq_poll.total_seconds()
         return _ARQ_POLL if has_arq_functions else None
 
-    def _queue_weights(self, queues: Mapping[str, int] | Sequence[str] | None) -> dict[QueueKeys, int]:
-        if queues is None:
-            return {arq_queue_keys(self.queue_name): 0}
-        weights = queues if isinstance(queues, Mapping) else dict.fromkeys(queues, 0)
-        return {queue_keys(name, tagged=self.settings.hash_tags): weight for name, weight in weights.items()}
-
-    def _make_runnables(self, handlers: Registry, retry_errors: bool) -> dict[str, Runnable]:
-        defaults = ArqDefaults(
-            timeout=self.job_timeout_s,
-            keep_result=self.keep_result_s,
-            keep_result_forever=self.keep_result_forever,
-            max_tries=self.max_tries,
-            retry_errors=retry_errors,
-        )
-        runnables = {name: runnable_from_arq(function, defaults) for name, function in self.functions.items()}
-        return runnables | {handler.kind: from_handler(handler) for handler in handlers}
+    def _hooks(self) -> Hooks:
+        return {name: getattr(self, name) for name in HOOKS}
 
     def _queue_names(self) -> dict[str, int]:
         return {queue.name: weight for queue, weight in self._weights.items()}

@@ -96,7 +96,7 @@ def _shown_default(field: FieldInfo) -> str:
     if hasattr(default, "get_secret_value"):
         default = default.get_secret_value()
     if hasattr(default, "total_seconds"):
-        default = f"{default.total_seconds():g}"
+        default = f"{default.total_seconds():.15g}"
     if isinstance(default, dict):
         default = ",".join(default)
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import typer
 from pydantic_core import to_json
 
 from ..failure import Cause, Failure
-from ..store.dead_letters import DeadLetter
+from ..store.dead_letter import DeadLetter, moment
 
 
 def print_letter(letter: DeadLetter) -> None:
@@ -18,7 +18,7 @@ def print_letter(letter: DeadLetter) -> None:
     for failure in letter.attempts:
         typer.echo("")
         if failure.cause is Cause.REPLAY:
-            typer.secho(f"{failure.message}, {_shown(_moment(failure.ended_ms))}", bold=True)
+            typer.secho(f"{failure.message}, {_shown(moment(failure.ended_ms))}", bold=True)
         else:
             number += 1
             _print_attempt(number, failure)
@@ -34,7 +34,11 @@ def _print_facts(letter: DeadLetter) -> None:
         "queue": f"{letter.queue} ({letter.priority})",
         "enqueued": _shown(letter.enqueued_at),
         "died": _shown(letter.died_at),
+        "fingerprint": letter.fingerprint,
     }
+    if replays := letter.replays:
+        times = "once" if len(replays) == 1 else f"{len(replays)} times"
+        facts["replayed"] = f"{times}, last {_shown(replays[-1].at)}"
     if letter.fault is not None:
         facts["unreadable"] = letter.fault
         facts["bytes"] = repr(letter.raw)
@@ -47,8 +51,8 @@ def _print_facts(letter: DeadLetter) -> None:
 def _print_attempt(number: int, failure: Failure) -> None:
     typer.secho(f"attempt {number}: {failure.cause}", bold=True)
     if failure.started_ms:
-        _print_field("from", _shown(_moment(failure.started_ms)))
-        _print_field("to", _shown(_moment(failure.ended_ms)))
+        _print_field("from", _shown(moment(failure.started_ms)))
+        _print_field("to", _shown(moment(failure.ended_ms)))
     if failure.worker:
         _print_field("worker", failure.worker)
     error = ": ".join(filter(None, (str(failure.error_type), str(failure.message))))
@@ -63,12 +67,5 @@ def _print_field(name: str, fact: str) -> None:
     typer.echo(f"{name + ':':<12} {fact}")
 
 
-def _moment(ms: int) -> datetime | None:
-    try:
-        return datetime.fromtimestamp(ms / 1000, UTC)
-    except (OverflowError, ValueError, OSError, TypeError):
-        return None
-
-
-def _shown(moment: datetime | None) -> str:
-    return moment.astimezone().isoformat(sep=" ", timespec="milliseconds") if moment else "unknown"
+def _shown(time: datetime | None) -> str:
+    return time.astimezone().isoformat(sep=" ", timespec="milliseconds") if time else "unknown"

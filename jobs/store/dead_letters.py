@@ -1,89 +1,63 @@
-"""The dead letters: read them, give them another chance, or forget them.
+"""The dead letters: read them, sort them by bug, give them another chance, or forget them.
 
-What lies there may be anything: dead letters are where unreadable jobs end.  So reading never raises over a
-record; a letter that cannot be read says why, and keeps its bytes.
+`replaying.py` replays many of them at a pace.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ..envelope import Envelope, decode
-from ..errors import CorruptRecord, StoreRefused
-from ..failure import Cause, Failure, as_document, decode_failure
-from ..priority import Priority
-from .execute import Transport, execute
-from .keys import DEAD_LETTER, FAILURES, QueueKeys, queue_keys
-from .queues import known_queues
-from .verbs import BATCH, Letter, discard, replay
+from pydantic_core import from_json
 
-Progress = Callable[[int], None]
+from ..envelope import encode_body
+from ..errors import CorruptRecord, InvalidArguments, PayloadTooLarge, StoreRefused
+from ..failure import Cause, Failure
+from ..handler import Call
+from .dead_letter import DeadLetter, LetterHead, read_failure, unreadable
+from .execute import Transport, execute
+from .keys import FAILURES
+from .letter_filter import LetterFilter
+from .letter_groups import LetterGroup, Survey
+from .letter_scan import LetterScan, Progress
+from .letter_verbs import Letter, discard, replay
+from .verbs import BATCH
+
+EVERY_LETTER = LetterFilter()
+
+#: Which letters: by id, or by what they are.
+Selection = LetterFilter | Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeadLetter:
-    """One dead job, with all that went wrong."""
+class Origin:
+    """Who replays, and from where: what the mark in a letter's record will say."""
 
-    job_id: str
-    queue: str
-    died_at: datetime
-    #: None if the letter cannot be read; so are the fields below.
-    kind: str | None = None
-    priority: Priority = Priority.NORMAL
-    enqueued_at: datetime | None = None
-    args: list[Any] = field(default_factory=list)
-    kwargs: dict[str, Any] = field(default_factory=dict)
-    #: Oldest first; interruptions and earlier replays are among them.
-    attempts: list[Failure] = field(default_factory=list)
-    #: Why it cannot be read, and what lies there instead.
-    fault: str | None = None
-    raw: bytes | None = None
+    #: `ann@web-1`.
+    actor: str = ""
+    #: `the command line`, say.
+    place: str = ""
 
-    @property
-    def failures(self) -> Sequence[Failure]:
-        """The attempts without the marks of earlier replays."""
-        return [failure for failure in self.attempts if failure.cause is not Cause.REPLAY]
-
-    def as_document(self) -> dict[str, Any]:
-        """The letter as plain data, for `--json` and the API."""
-        return {
-            "job_id": self.job_id,
-            "queue": self.queue,
-            "kind": self.kind,
-            "priority": str(self.priority),
-            "died_at": self.died_at.isoformat(),
-            "enqueued_at": self.enqueued_at.isoformat() if self.enqueued_at else None,
-            "args": self.args,
-            "kwargs": self.kwargs,
-            "attempts": [as_document(failure) for failure in self.attempts],
-            "fault": self.fault,
-            "raw": self.raw.decode("utf-8", "backslashreplace") if self.raw is not None else None,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class _Head:
-    """A letter without its attempts."""
-
-    queue: QueueKeys
-    job_id: str
-    died_ms: int
-    body: bytes | None
-    envelope: Envelope | None
-    fault: str | None
-
-    @property
-    def kind(self) -> str | None:
-        return self.envelope.kind if self.envelope is not None else None
-
-    @property
-    def priority(self) -> Priority:
-        return self.envelope.priority if self.envelope is not None else Priority.NORMAL
+    def mark(self, remark: str = "") -> Failure:
+        """The record that begins a fresh budget of attempts."""
+        now_ms = time.time_ns() // 1_000_000
+        by = f" by {self.actor}" if self.actor else ""
+        place = f" from {self.place}" if self.place else ""
+        return Failure(
+            spent=0,
+            crashes=0,
+            cause=Cause.REPLAY,
+            fence=0,
+            worker=self.actor,
+            started_ms=now_ms,
+            ended_ms=now_ms,
+            message=f"replayed{by}{place}{remark}",
+        )
 
 
 class DeadLetters:
@@ -91,228 +65,171 @@ class DeadLetters:
 
     Args:
         tagged: As the setting `hash_tags`.
-        actor: Who replays, for the record that a replay leaves: `ann@host`.
+        origin: Who replays, for the record that a replay leaves.
     """
 
-    def __init__(self, transport: Transport, *, tagged: bool = False, actor: str = "") -> None:
+    def __init__(self, transport: Transport, *, tagged: bool = False, origin: Origin = Origin()) -> None:
         self._transport = transport
-        self._tagged = tagged
-        self._actor = actor
+        self._origin = origin
+        self.scan = LetterScan(transport, tagged=tagged)
+
+    # --- reading
 
     async def count(self, queue: str | None = None) -> int:
         """How many there are."""
-        queues = await self._queues(queue)
+        queues = await self.scan.queues(queue)
         return sum(await asyncio.gather(*(self._transport.call("ZCARD", keys.dead) for keys in queues)))
 
-    async def list(
-        self,
-        queue: str | None = None,
-        kind: str | None = None,
-        limit: int = 50,
-        before: datetime | None = None,
-    ) -> Sequence[DeadLetter]:
-        """The newest first.
-
-        Args:
-            queue: Only of this queue.
-            kind: Only of this kind; unreadable letters have none.
-            limit: At most this many.
-            before: Only those that died earlier: the `died_at` of the last letter turns the page.
+    async def list(self, wanted: LetterFilter = EVERY_LETTER, limit: int = 50) -> Sequence[DeadLetter]:
+        """The newest first.  The `died_at` of the last one, as `until`, turns the page.
 
         Raises:
             StoreUnavailable: Redis did not answer.
         """
-        heads: list[_Head] = []
-        for keys in await self._queues(queue):
-            heads += await self._newest(keys, kind, limit, before)
+        heads: list[LetterHead] = []
+        for keys in await self.scan.queues(wanted.queue):
+            heads += await self.scan.newest(keys, wanted, limit)
         heads.sort(key=lambda head: (head.died_ms, head.job_id), reverse=True)
-        return [await self._load(head) for head in heads[:limit]]
+        return [await self._open(head) for head in heads[:limit]]
+
+    async def groups(
+        self, wanted: LetterFilter = EVERY_LETTER, on_progress: Progress | None = None
+    ) -> Sequence[LetterGroup]:
+        """The letters by fingerprint, the largest group first; to know, all of them are read."""
+        return (await self.survey(wanted, on_progress)).groups
+
+    async def survey(self, selection: Selection, on_progress: Progress | None = None) -> Survey:
+        """What a replay or a discard of these letters would act on."""
+        survey = Survey()
+        async with aclosing(self.select(selection, on_progress)) as pages:
+            async for page in pages:
+                survey.add(page)
+        return survey
 
     async def show(self, job_id: str) -> DeadLetter | None:
         """One letter, or None if there is none of this id."""
-        for keys in await self._queues(None):
-            if (died := await self._transport.call("ZSCORE", keys.dead, job_id)) is not None:
-                [head] = await self._heads(keys, [(job_id, int(float(died)))])
-                return await self._load(head)
+        async with aclosing(self.select([job_id])) as pages:
+            async for [head] in pages:
+                return await self._open(head)
         return None
 
-    async def replay(self, job_ids: Sequence[str], on_progress: Progress | None = None) -> Sequence[bool]:
-        """Give letters a fresh budget of attempts; per id whether there was one.
+    async def now(self) -> datetime:
+        """By the server's clock; letters that die from now on have died at this time or later."""
+        seconds, microseconds = await self._transport.call("TIME")
+        now_ms = int(seconds) * 1000 + int(microseconds) // 1000
+        # the ms that has begun is let go by: who has just died is meant by "all that are dead now"
+        return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=now_ms + 1)
+
+    def select(
+        self, selection: Selection, on_progress: Progress | None = None
+    ) -> AsyncGenerator[Sequence[LetterHead], None]:
+        """Pages of the letters that are meant, each of one queue."""
+        if isinstance(selection, LetterFilter):
+            return self.scan.pages(selection, on_progress)
+        return self.scan.find(selection)
+
+    # --- moving
+
+    async def replay(self, job_ids: Sequence[str]) -> Sequence[bool]:
+        """Give letters a fresh budget of attempts, all at once; per id whether there was one.
 
         Raises:
             StoreFull: Redis has no room; the letters stay.
             StoreUnavailable: Redis did not answer.  Repeat it: what was replayed is no dead letter any more.
         """
-        return await self._each(job_ids, self._replay, on_progress)
-
-    async def discard(self, job_ids: Sequence[str], on_progress: Progress | None = None) -> Sequence[bool]:
-        """Forget letters for good; per id whether there was one."""
-        return await self._each(job_ids, self._discard, on_progress)
-
-    async def replay_all(
-        self, queue: str | None = None, kind: str | None = None, on_progress: Progress | None = None
-    ) -> int:
-        """Replay all that are dead at this moment, in batches; how many.
-
-        A job that dies again meanwhile is not replayed twice.
-        """
-        seconds, microseconds = await self._transport.call("TIME")
-        until_ms = int(seconds) * 1000 + int(microseconds) // 1000
-        replayed = 0
-        for keys in await self._queues(queue):
-            async for page in self._scan(keys):
-                heads = await self._heads(keys, [(job_id, died) for job_id, died in page if died <= until_ms])
-                replayed += sum(
-                    await self._replay(keys, [head for head in heads if kind in (None, head.kind)])
-                )
-                if on_progress is not None:
-                    on_progress(replayed)
-        return replayed
-
-    # --- finding
-
-    async def _queues(self, name: str | None) -> Sequence[QueueKeys]:
-        known = await known_queues(self._transport, tagged=self._tagged)
-        if name is None:
-            return known
-        return [keys for keys in known if keys.name == name] or [queue_keys(name, tagged=self._tagged)]
-
-    async def _newest(
-        self, keys: QueueKeys, kind: str | None, limit: int, before: datetime | None
-    ) -> Sequence[_Head]:
-        start = 0
-        if before is not None:
-            start = await self._transport.call("ZCOUNT", keys.dead, round(before.timestamp() * 1000), "+inf")
-        found: list[_Head] = []
-        while len(found) < limit:
-            page = await self._transport.call(
-                "ZRANGE", keys.dead, start, start + BATCH - 1, "REV", "WITHSCORES"
-            )
-            if not page:
-                break
-            found += [head for head in await self._heads(keys, _scored(page)) if kind in (None, head.kind)]
-            start += BATCH
-        return found[:limit]
-
-    async def _scan(self, keys: QueueKeys) -> AsyncIterator[Sequence[tuple[str, int]]]:
-        """Every letter that is there from beginning to end, in batches, oldest first within each."""
-        cursor: bytes | int = 0
-        while True:
-            cursor, page = await self._transport.call("ZSCAN", keys.dead, cursor, "COUNT", BATCH)
-            found = sorted(_scored(page), key=lambda one: one[1])
-            for at in range(0, len(found), BATCH):
-                yield found[at : at + BATCH]
-            if int(cursor) == 0:
-                return
-
-    async def _heads(self, keys: QueueKeys, found: Sequence[tuple[str, int]]) -> Sequence[_Head]:
-        if not found:
-            return []
-        bodies = await self._transport.call("MGET", *(DEAD_LETTER + job_id for job_id, _ in found))
-        return [_head(keys, job_id, died, body) for (job_id, died), body in zip(found, bodies, strict=True)]
-
-    async def _load(self, head: _Head) -> DeadLetter:
-        try:
-            records = await self._transport.call("LRANGE", FAILURES + head.job_id, 0, -1)
-        except StoreRefused as error:  # a key of another type
-            records, attempts = [], [_unreadable(str(error))]
-        else:
-            attempts = [_failure(record) for record in records]
-        envelope = head.envelope
-        return DeadLetter(
-            job_id=head.job_id,
-            queue=head.queue.name,
-            died_at=_moment(head.died_ms) or datetime.fromtimestamp(0, UTC),
-            kind=head.kind,
-            priority=head.priority,
-            enqueued_at=_moment(envelope.enqueued_ms) if envelope else None,
-            args=envelope.args if envelope else [],
-            kwargs=envelope.kwargs if envelope else {},
-            attempts=attempts,
-            fault=head.fault,
-            raw=head.body if envelope is None else None,
-        )
-
-    # --- moving
-
-    async def _each(
-        self,
-        job_ids: Sequence[str],
-        act: Callable[[QueueKeys, Sequence[_Head]], Awaitable[Sequence[bool]]],
-        on_progress: Progress | None,
-    ) -> Sequence[bool]:
         done: set[str] = set()
-        queues = await self._queues(None)
-        for at in range(0, len(job_ids), BATCH):
-            batch = list(dict.fromkeys(job_ids[at : at + BATCH]))
-            for keys in queues:
-                scores = await self._transport.call("ZMSCORE", keys.dead, *batch)
-                found = [
-                    (one, int(float(died)))
-                    for one, died in zip(batch, scores, strict=True)
-                    if died is not None
-                ]
-                heads = await self._heads(keys, found)
-                flags = await act(keys, heads)
-                done.update(head.job_id for head, flag in zip(heads, flags, strict=True) if flag)
-            if on_progress is not None:
-                on_progress(len(done))
+        async with aclosing(self.select(job_ids)) as pages:
+            async for page in pages:
+                done.update(head.job_id for head in await self.replay_heads(page))
         return [job_id in done for job_id in job_ids]
 
-    async def _replay(self, keys: QueueKeys, heads: Sequence[_Head]) -> Sequence[bool]:
-        if not heads:
-            return []
-        letters = [Letter(head.job_id, head.priority, self._mark()) for head in heads]
-        return await execute(self._transport, replay(keys, letters))
+    async def replay_heads(self, heads: Sequence[LetterHead]) -> Sequence[LetterHead]:
+        """Replay letters of one queue that were just read; those that were still as they were read."""
+        done: list[LetterHead] = []
+        mark = self._origin.mark()
+        for at in range(0, len(heads), BATCH):
+            batch = heads[at : at + BATCH]
+            letters = [Letter(head.job_id, head.priority, mark, head.died_ms) for head in batch]
+            flags = await execute(self._transport, replay(batch[0].queue, letters))
+            done += [head for head, flag in zip(batch, flags, strict=True) if flag]
+        return done
 
-    async def _discard(self, keys: QueueKeys, heads: Sequence[_Head]) -> Sequence[bool]:
-        if not heads:
-            return []
-        await execute(self._transport, discard(keys, [head.job_id for head in heads]))
-        return [True] * len(heads)  # also where only the entry in the list was left
+    async def replay_edited(self, job_id: str, call: Call[Any], *, max_payload_bytes: int) -> bool:
+        """Replay one letter with the arguments of this call instead of its own; whether there was one.
 
-    def _mark(self) -> Failure:
-        now_ms = time.time_ns() // 1_000_000
-        return Failure(
-            spent=0,
-            crashes=0,
-            cause=Cause.REPLAY,
-            fence=0,
-            worker="",
-            started_ms=now_ms,
-            ended_ms=now_ms,
-            message=f"replayed by {self._actor}" if self._actor else "replayed",
+        The job keeps its id, also for those who enqueue it once more with the old arguments.
+
+        Raises:
+            InvalidArguments: The call is of another kind than the letter.
+            CorruptRecord: The letter cannot be read, so that nobody knows what to keep of it.
+            PayloadTooLarge: The edited job is over the limit.
+        """
+        async with aclosing(self.select([job_id])) as pages:
+            async for [head] in pages:
+                body = _edited(head, call, max_payload_bytes)
+                mark = self._origin.mark(", with other arguments")
+                letter = Letter(job_id, head.priority, mark, head.died_ms, body)
+                flags = await execute(self._transport, replay(head.queue, [letter]))
+                if any(flags):
+                    return True
+        return False
+
+    async def discard(self, job_ids: Sequence[str]) -> Sequence[bool]:
+        """Forget letters for good; per id whether there was one."""
+        done: set[str] = set()
+        async with aclosing(self.select(job_ids)) as pages:
+            async for page in pages:
+                done.update(head.job_id for head in await self._forget(page))
+        return [job_id in done for job_id in job_ids]
+
+    async def discard_all(self, wanted: LetterFilter, on_progress: Progress | None = None) -> int:
+        """Forget for good the letters that are meant, as far as they are dead at this moment; how many."""
+        forgotten = 0
+        async with aclosing(self.select(await self.dead_now(wanted))) as pages:
+            async for page in pages:
+                forgotten += len(await self._forget(page))
+                if on_progress is not None:
+                    on_progress(forgotten)
+        return forgotten
+
+    async def dead_now(self, wanted: LetterFilter) -> LetterFilter:
+        """The same letters, but none that dies from now on."""
+        now = await self.now()
+        if wanted.until is not None and wanted.until <= now:
+            return wanted
+        if wanted.since is not None and wanted.since >= now:  # of the future: there are none
+            return replace(wanted, until=wanted.since + timedelta(milliseconds=1))
+        return replace(wanted, until=now)
+
+    # ---
+
+    async def _forget(self, heads: Sequence[LetterHead]) -> Sequence[LetterHead]:
+        forgotten: list[LetterHead] = []
+        for at in range(0, len(heads), BATCH):
+            batch = heads[at : at + BATCH]
+            died = {head.job_id: head.died_ms for head in batch}
+            flags = await execute(self._transport, discard(batch[0].queue, died, died_ms=died))
+            # of a letter that is gone, the entry in the list was all that there was to forget
+            forgotten += [head for head, flag in zip(batch, flags, strict=True) if flag or head.body is None]
+        return forgotten
+
+    async def _open(self, head: LetterHead) -> DeadLetter:
+        try:
+            records: Iterable[bytes] = await self._transport.call("LRANGE", FAILURES + head.job_id, 0, -1)
+        except StoreRefused as error:  # a key of another type
+            return head.opened([unreadable(str(error))])
+        return head.opened([read_failure(record) for record in records])
+
+
+def _edited(head: LetterHead, call: Call[Any], max_payload_bytes: int) -> bytes:
+    if head.envelope is None:
+        raise CorruptRecord(f"{head.job_id} cannot be edited: {head.fault}")
+    kind = call.handler.kind
+    if head.envelope.kind != kind:
+        raise InvalidArguments(
+            kind, {"kind": f"the dead letter {head.job_id} is of kind {head.envelope.kind}"}
         )
-
-
-def _scored(reply: Sequence[bytes]) -> list[tuple[str, int]]:
-    pairs = zip(reply[::2], reply[1::2], strict=True)
-    return [(job_id.decode("utf-8", "backslashreplace"), int(float(score))) for job_id, score in pairs]
-
-
-def _head(keys: QueueKeys, job_id: str, died_ms: int, body: bytes | None) -> _Head:
-    try:
-        envelope = decode(body or b"")
-        envelope.priority  # noqa: B018 - of a type that is no name, it cannot be read either
-    except (CorruptRecord, TypeError) as error:
-        fault = str(error) if body else "its envelope is gone"
-        return _Head(keys, job_id, died_ms, body, None, fault)
-    return _Head(keys, job_id, died_ms, body, envelope, None)
-
-
-def _failure(record: bytes) -> Failure:
-    try:
-        return decode_failure(record)
-    except CorruptRecord as error:
-        return _unreadable(str(error))
-
-
-def _unreadable(why: str) -> Failure:
-    return Failure(spent=0, crashes=0, cause=Cause.CORRUPTION, fence=0, worker="", message=why)
-
-
-def _moment(ms: int) -> datetime | None:
-    try:
-        return datetime.fromtimestamp(ms / 1000, UTC)
-    except (OverflowError, ValueError, OSError):  # a number, but no time
-        return None
+    body = encode_body(replace(head.envelope, args=[], kwargs=from_json(call.arguments)))
+    if len(body) > max_payload_bytes:
+        raise PayloadTooLarge(kind, len(body), max_payload_bytes)
+    return body

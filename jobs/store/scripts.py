@@ -24,6 +24,8 @@ _USES = re.compile(r"^Uses\s+(_\w+\.lua)$", re.MULTILINE)
 
 #: The verbs that a full server refuses.
 GROWING = frozenset({"enqueue", "replay"})
+#: The verbs that write nothing; the server holds them to it.
+READING = frozenset({"browse", "examine"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +77,8 @@ def load(name: str) -> Script:
     """The script of this name, with the shared prelude and what it uses before it."""
     folder = files(__package__) / "lua"
     text = (folder / f"{name}.lua").read_text()
-    # a server without memory must still let work be claimed, settled and thrown away: that is what makes room
-    flags = "#!lua flags=allow-oom\n" if name not in GROWING else "#!lua\n"
     shared = "".join((folder / part).read_text() for part in ("_prelude.lua", *_USES.findall(text)))
-    source = (flags + _prefix_table() + shared + text).encode()
+    source = (_first_line(name) + _prefix_table() + shared + text).encode()
     digest = sha1(source, usedforsecurity=False).hexdigest()
     return Script(name, source, digest, _slots(name, "KEYS", text), _slots(name, "ARGV", text))
 
@@ -89,6 +89,13 @@ def names() -> list[str]:
     return sorted(
         path.name.removesuffix(".lua") for path in folder.iterdir() if not path.name.startswith("_")
     )
+
+
+def _first_line(name: str) -> str:
+    if name in GROWING:
+        return "#!lua\n"
+    # a server without memory must still let work be claimed, settled and thrown away: that is what makes room
+    return "#!lua flags=no-writes,allow-oom\n" if name in READING else "#!lua flags=allow-oom\n"
 
 
 def _prefix_table() -> str:

@@ -1,22 +1,24 @@
 """What can be asked of a queue: one function per verb, each making a request for one script.
 
+The verbs for dead letters are in `letter_verbs.py`.
 A request is a value: `execute` sends it, over an event loop or without one, and reads the reply.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from ..failure import Failure
 from ..priority import RANKS, Priority
-from . import scripts
 from .keys import QueueKeys
-
-T = TypeVar("T")
+from .request import Request as Request
+from .request import rank_keys as _ranks
+from .request import read_flags as _read_flags
+from .request import request as _request
 
 #: How long a reply is kept for a repeat: longer than any outage after which a worker still tries.
 REPLY_KEPT_MS = 600_000
@@ -25,27 +27,6 @@ REPLY_KEPT_MS = 600_000
 FENCE_GRACE_MS = 300_000
 #: Most jobs in one call: a script stops the server for all others while it runs.
 BATCH = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Request(Generic[T]):
-    """One script call, ready to be sent, and how to read its reply."""
-
-    script: scripts.Script
-    keys: list[Any]
-    arguments: list[Any]
-    read: Callable[[Any], T]
-
-
-def _request(name: str, read: Callable[[Any], T], **given: Any) -> Request[T]:
-    script = scripts.load(name)
-    keys, arguments = script.pack(**given)
-    return Request(script, keys, arguments, read)
-
-
-def _ranks(queue: QueueKeys) -> dict[str, str]:
-    critical, high, normal, low = queue.ranks
-    return {"critical": critical, "high": high, "normal": normal, "low": low}
 
 
 # --- enqueue
@@ -239,10 +220,6 @@ def settle(queue: QueueKeys, ends: Iterable[End], *, worker: str, nonce: str) ->
     )
 
 
-def _read_flags(reply: list[int]) -> list[bool]:
-    return [code == 1 for code in reply]
-
-
 # --- renew
 
 
@@ -279,7 +256,7 @@ def renew(queue: QueueKeys, leases: Iterable[Lease]) -> Request[list[Renewal]]:
     )
 
 
-# --- cancel, inspect, replay, discard
+# --- cancel, inspect
 
 
 class Cancellation(StrEnum):
@@ -334,36 +311,6 @@ def inspect(queue: QueueKeys, job_id: str, channel: str = "") -> Request[Standin
         id=job_id,
         channel=channel,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A dead letter to be replayed: where to, and the record that resets its budget."""
-
-    job_id: str
-    priority: Priority
-    mark: Failure
-
-
-def replay(queue: QueueKeys, letters: Iterable[Letter]) -> Request[list[bool]]:
-    """Make dead letters of one queue ready again; per letter whether there was one."""
-    flat: list[Any] = []
-    for letter in letters:
-        flat += (letter.job_id, letter.priority.rank, letter.mark.encode())
-    return _request(
-        "replay",
-        _read_flags,
-        **_ranks(queue),
-        wake=queue.wake,
-        stats=queue.stats,
-        dead=queue.dead,
-        letters=flat,
-    )
-
-
-def discard(queue: QueueKeys, job_ids: Iterable[str]) -> Request[list[bool]]:
-    """Forget dead letters of one queue; per id whether there was one."""
-    return _request("discard", _read_flags, dead=queue.dead, stats=queue.stats, letters=list(job_ids))
 
 
 def milliseconds(span: timedelta) -> int:

@@ -1,5 +1,6 @@
 """All rules of the store together."""
 
+from .browse_rules import BrowseRules
 from .cancel_rules import CancelRules
 from .claim_rules import ClaimRules
 from .discard_rules import DiscardRules
@@ -19,6 +20,7 @@ class StoreContract(
     RenewRules,
     CancelRules,
     InspectRules,
+    BrowseRules,
     ReplayRules,
     DiscardRules,
     PauseRules,

@@ -50,3 +50,29 @@ class DiscardRules:
         assert await store.discard("a", "a") == [True, False]
         assert await store.discard("a") == [False]
         assert (await store.stats())["discarded"] == 1
+
+    async def test_a_letter_that_has_died_once_more_is_not_the_one_that_is_meant(self, store: Store) -> None:
+        """Whoever has read the first one has not seen why the second one died."""
+        await store.bury()
+        died = await store.died_ms()
+        assert died is not None
+        before = await store.dump()
+        assert await store.discard("a", died_ms={"a": died - 1}) == [False]
+        assert await store.dump() == before
+        assert await store.discard("a", died_ms={"a": died}) == [True]
+
+    async def test_as_many_letters_as_are_to_be_kept_are_kept(self, store: Store) -> None:
+        """Two workers that prune one queue at a time must not drop twice as many."""
+        for job_id in ("a", "b", "c", "d"):
+            await store.bury(job_id)
+        assert await store.discard("a", "b", "c", keep=2) == [True, True, False]
+        assert await store.discard("c", keep=2) == [False]
+        assert await store.call("ZCARD", store.queue.dead) == 2
+
+    async def test_what_is_pruned_is_counted_apart(self, store: Store) -> None:
+        await store.bury("a")
+        await store.bury("b")
+        await store.discard("a", counter="pruned")
+        await store.discard("b")
+        stats = await store.stats()
+        assert (stats["pruned"], stats["discarded"]) == (1, 1)

@@ -82,3 +82,23 @@ class ReplayRules:
         await store.replay("a")
         assert await store.enqueue(a_job(content="x")) == [Accepted.EXISTS]
         assert await store.enqueue(a_job(content="y")) == [Accepted.CONFLICT]
+
+    async def test_a_letter_that_has_died_once_more_is_another_letter(self, store: Store) -> None:
+        """Who has read the first one must not replay the second one for it."""
+        await store.bury()
+        first = await store.died_ms()
+        assert first is not None
+        assert await store.replay("a", died_ms=first - 1) == [False]
+        assert await store.replay("a", died_ms=first) == [True]
+
+    async def test_a_letter_can_be_replayed_with_another_envelope(self, store: Store) -> None:
+        await store.bury()
+        assert await store.replay("a", body=b'{"edited":1}') == [True]
+        assert await store.call("GET", keys.JOB + "a") == b'{"edited":1}'
+        assert await store.call("EXISTS", keys.DEAD_LETTER + "a") == 0
+
+    async def test_an_envelope_is_written_over_no_living_job(self, store: Store) -> None:
+        await store.enqueue(a_job())
+        before = await store.dump()
+        assert await store.replay("a", body=b'{"edited":1}') == [False]
+        assert await store.dump() == before

@@ -12,13 +12,14 @@ import redis.asyncio
 from monarq.jobs.envelope import content_digest, encode_head
 from monarq.jobs.failure import Cause, Failure, decode_failure
 from monarq.jobs.priority import PRIORITIES, Priority
-from monarq.jobs.store import keys, verbs
+from monarq.jobs.store import keys, letter_verbs, verbs
 from monarq.jobs.store.address import from_url
 from monarq.jobs.store.connection import Link
 from monarq.jobs.store.execute import Transport, execute
 from monarq.jobs.store.keys import QueueKeys, queue_keys
+from monarq.jobs.store.letter_verbs import Browsed, Letter
 from monarq.jobs.store.pauses import Pause, pause_request, resume_request
-from monarq.jobs.store.verbs import Accepted, Claim, Claimed, End, Entry, Lease, Letter, Verb
+from monarq.jobs.store.verbs import Accepted, Claim, Claimed, End, Entry, Lease, Verb
 
 NOW = timedelta(0)
 LEASE = timedelta(seconds=30)
@@ -129,13 +130,22 @@ class Store:
     async def inspect(self, job_id: str = "a", channel: str = "") -> verbs.Standing:
         return await execute(self.transport, verbs.inspect(self.queue, job_id, channel))
 
-    async def replay(self, *job_ids: str, priority: Priority = Priority.NORMAL) -> list[bool]:
+    async def replay(
+        self,
+        *job_ids: str,
+        priority: Priority = Priority.NORMAL,
+        died_ms: int | None = None,
+        body: bytes | None = None,
+    ) -> list[bool]:
         mark = a_failure(0, cause=Cause.REPLAY, message="")
-        letters = [Letter(job_id, priority, mark) for job_id in job_ids]
-        return await execute(self.transport, verbs.replay(self.queue, letters))
+        letters = [Letter(job_id, priority, mark, died_ms, body) for job_id in job_ids]
+        return await execute(self.transport, letter_verbs.replay(self.queue, letters))
 
-    async def discard(self, *job_ids: str) -> list[bool]:
-        return await execute(self.transport, verbs.discard(self.queue, job_ids))
+    async def discard(self, *job_ids: str, **options: Any) -> list[bool]:
+        return await execute(self.transport, letter_verbs.discard(self.queue, job_ids, **options))
+
+    async def browse(self, *job_ids: str, budget_bytes: int = 1_000_000) -> list[Browsed]:
+        return await execute(self.transport, letter_verbs.browse(self.queue, job_ids, budget_bytes))
 
     async def pause(
         self, kind: str = "", *, until: timedelta | datetime | None = None, by: str = "ann"
@@ -223,6 +233,10 @@ class Store:
             if await self.call("ZSCORE", zset, job_id) is not None:
                 return priority
         return None
+
+    async def died_ms(self, job_id: str = "a") -> int | None:
+        score = await self.call("ZSCORE", self.queue.dead, job_id)
+        return None if score is None else int(score)
 
     async def lease_end(self, job_id: str = "a") -> int | None:
         score = await self.call("ZSCORE", self.queue.running, job_id)

@@ -52,7 +52,19 @@ MUTANTS = {
     "cancel of what runs": Mutant(
         "cancel", "if redis.call('EXISTS', KEY.fence .. id) == 1 then", "if false then"
     ),
-    "replay of other queues": Mutant("replay", "redis.call('ZSCORE', KEYS[7], id) and ", ""),
+    "replay of other queues": Mutant(
+        "replay", "local score = redis.call('ZSCORE', KEYS[7], id)", "local score = '0'"
+    ),
+    "replay of a later letter": Mutant(
+        "replay", " and (died == '' or tonumber(died) == tonumber(score))", ""
+    ),
+    "replay without the edit": Mutant("replay", "if body ~= '' then", "if false then"),
+    "discard of a later letter": Mutant(
+        "discard", " and (died == '' or tonumber(died) == tonumber(score))", ""
+    ),
+    "discard of what is to be kept": Mutant("discard", " and left > keep", ""),
+    "browse without a budget": Mutant("browse", "if budget < 0 then", "if false then"),
+    "browse that falls over a strange key": Mutant("browse", "redis.pcall(...)", "redis.call(...)"),
     "claim from a paused queue": Mutant("claim", "paused.whole = true", "paused.whole = false"),
     "claim of a paused kind": Mutant("claim", "paused.kinds[kind] = true", "paused.whole = false"),
     "a pause that never is over": Mutant("claim", "if ends and ends <= now then", "if false then"),

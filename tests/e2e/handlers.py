@@ -89,3 +89,31 @@ async def echo(ctx: JobContext, secret: str) -> str:
     write("start", ctx.job_id, ctx.attempt, ctx.fence)
     ctx.log.info("working", arguments={"secret": secret})
     return secret
+
+
+@job("e2e.compute", run_in="process", max_attempts=1)
+def compute(ctx: JobContext, seconds: float) -> int:
+    """Keep a processor busy, in a child process; gives the number of that process."""
+    write("start", ctx.job_id, ctx.attempt, ctx.fence)
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        pass
+    write("end", ctx.job_id, ctx.attempt, ctx.fence)
+    return os.getpid()
+
+
+@job("e2e.grind", run_in="process", max_attempts=1)
+def grind(ctx: JobContext, size: int) -> int:
+    """Keep the interpreter's lock, in C code: no other thread of the child can do anything."""
+    write("start", ctx.job_id, ctx.attempt, ctx.fence)
+    sum(range(size))
+    write("end", ctx.job_id, ctx.attempt, ctx.fence)
+    return os.getpid()
+
+
+@job("e2e.run-away", max_attempts=1)
+def run_away(ctx: JobContext, seconds: float) -> None:
+    """Keep a thread for so long, whatever it is told."""
+    write("start", ctx.job_id, ctx.attempt, ctx.fence)
+    time.sleep(seconds)
+    write("end", ctx.job_id, ctx.attempt, ctx.fence)

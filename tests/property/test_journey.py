@@ -25,13 +25,14 @@ from hypothesis.stateful import (
 from monarq.jobs.failure import Cause, Failure
 from monarq.jobs.priority import PRIORITIES, Priority
 from monarq.jobs.state import FINAL, State
-from monarq.jobs.store import verbs
+from monarq.jobs.store import letter_verbs, verbs
 from monarq.jobs.store.address import from_url
 from monarq.jobs.store.execute import execute_sync
 from monarq.jobs.store.keys import queue_keys
+from monarq.jobs.store.letter_verbs import Letter
 from monarq.jobs.store.pauses import pause_request, resume_request
 from monarq.jobs.store.sync_connection import SyncLink
-from monarq.jobs.store.verbs import Claim, End, Lease, Letter, Request, Verb
+from monarq.jobs.store.verbs import Claim, End, Lease, Request, Verb
 from tests.contract.store import LEASE, RESTART_GRACE_SECONDS, a_job
 
 from .glance import Glance, Seen, drop_result, end_pause, look, set_back
@@ -315,13 +316,13 @@ class Journey(RuleBasedStateMachine):
         mark = Failure(spent=0, crashes=0, cause=Cause.REPLAY, fence=0, worker="")
         expected = [self.model.replay(job_id, priority) for job_id in job_ids]
         letters = [Letter(job_id, priority, mark) for job_id in job_ids]
-        assert self.ask(verbs.replay(self.queue, letters)) == expected
+        assert self.ask(letter_verbs.replay(self.queue, letters)) == expected
 
     @rule(job_ids=some_jobs)
     def discard(self, job_ids: list[str]) -> None:
         held = {job_id for job_id in job_ids if (job := self.model.jobs.get(job_id)) and job.has_result}
         expected = [self.model.discard(job_id) for job_id in job_ids]
-        assert self.ask(verbs.discard(self.queue, job_ids)) == expected
+        assert self.ask(letter_verbs.discard(self.queue, job_ids)) == expected
         for job_id in held - set(self.model.jobs):
             drop_result(self.link, job_id)
 

@@ -13,7 +13,7 @@ from typing import assert_type
 from monarq import Call, Handler, JobContext, job
 from monarq.jobs.retry import Exponential, exponential, fixed, linear
 
-from .kinds import ping, plain, resize
+from .kinds import ping, plain, resize, shrink
 
 
 def a_call_carries_the_result_type() -> None:
@@ -60,13 +60,24 @@ def passed_on() -> None:
     a_handler_can_be_passed_on(ping)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
-@job()  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-def not_async(ctx: JobContext) -> int:
+def a_plain_function_keeps_its_types_too(ctx: JobContext) -> None:
+    assert_type(shrink.of("a.png", 5, crop=True), Call[tuple[str, int]])
+    assert_type(shrink(ctx, "a.png", crop=True), tuple[str, int])
+    shrink.of(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    shrink.of("a.png", height=5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    shrink(ctx)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    shrink(ctx, 5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+@job()  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+def no_context() -> int:
     return 5
 
 
 job("a", priority=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 job("a", timeout="5m")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+job("a", run_in="fork")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+job("a", run_in="process", memory_limit="1G")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 job("a", backoff=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 job("a", retry_on=ValueError, discard_on=(KeyError, OSError), timeout=timedelta(minutes=1), keep_result=None)
 job("a", backoff=fixed(5))

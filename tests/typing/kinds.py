@@ -20,3 +20,9 @@ async def ping(ctx: JobContext) -> None:
 async def plain(ctx: dict[str, Any], name: str) -> list[str]:
     """Takes arq's `ctx` as a plain dict."""
     return [name]
+
+
+@job("image.shrink", run_in="process", memory_limit=2**30)
+def shrink(ctx: JobContext, path: str, width: int = 100, *, crop: bool = False) -> tuple[str, int]:
+    """A plain function."""
+    return path, width

@@ -7,10 +7,13 @@ own.  A thread listens to the worker, so that a job that keeps this process busy
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import socket
 import sys
 import threading
+from dataclasses import replace
+from functools import partial
 from math import inf
 from typing import Any, BinaryIO
 
@@ -18,7 +21,10 @@ import structlog
 
 from monarq.jobs.cli.session import configure_log
 from monarq.jobs.codec import Codecs
+from monarq.jobs.context import JobContext
+from monarq.jobs.envelope import Envelope
 from monarq.jobs.failure import Cause
+from monarq.jobs.handler import Handler, RunIn
 from monarq.jobs.store.arq_json import deserialize, serialize
 from monarq.jobs.store.arq_pool import open_pool
 
@@ -26,9 +32,11 @@ from ..executor import Executor
 from ..loop import new_event_loop
 from ..options import foreign_codec
 from ..run import Run
-from ..runnable import Runnable
+from ..runnable import Call, Runnable
+from ..threads import Threads
 from . import frames, sources, system, wire
 from .frames import Facts
+from .interrupt import Interrupt
 from .recipe import Recipe, read_recipe
 
 log = structlog.get_logger("monarq.worker")
@@ -48,6 +56,7 @@ class Child:
         self._ended = asyncio.Event()
         self._runnables: dict[str, Runnable] = {}
         self._run: Run | None = None
+        self._interrupt = Interrupt()
         self._ctx: dict[Any, Any] = {}
         hooks, settings = recipe.hooks, recipe.settings
         codec = foreign_codec(settings, hooks["job_serializer"], hooks["job_deserializer"])
@@ -57,6 +66,7 @@ class Child:
             worker_id=recipe.worker_id,
             shared=self._ctx,
             max_crashes=settings.max_crashes,
+            threads=Threads(1),
             on_job_start=hooks["on_job_start"],
             on_job_end=hooks["on_job_end"],
             honour_retry=recipe.honour_retry,
@@ -89,9 +99,12 @@ class Child:
                 os._exit(_ORPHANED)  # another worker may run this job from now on
             match order["do"]:
                 case "run":
+                    self._interrupt.forget()
                     self._loop.call_soon_threadsafe(self._begin, order, body)
                 case "stop":
-                    self._loop.call_soon_threadsafe(self._stop, Cause(order["cause"]))
+                    cause = Cause(order["cause"])
+                    self._interrupt.ask(cause)  # a plain function keeps the loop busy, too
+                    self._loop.call_soon_threadsafe(self._stop, cause)
                 case _:
                     self._loop.call_soon_threadsafe(self._ended.set)
                     return
@@ -101,11 +114,13 @@ class Child:
     def _begin(self, order: Facts, body: bytes) -> None:
         claimed = wire.read_claimed(order["claimed"], body)
         self._run = run = Run(claimed, order["fence"], leased_until=inf)
+        self._interrupt.begin(run)
         run.task = self._loop.create_task(self._attempt(run, order["source"]))
 
     def _stop(self, cause: Cause) -> None:
         if self._run is not None:
-            self._run.stop(cause)
+            # after the first step of its task: one that was cancelled before it would never answer
+            self._loop.call_soon(self._run.stop, cause)
 
     async def _attempt(self, run: Run, source: Facts) -> None:
         self._load(source)
@@ -120,7 +135,7 @@ class Child:
         if kind in self._runnables:
             return
         try:
-            self._runnables[kind] = sources.load(source)
+            self._runnables[kind] = _here(sources.load(source), self._interrupt)
         except Exception:  # of the app's module, whatever it is
             log.exception("worker.kind_not_loaded", kind=kind)
 
@@ -129,6 +144,26 @@ class Child:
             self._connection.sendall(frames.pack(facts, blob))
         except OSError:
             os._exit(_ORPHANED)
+
+
+def _here(runnable: Runnable, interrupt: Interrupt) -> Runnable:
+    """A kind that is to run in a process runs in this one: on its loop, or instead of its loop."""
+    handler = runnable.origin
+    if runnable.run_in is not RunIn.PROCESS or not isinstance(handler, Handler):
+        return runnable
+    is_async = inspect.iscoroutinefunction(handler.function)
+    limit = handler.policy.memory_limit
+
+    def bind(envelope: Envelope) -> Call:
+        call = runnable.bind(envelope)
+
+        async def limited(ctx: JobContext) -> Any:
+            with system.memory_limit(limit):
+                return await call(ctx) if is_async else interrupt.call(partial(call, ctx))
+
+        return limited
+
+    return replace(runnable, bind=bind, run_in=RunIn.LOOP)
 
 
 async def _serve(recipe: Recipe, connection: socket.socket, orders: BinaryIO) -> None:

@@ -13,7 +13,7 @@ from monarq.jobs.failure import Cause
 from monarq.jobs.outcome import Outcome, Released
 
 from ..room import NO_ROOM_DELAY, Room
-from ..run import Run
+from ..run import STOP_GRACE, Run
 from ..runnable import Runnable
 from .death import ChildDied
 from .frames import Facts
@@ -23,9 +23,6 @@ from .sources import source_of
 
 log = structlog.get_logger("monarq.worker")
 
-#: Seconds that a job which is cancelled or handed back gets to clean up, before its process is killed.
-#: Shorter than the grace of a worker that stops.
-STOP_GRACE = 4.0
 #: Seconds for a child to run the app's `on_shutdown`.
 _END_GRACE = 5.0
 #: Children that may fail to start before the job goes back to the queue, and for how long.
@@ -114,9 +111,11 @@ class Children:
 
     async def _attempt(self, run: Run, source: Facts, *, alone: bool) -> Outcome:
         for _ in range(_STARTS):
-            child = self._take_spare() if alone else self._take_idle()
-            if child is None:
-                child = await self._start()
+            try:
+                child = (self._take_spare() if alone else self._take_idle()) or await self._start()
+            except OSError as error:  # no process, memory or file descriptor left: not the job's fault either
+                log.error("worker.child_failed", job_id=run.job_id, error=str(error))
+                break
             try:
                 return await self._run_in(child, run, source)
             except NeverBegan as failed:

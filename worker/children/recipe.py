@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from arq.connections import RedisSettings
 
+from monarq.jobs.handler import RunIn
 from monarq.jobs.settings import Settings
 
+from ..runnable import Runnable
 from .frames import Facts
-from .sources import function_of, name_of
+from .sources import function_of, name_of, source_of
 
 #: What the app may have given the worker besides its jobs, by arq's names.
 HOOKS = (
@@ -50,16 +52,32 @@ class Recipe:
             NotImportable: A hook cannot be imported by a child.
         """
         settings = self.settings.model_dump(mode="json")
-        hooks = {name: self.hooks.get(name) for name in HOOKS}
         return {
             "worker_id": self.worker_id,
             "settings": settings | {"redis_url": self.settings.redis_url.get_secret_value()},
             "redis": _simple_fields(self.redis),
             "queue_name": self.queue_name,
             "honour_retry": self.honour_retry,
-            "hooks": {name: None if hook is None else name_of(hook) for name, hook in hooks.items()},
+            "hooks": _name(self.hooks),
             "path": sys.path,
         }
+
+
+def check_importable(runnables: Iterable[Runnable], hooks: Hooks) -> None:
+    """Find out at start, rather than with the first job, what no child could import.
+
+    Raises:
+        NotImportable: A kind that is to run in a process, or a hook.
+    """
+    if kinds := [runnable for runnable in runnables if runnable.run_in is RunIn.PROCESS]:
+        for runnable in kinds:
+            source_of(runnable)
+        _name(hooks)
+
+
+def _name(hooks: Hooks) -> dict[str, str | None]:
+    given = {name: hooks.get(name) for name in HOOKS}
+    return {name: None if hook is None else name_of(hook) for name, hook in given.items()}
 
 
 def read_recipe(facts: Facts) -> Recipe:

@@ -7,6 +7,8 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _IS_LINUX = sys.platform == "linux"
@@ -16,6 +18,7 @@ _OOM_SCORE = "500"
 #: Sent to a whole process group (Ctrl-C, a supervisor), they tell the worker to finish what runs; a child
 #: that died of them would be what runs.
 _FOR_THE_WORKER = ("SIGINT", "SIGTERM", "SIGTSTP", "SIGUSR1", "SIGUSR2")
+_KIB = 1024
 
 
 def die_with(parent: int) -> None:
@@ -50,3 +53,26 @@ def resident_bytes() -> int:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         return pages * resource.getpagesize()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+@contextmanager
+def memory_limit(limit: int | None) -> Iterator[None]:
+    """Let this process take so many bytes more than it has now; what asks for more gets a `MemoryError`.
+
+    Only on Linux, where the limit also counts what `mmap` gives.
+    """
+    if limit is None or not _IS_LINUX:
+        yield
+        return
+    before = soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    ceilings = [bound for bound in (soft, hard) if bound != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_DATA, (min([_data_bytes() + limit, *ceilings]), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
+def _data_bytes() -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * _KIB for line in lines if line.startswith("VmData:"))

@@ -9,7 +9,7 @@ import asyncio
 
 import structlog
 
-from monarq.jobs.errors import StoreError
+from monarq.jobs.errors import ConfigError, StoreError, StoreRefused
 from monarq.jobs.store.execute import Transport
 from monarq.jobs.store.posture import Finding, Level, examine
 
@@ -36,6 +36,21 @@ class ServerWatch:
                 await self.look()
             except StoreError as error:
                 self._outage.note(error)
+
+    async def refuse_unfit(self) -> None:
+        """Examine before the first job.
+
+        Raises:
+            ConfigError: The server would lose jobs.
+        """
+        try:
+            await self.look()
+        except StoreRefused as error:  # an ACL may forbid to look; that is no reason not to work
+            log.warning("worker.server_not_examined", error=str(error))
+        if self.refused:
+            raise ConfigError(
+                [f"{finding.check}: {finding.found}; {finding.mend}" for finding in self.refused]
+            )
 
     async def look(self) -> list[Finding]:
         """Examine once, and log what is refused."""

@@ -9,7 +9,9 @@ KEYS[4] low         zset
 KEYS[5] wake        list    the wake token
 KEYS[6] stats       hash    counters
 KEYS[7] dead        zset    job id -> when it died, ms
-ARGV[1...] letters  3 each: id, rank (0 critical .. 3 low), mark (the failure record that resets the budget)
+ARGV[1...] letters  5 each: id, rank (0 critical .. 3 low), mark (the failure record that resets the budget), died (ms,
+                    or "" whenever it died: one that was replayed and has died again is another letter), body (an
+                    envelope that takes the place of the letter's, or "")
 
 Returns     per letter 1 replayed, 0 there is no such dead letter.
 Clock       the server's.
@@ -18,11 +20,16 @@ Reply lost  repeat it: what was replayed is no dead letter any more.
 ]]
 local now = now_ms()
 local codes, replayed = {}, 0
-for a = 1, #ARGV, 3 do
-  local id = ARGV[a]
+for a = 1, #ARGV, 5 do
+  local id, died, body = ARGV[a], ARGV[a + 3], ARGV[a + 4]
   local code = 0
-  if redis.call('ZSCORE', KEYS[7], id) and redis.call('EXISTS', KEY.dead_letter .. id) == 1 then
+  local score = redis.call('ZSCORE', KEYS[7], id)
+  local is_meant = score and (died == '' or tonumber(died) == tonumber(score))
+  if is_meant and redis.call('EXISTS', KEY.dead_letter .. id) == 1 then
     redis.call('RENAME', KEY.dead_letter .. id, KEY.job .. id)
+    if body ~= '' then
+      redis.call('SET', KEY.job .. id, body)
+    end
     redis.call('RPUSH', KEY.failures .. id, ARGV[a + 2])
     redis.call('DEL', KEY.result .. id)
     redis.call('ZREM', KEYS[7], id)

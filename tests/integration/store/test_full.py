@@ -64,6 +64,14 @@ async def test_a_full_store_refuses_a_replay_and_the_letters_stay(store: Store) 
     assert await store.replay("a") == [True]
 
 
+async def test_the_letters_of_a_full_store_can_be_read_and_discarded(store: Store) -> None:
+    await store.bury("a")
+    async with full(store):
+        [found] = await store.browse("a")
+        assert found.died_ms is not None
+        assert await store.discard("a") == [True]
+
+
 async def test_a_full_store_is_drained(store: Store) -> None:
     await store.enqueue(*map(a_job, "abcd"))
     async with full(store):

@@ -8,7 +8,7 @@ import pytest
 from redis.crc import key_slot
 
 from monarq.jobs.priority import Priority
-from monarq.jobs.store import verbs
+from monarq.jobs.store import letter_verbs, verbs
 from monarq.jobs.store.address import from_url
 from monarq.jobs.store.examine import examine
 from monarq.jobs.store.execute import execute
@@ -70,6 +70,7 @@ async def life_of(store: Store) -> set[str]:
     ]
     await store.settle(*ends)
     seen |= await store.keys()
+    await store.browse(c.job_id)
     await store.replay(c.job_id)
     await store.discard(d.job_id)
     await store.expire_leases(f.job_id)
@@ -116,8 +117,9 @@ def _requests(queue: QueueKeys) -> list[Request[Any]]:
         verbs.renew(queue, [verbs.Lease("a", "w:1", LEASE)]),
         verbs.cancel(queue, "a", b"{}", 0),
         verbs.inspect(queue, "a", "here"),
-        verbs.replay(queue, [verbs.Letter("a", a_job().priority, a_failure())]),
-        verbs.discard(queue, ["a"]),
+        letter_verbs.browse(queue, ["a"], 1),
+        letter_verbs.replay(queue, [letter_verbs.Letter("a", a_job().priority, a_failure())]),
+        letter_verbs.discard(queue, ["a"]),
         pause_request(queue, "", None, {}),
         resume_request(queue, ""),
         examine(queue, "a", AGEING),

@@ -9,13 +9,14 @@ from typing import Any, TypeVar
 from monarq.jobs.failure import Cause
 from monarq.jobs.priority import Priority
 from monarq.jobs.state import State
-from monarq.jobs.store import verbs
+from monarq.jobs.store import letter_verbs, verbs
 from monarq.jobs.store.connection import Link
 from monarq.jobs.store.examine import examine
 from monarq.jobs.store.execute import execute, execute_sync
+from monarq.jobs.store.letter_verbs import Letter
 from monarq.jobs.store.pauses import pause_request, resume_request
 from monarq.jobs.store.sync_connection import SyncLink
-from monarq.jobs.store.verbs import Accepted, Cancellation, Letter, Renewal, Request, Verb
+from monarq.jobs.store.verbs import Accepted, Cancellation, Renewal, Request, Verb
 from tests.contract.store import AGEING, LEASE, Store, a_failure, a_job, a_lease, an_end
 
 T = TypeVar("T")
@@ -31,6 +32,8 @@ class VerbCall:
     repeated: Any
     #: Keys that a repeat may write again.
     rewritten: tuple[str, ...] = ()
+    #: Whether it only looks.
+    reads: bool = False
 
 
 async def _enqueue(store: Store) -> Request[Any]:
@@ -90,13 +93,24 @@ async def _replay(store: Store) -> Request[Any]:
     await store.bury("b")
     mark = a_failure(0, cause=Cause.REPLAY)
     letters = [Letter(job_id, Priority.NORMAL, mark) for job_id in ("a", "b", "unknown")]
-    return verbs.replay(store.queue, letters)
+    return letter_verbs.replay(store.queue, letters)
 
 
 async def _discard(store: Store) -> Request[Any]:
     await store.bury("a")
     await store.bury("b")
-    return verbs.discard(store.queue, ["a", "b", "unknown"])
+    return letter_verbs.discard(store.queue, ["a", "b", "unknown"])
+
+
+async def _browse(store: Store) -> Request[Any]:
+    await store.bury("a")
+    request = letter_verbs.browse(store.queue, ["a", "unknown"], 1_000_000)
+    read = request.read
+
+    def is_dead(reply: Any) -> list[bool]:
+        return [one.died_ms is not None for one in read(reply)]
+
+    return Request(request.script, request.keys, request.arguments, is_dead)
 
 
 async def _pause(store: Store) -> Request[Any]:
@@ -126,8 +140,6 @@ async def _examine(store: Store) -> Request[Any]:
 
 _CREATED, _EXISTS = Accepted.CREATED, Accepted.EXISTS
 _RENEWALS = [Renewal.RENEWED, Renewal.LOST, Renewal.ABORT_ASKED]
-#: It writes nothing, so that nothing will have changed.
-_NO_KEY = ("-",)
 _LEASES = ("arq:queue", "monarq:running:")
 
 CALLS: dict[str, VerbCall] = {
@@ -140,12 +152,13 @@ CALLS: dict[str, VerbCall] = {
         _cancel_running, Cancellation.REQUESTED, Cancellation.REQUESTED, ("arq:abort",)
     ),
     "inspect": VerbCall(_inspect, "running", "running"),
+    "browse": VerbCall(_browse, [True, False], [True, False], reads=True),
     "replay": VerbCall(_replay, [True, True, False], [False] * 3),
     "discard": VerbCall(_discard, [True, True, False], [False] * 3),
     "pause": VerbCall(_pause, "k", "k", ("monarq:pause:",)),
     "resume": VerbCall(_resume, 0, 0),
     "resume-in-steps": VerbCall(_resume_in_steps, 3, 1, ("monarq:pause:", "monarq:parked:", "arq:queue")),
-    "examine": VerbCall(_examine, State.RUNNING, State.RUNNING, _NO_KEY),
+    "examine": VerbCall(_examine, State.RUNNING, State.RUNNING, reads=True),
 }
 
 

@@ -1,11 +1,13 @@
 """A worker on stage: started in this process, and what the store holds of its jobs."""
 
 import asyncio
+import os
 import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from redis.asyncio import Redis
@@ -20,6 +22,7 @@ from monarq.worker import Worker
 from .deadlines import eventually
 
 _STOPS_WITHIN = 20.0
+_HAS_PROC = Path("/proc/self/stat").exists()
 
 
 def settings_for(url: str, **given: Any) -> Settings:
@@ -81,3 +84,13 @@ async def stats(client: Redis, queue: str = "default") -> dict[str, int]:
 async def waiting(client: Redis, queue: str = "default") -> int:
     """Jobs of a queue that have not ended."""
     return sum([await client.zcard(zset) for zset in queue_keys(queue).ranks])
+
+
+def is_alive(pid: int) -> bool:
+    """Whether this process runs.  One that has ended, and that nobody has waited for, does not."""
+    try:
+        os.kill(pid, 0)
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] if _HAS_PROC else ""
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+    return state != "Z"

@@ -4,13 +4,15 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from pathlib import Path
 from signal import Signals
 from typing import Any
 
+import arq
 import pytest
 from arq.connections import RedisSettings
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from monarq.jobs import JobContext, job
 from monarq.jobs.envelope import encode_head
@@ -23,7 +25,7 @@ from monarq.jobs.store.verbs import Claimed
 from monarq.worker.children import ChildDied, Children, NotImportable
 from monarq.worker.children.recipe import Recipe
 from monarq.worker.run import Run
-from monarq.worker.runnable import from_handler
+from monarq.worker.runnable import ArqDefaults, from_arq, from_handler
 
 from . import child_kinds as kinds
 from .deadlines import eventually
@@ -204,6 +206,62 @@ async def test_a_job_that_finds_no_room_goes_back(
     assert outcome.failure is None
     run.stop(Cause.TIMEOUT)
     await asyncio.wait([task])
+
+
+async def test_a_job_that_waits_for_room_can_be_stopped(make: Make, tmp_path: Path) -> None:
+    children = make()
+    busy, waiting = run_of(kinds.stubborn.of(str(tmp_path / "started"))), run_of(kinds.add.of(1, 2))
+    task = begin(children, busy)
+    await eventually((tmp_path / "started").exists)
+    second = begin(children, waiting)
+    await eventually(lambda: waiting.clock_is_held)
+    waiting.stop(Cause.CANCELLATION)
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    busy.stop(Cause.TIMEOUT)
+    await asyncio.wait([task])
+    assert await result(children, kinds.add.of(1, 2)) == 3
+
+
+@pytest.mark.parametrize("handler", [kinds.hold, kinds.sleep], ids=["async def", "def"])
+async def test_a_job_can_be_stopped_while_its_child_starts(make: Make, tmp_path: Path, handler: Any) -> None:
+    """Its child is not killed for it."""
+    children = make()
+    run = run_of(handler.of(str(tmp_path / "started"), str(tmp_path / "noted")))
+    task = begin(children, run)
+    await eventually(lambda: children._all)
+    run.stop(Cause.CANCELLATION)
+    assert isinstance(await task, Cancelled)
+    [child] = children._idle
+    assert child.is_alive
+
+
+async def test_a_child_that_cannot_start_is_no_fault_of_the_job(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Be it that the system has no process left, or that the app's own start fails in it."""
+    with monkeypatch.context() as patched:
+        patched.setattr("sys.executable", "/nowhere/python")
+        outcome = await begin(make(), run_of(kinds.add.of(1, 2)))
+    assert outcome == Released(timedelta(seconds=5), None)
+    broken = make(hooks={"on_startup": kinds.break_startup})
+    assert await begin(broken, run_of(kinds.add.of(1, 2))) == Released(timedelta(seconds=5), None)
+
+
+async def test_a_function_of_arq_s_runs_in_a_child(make: Make) -> None:
+    """With what the worker says about all of arq's functions."""
+    defaults = ArqDefaults(
+        timeout=5, keep_result=60, keep_result_forever=False, max_tries=3, retry_errors=False
+    )
+    runnable = from_arq(arq.func(kinds.arq_pid, name="pid of arq"), defaults)
+    run = run_of(kinds.pid.of())
+    run.claimed.body = to_json({"t": None, "f": "pid of arq", "a": [7], "k": {}, "et": 1_700_000_000_000})
+    run.runnable = runnable
+    outcome = await begin(make(), run, alone=True)
+    assert isinstance(outcome, Succeeded)
+    assert outcome.result is not None
+    pid, number = from_json(outcome.result)["r"]
+    assert (pid != os.getpid(), number) == (True, 7)
 
 
 async def test_a_handler_that_no_child_can_import_is_refused(make: Make) -> None:

@@ -11,7 +11,7 @@ import pytest
 from demo.incident import Crash
 from demo.ledger import Deliveries, JobEnd, Ledger, verdict
 from monarq.jobs import State
-from monarq.jobs.store.dead_letters import DeadLetter
+from monarq.jobs.store.dead_letter import DeadLetter
 
 HOOK = JobEnd(job_id="h1", kind="webhook.deliver", planned=State.SUCCEEDED, state=State.SUCCEEDED, attempt=1)
 LATER = replace(HOOK, job_id="h2", fails_first=True, attempt=2)

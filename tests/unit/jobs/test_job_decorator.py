@@ -1,6 +1,7 @@
 """`@job`: what makes a kind of job, and what is refused at import."""
 
 import asyncio
+import functools
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 
 from monarq.jobs import job
 from monarq.jobs.errors import DefinitionError, InvalidArguments
-from monarq.jobs.handler import Handler, Policy, matches
+from monarq.jobs.handler import Handler, Policy, RunIn, matches
 from monarq.jobs.priority import Priority
 from monarq.jobs.retry import Custom, Exponential, Fixed, Steps, fixed
 
@@ -96,6 +97,8 @@ def test_a_backoff_is_a_policy_or_a_list_or_a_function() -> None:
         *(("backoff", value) for value in ([], [-1], ["x"], "123", 5, {"a"})),
         *(("retry_on", value) for value in (5, "ValueError", [ValueError], int, (ValueError, int), None)),
         *(("discard_on", value) for value in (5, (5,), str)),
+        *(("run_in", value) for value in ("fork", "", 5, True)),
+        *(("memory_limit", value) for value in (0, -1, "1G", 2.5, True)),
     ],
 )
 def test_an_unusable_option_is_named_at_import(option: str, value: Any) -> None:
@@ -119,17 +122,63 @@ def test_a_kind_that_is_no_name_is_refused(kind: str) -> None:
         job(kind)(module_level)
 
 
-def not_async(ctx: Any) -> None: ...
-
-
 async def generator(ctx: Any) -> Any:
     yield
 
 
-@pytest.mark.parametrize("function", [not_async, generator, lambda ctx: None, print, 5, resize])
-def test_only_an_async_function_is_a_handler(function: Any) -> None:
-    with pytest.raises(DefinitionError, match="is not an `async def` function"):
+def plain_generator(ctx: Any) -> Any:
+    yield
+
+
+@functools.wraps(module_level)
+def hides_an_async_function(ctx: Any) -> Any:
+    return module_level(ctx)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [generator, plain_generator, hides_an_async_function, print, 5, resize],
+)
+def test_only_a_function_is_a_handler(function: Any) -> None:
+    """One whose call is the job: not one that gives something to be iterated or awaited."""
+    with pytest.raises(DefinitionError, match="is neither an `async def` function nor a plain `def`"):
         job("kind")(function)
+
+
+def plain(ctx: Any, left: int, right: int = 1) -> int:
+    """Add."""
+    return left + right
+
+
+def test_a_plain_function_is_a_handler_that_runs_in_a_thread() -> None:
+    handler = job("plain")(plain)
+    assert handler.run_in is RunIn.THREAD
+    assert handler(None, 1, right=2) == 3
+    assert handler.of(1).arguments == b'{"left":1}'
+    assert handler.__doc__ == "Add."
+    with pytest.raises(InvalidArguments):
+        handler.of("one")  # type: ignore[arg-type]
+
+
+def test_an_async_function_runs_on_the_loop_or_in_a_process() -> None:
+    assert job("kind")(module_level).run_in is RunIn.LOOP
+    assert job("kind", run_in="loop")(module_level).run_in is RunIn.LOOP
+    assert job("kind", run_in="process")(module_level).run_in is RunIn.PROCESS
+    assert job("kind", run_in="process")(plain).run_in is RunIn.PROCESS
+
+
+def test_a_place_that_the_function_cannot_run_in_is_told_at_import() -> None:
+    with pytest.raises(DefinitionError, match=r"run_in: an `async def` runs on the loop or in a process"):
+        job("kind", run_in="thread")(module_level)
+    with pytest.raises(DefinitionError, match=r"run_in: a plain `def` would block the loop"):
+        job("kind", run_in="loop")(plain)
+
+
+def test_only_a_process_has_a_memory_limit() -> None:
+    assert job("kind", run_in="process", memory_limit=2**30)(plain).policy.memory_limit == 2**30
+    for run_in in (None, "thread", "loop"):
+        with pytest.raises(DefinitionError, match=r'memory_limit: .*run_in="process"'):
+            job("kind", run_in=run_in, memory_limit=2**30)  # type: ignore[arg-type]
 
 
 async def no_context() -> None: ...
