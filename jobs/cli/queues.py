@@ -40,7 +40,7 @@ def queues(as_json: AsJson = False) -> None:
 
 def _row(counts: QueueCounts, pauses: list[Pause]) -> dict[str, object]:
     counters = {name: counts.counters.get(name, 0) for name in _COUNTERS}
-    return asdict(counts) | counters | {"paused": "; ".join(map(pause_in_a_line, pauses)) or None}
+    return {**asdict(counts), **counters, "paused": "; ".join(map(pause_in_a_line, pauses)) or None}
 
 
 async def _look_at_all(link: Link, settings: Settings) -> list[tuple[QueueCounts, list[Pause]]]:

@@ -79,11 +79,12 @@ async def _find(
     transport: Transport, job_id: str, queues: Sequence[QueueKeys], workers: Sequence[LiveWorker]
 ) -> Examined:
     """The job in its queue; if it stands in none, what was seen last."""
-    for keys in queues:
+    *others, last = queues
+    for keys in others:
         examined = await execute(transport, examine(keys, job_id, _ageing(workers, keys.name)))
         if examined.is_here:
-            break
-    return examined
+            return examined
+    return await execute(transport, examine(last, job_id, _ageing(workers, last.name)))
 
 
 def _ageing(workers: Sequence[LiveWorker], queue: str) -> timedelta:
