@@ -7,6 +7,7 @@ from .priority import Priority
 from .registry import Registry
 from .settings import Settings, load_settings
 from .state import State
+from .unique import Unique
 
 __all__ = [
     "Call",
@@ -18,6 +19,7 @@ __all__ = [
     "Retry",
     "Settings",
     "State",
+    "Unique",
     "job",
     "load_settings",
 ]

@@ -9,6 +9,8 @@ producer's clock is ever believed:
     v   version of this layout                    p   priority
     q   queue                                     x   expires this many ms after `et`
     h   digest of kind and arguments, for jobs whose id the app has chosen
+    u   `<until>:<digest>`, for jobs that hold a unique key.  It stands first: claim.lua tells such a job by
+        one byte.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from .priority import RANKS, Priority
 
 VERSION = 1
 _DIGEST = re.compile("[0-9a-f]{16}")
+_UNIQUE = re.compile(rb'{"m":{"u":"(start|success|end|window):([0-9a-f]{32})"')
 #: The year 10000, in ms since the epoch: no clock says more.
 _LATEST_MS = 253_402_300_800_000
 
@@ -73,18 +76,25 @@ def encode_head(
     priority: Priority = Priority.NORMAL,
     expires_in: timedelta | None = None,
     digest: str | None = None,
+    unique: str | None = None,
 ) -> bytes:
     """An envelope up to the value of `et`.  Kinds, queues and digests hold nothing that needs escaping."""
-    if digest is None:
-        return _prefix(kind, queue, priority, expires_in, None) + arguments + b',"et":'
-    return _prefix.__wrapped__(kind, queue, priority, expires_in, digest) + arguments + b',"et":'
+    if digest is None and unique is None:
+        return _prefix(kind, queue, priority, expires_in) + arguments + b',"et":'
+    prefix = _prefix.__wrapped__(kind, queue, priority, expires_in, digest, unique)
+    return prefix + arguments + b',"et":'
 
 
 @lru_cache(maxsize=1024)  # the same few dozen, over and over; digests would only push them out
 def _prefix(
-    kind: str, queue: str, priority: Priority, expires_in: timedelta | None, digest: str | None
+    kind: str,
+    queue: str,
+    priority: Priority,
+    expires_in: timedelta | None,
+    digest: str | None = None,
+    unique: str | None = None,
 ) -> bytes:
-    meta = f'"v":{VERSION}'
+    meta = f'"v":{VERSION}' if unique is None else f'"u":"{unique}","v":{VERSION}'
     if digest is not None:
         meta += f',"h":"{digest}"'
     if queue != "default":
@@ -99,6 +109,15 @@ def _prefix(
 def content_digest(kind: str, arguments: bytes) -> str:
     """16 hex digits that tell one content from another."""
     return blake2b(arguments, digest_size=8, key=kind.encode()[:64]).hexdigest()
+
+
+def unique_key_of(body: bytes) -> tuple[str, str] | None:
+    """Until when the job holds its unique key (start, success, end, window), and the key's digest.
+
+    Reads no more of the envelope than the scripts do, so that both know of the same keys.
+    """
+    found = _UNIQUE.match(body)
+    return (found[1].decode(), found[2].decode()) if found else None
 
 
 def decode(body: bytes) -> Envelope:

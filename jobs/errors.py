@@ -8,7 +8,8 @@
     ├── JobRejected                    this enqueue was refused; nothing was written
     │   ├── InvalidArguments
     │   ├── PayloadTooLarge
-    │   └── Conflict                   the id is taken by a job with other content
+    │   ├── Conflict                   the id is taken by a job with other content
+    │   └── NotUnique                  its unique key is held by another job
     ├── InvalidResult                  a result and its handler's return annotation do not fit
     ├── JobNotFound                    no trace of the job (it never existed, or was forgotten)
     ├── JobUnsuccessful                the job ended, but not with a result
@@ -116,6 +117,18 @@ class Conflict(JobRejected):
     def __init__(self, job_id: str) -> None:
         super().__init__(f"job {job_id!r} exists with another kind or other arguments; choose another job_id")
         self.job_id = job_id
+
+
+class NotUnique(JobRejected):
+    """Another job holds the unique key, and the rule says `on_conflict="reject"`.  `held_by` is its id."""
+
+    code = "not_unique"
+
+    def __init__(self, kind: str, held_by: str) -> None:
+        super().__init__(
+            f"{kind}: job {held_by!r} holds the unique key; wait for its end, or take another on_conflict"
+        )
+        self.kind, self.held_by = kind, held_by
 
 
 class InvalidResult(MonarqError):

@@ -15,6 +15,7 @@ from .identity import check_name
 from .payload import Arguments, Result
 from .priority import Priority
 from .retry import Backoff, as_backoff, as_span, exponential
+from .unique import Unique, no_such_argument
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -54,6 +55,8 @@ class Policy:
     run_in: RunIn | None = None
     #: Bytes that a job may take on top of what its process has when it begins; None for no limit.
     memory_limit: int | None = None
+    #: At most one job per key; None for no such rule.
+    unique: Unique | None = None
 
     def __post_init__(self) -> None:
         check_name("queue", self.queue)
@@ -76,6 +79,10 @@ class Policy:
             (
                 self.memory_limit is None or self.run_in is RunIn.PROCESS,
                 'memory_limit: only a process can have one: run_in="process"',
+            ),
+            (
+                self.unique is None or isinstance(self.unique, Unique),
+                f"unique: {self.unique!r} is no rule; write unique=Unique(by=[…])",
             ),
         )
         if faults := [fault for holds, fault in rules if not holds]:
@@ -137,6 +144,8 @@ class Handler(Generic[P, R]):
         self.function = function
         self.policy = policy
         self.arguments = Arguments(kind, function)
+        if policy.unique is not None and (unknown := policy.unique.unknown_names(self.arguments)):
+            raise DefinitionError(f"{kind}: unique: {no_such_argument(unknown, self.arguments)}")
         self.result = Result(kind, function)
         functools.update_wrapper(cast(Callable[..., Any], self), function, updated=())
 
@@ -222,6 +231,7 @@ def job(
     keep_result: timedelta | float | None = timedelta(hours=1),
     run_in: Literal["loop", "thread", "process"] | None = None,
     memory_limit: int | None = None,
+    unique: Unique | None = None,
 ) -> Decorator:
     """Make a kind of job of an `async def handler(ctx, …)`, or of a plain `def`.
 
@@ -239,6 +249,7 @@ def job(
         keep_result: How long the result can be read (timedelta or seconds); 0 keeps none, None keeps it.
         run_in: loop, thread or process; by default the loop for an `async def` and a thread for a `def`.
         memory_limit: Bytes that a job in a process may take; past them it gets a `MemoryError`.
+        unique: At most one job per key: `Unique(by=["month"])`, `Unique.debounce(5)`, `Unique.throttle(60)`.
 
     Raises:
         DefinitionError: At import, naming the option.
@@ -256,6 +267,7 @@ def job(
         keep_result=None if keep_result is None else as_span(keep_result, "keep_result"),
         run_in=None if run_in is None else _choice("run_in", RunIn, run_in),
         memory_limit=memory_limit,
+        unique=unique,
     )
 
     def define(function: Callable[..., Any]) -> Handler[..., Any]:

@@ -32,12 +32,24 @@ _typed_dict = typing.cast(Callable[..., Any], TypedDict)
 class Arguments:
     """The arguments of one handler.  Immutable; safe to share between threads."""
 
-    __slots__ = ("_dump", "_is_plain", "_kind", "_positional", "_shape", "_validate_json", "_validate_python")
+    __slots__ = (
+        "_defaults",
+        "_dump",
+        "_is_plain",
+        "_kind",
+        "_positional",
+        "_shape",
+        "_validate_json",
+        "_validate_python",
+        "names",
+    )
 
     def __init__(self, kind: str, function: Callable[..., Any]) -> None:
         self._kind = kind
         parameters = _parameters(kind, function)
+        self.names = tuple(p.name for p in parameters)
         self._positional = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
+        self._defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
         hints = _hints(kind, function)
         self._shape = _typed_dict(
             "arguments", {p.name: _field(hints.get(p.name, Any), p) for p in parameters}
@@ -81,9 +93,25 @@ class Arguments:
         except ValidationError as error:
             raise InvalidArguments(self._kind, _faults(error)) from None
 
+    def typed(self, encoded: bytes) -> dict[str, Any]:
+        """What the handler would get of encoded arguments, by name, defaults among them."""
+        return self._defaults | self.decode([], from_json(encoded))
+
+    def plain(self, encoded: bytes) -> dict[str, Any]:
+        """The same as JSON data; null stands for a default that JSON cannot carry."""
+        given: dict[str, Any] = from_json(encoded)
+        return {name: self._plain_default(name) for name in self._defaults.keys() - given.keys()} | given
+
     def json_schema(self) -> dict[str, Any]:
         """The JSON Schema of the arguments."""
         return TypeAdapter(self._shape).json_schema()
+
+    def _plain_default(self, name: str) -> Any:
+        try:
+            [dumped] = from_json(self._dump([{name: self._defaults[name]}], by_alias=True, warnings=False))
+        except (ValueError, RecursionError):
+            return None
+        return dumped[name]
 
     def _by_name(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         if len(args) > len(self._positional):

@@ -31,7 +31,14 @@ FINAL = frozenset({State.SUCCEEDED, State.DEAD, State.CANCELLED, State.EXPIRED})
 #: From each state, the states that it may move to.
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.SCHEDULED: frozenset({State.READY, State.CANCELLED}),
-    State.READY: frozenset({State.RUNNING, State.CANCELLED}),
+    State.READY: frozenset(
+        {
+            State.RUNNING,
+            State.CANCELLED,
+            State.SCHEDULED,  # put off by an enqueue with the same unique key
+            State.RETRYING,  # the same, after a failure
+        }
+    ),
     State.RUNNING: frozenset(
         {
             State.SUCCEEDED,

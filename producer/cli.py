@@ -19,6 +19,7 @@ from monarq.jobs.errors import JobUnsuccessful, MonarqError
 from monarq.jobs.handler import Handler
 
 from .sync_producer import SyncJobHandle, SyncProducer
+from .unique_options import OnConflict, UniqueBy, UniqueUntil, rule_of
 
 _FOR_EVER = "inf"
 
@@ -86,6 +87,9 @@ def enqueue(
     expires_in: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Do not start it later than this from now.")
     ] = None,
+    unique_by: UniqueBy = None,
+    unique_until: UniqueUntil = None,
+    on_conflict: OnConflict = None,
     wait: Wait = None,
     jobs: Annotated[
         str | None,
@@ -100,9 +104,17 @@ def enqueue(
     """
     settings = read_settings(jobs=jobs)
     call = call_of(load_handlers(settings.jobs)[kind], arguments)
+    unique = rule_of(call.handler.policy.unique, unique_by, unique_until, on_conflict)
     with SyncProducer.connect(settings=settings) as producer:
         handle = producer.enqueue(
-            call, delay=delay, at=at, priority=priority, queue=queue, job_id=job_id, expires_in=expires_in
+            call,
+            delay=delay,
+            at=at,
+            priority=priority,
+            queue=queue,
+            job_id=job_id,
+            expires_in=expires_in,
+            unique=unique,
         )
         told: dict[str, Any] = {"job_id": handle.job_id, "created": handle.created, "kind": kind}
         if not as_json:
@@ -116,7 +128,9 @@ def enqueue(
 def _print_id(handle: SyncJobHandle[Any]) -> None:
     typer.echo(handle.job_id)
     if not handle.created:
-        typer.echo("monarq: the job exists already, with the same content", err=True)
+        typer.echo(
+            "monarq: no new job: this one has the same id and content, or the same unique key", err=True
+        )
 
 
 def _wait(

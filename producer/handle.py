@@ -42,7 +42,7 @@ class JobHandle(Generic[R]):
         self._queue = queue
         self._handler = handler
         self.job_id = job_id
-        #: False if the job was there already, from an earlier enqueue under the same id.
+        #: False if the job was there already, under the same id or the same unique key.
         self.created = created
 
     @property

@@ -12,6 +12,7 @@ from monarq.jobs.errors import (
     Conflict,
     DefinitionError,
     InvalidArguments,
+    NotUnique,
     PayloadTooLarge,
     StoreUnavailable,
 )
@@ -19,7 +20,8 @@ from monarq.jobs.handler import Call
 from monarq.jobs.identity import is_job_id, new_job_id
 from monarq.jobs.priority import PRIORITIES, Priority
 from monarq.jobs.store.keys import QueueKeys, queue_keys
-from monarq.jobs.store.verbs import Accepted, Entry
+from monarq.jobs.store.verbs import Accepted, Entry, Held, unique_rule
+from monarq.jobs.unique import Unique
 
 R = TypeVar("R")
 
@@ -46,6 +48,8 @@ class Order(Generic[R]):
     job_id: str | None = None
     #: The job is not worth starting later than this after now (timedelta or seconds).
     expires_in: timedelta | float | None = None
+    #: At most one job per key.
+    unique: Unique | None = None
 
 
 @dataclass(slots=True)
@@ -55,7 +59,12 @@ class Prepared(Generic[R]):
     order: Order[R]
     queue: QueueKeys
     entry: Entry
-    accepted: Accepted | None = None
+    accepted: Accepted | Held | None = None
+
+    @property
+    def job_id(self) -> str:
+        """The job's id, or that of the job that holds its unique key."""
+        return self.accepted.by if isinstance(self.accepted, Held) else self.entry.job_id
 
     @property
     def created(self) -> bool:
@@ -63,7 +72,14 @@ class Prepared(Generic[R]):
 
         Raises:
             Conflict: Its id belongs to another job.
+            NotUnique: Its unique key does, and its rule wants to know.
         """
+        if isinstance(self.accepted, Held):
+            handler = self.order.call.handler
+            rule = self.order.unique or handler.policy.unique
+            if rule is not None and rule.on_conflict == "reject":
+                raise NotUnique(handler.kind, self.accepted.by)
+            return False
         if self.accepted is Accepted.CONFLICT:
             raise Conflict(self.entry.job_id)
         # an id of our own that exists already is one whose first reply was lost
@@ -83,12 +99,9 @@ def prepare(order: Order[R], *, tagged: bool, max_payload_bytes: int) -> Prepare
     handler = order.call.handler
     queue = queue_keys(handler.policy.queue, tagged=tagged) if order.queue is None else _queue(order, tagged)
     priority = handler.policy.priority if order.priority is None else _priority(order)
-    digest = None
-    if order.job_id is None:
-        job_id = queue.id_prefix + new_job_id()
-    else:
-        job_id = _job_id(order, queue)
-        digest = content_digest(handler.kind, order.call.arguments)
+    job_id, digest = _identity(order, queue)
+    rule = handler.policy.unique if order.unique is None else order.unique
+    mark, asked = (None, "") if rule is None else _unique(order, rule)
     head = encode_head(
         handler.kind,
         order.call.arguments,
@@ -96,10 +109,12 @@ def prepare(order: Order[R], *, tagged: bool, max_payload_bytes: int) -> Prepare
         priority=priority,
         expires_in=None if order.expires_in is None else _span(order, "expires_in", order.expires_in),
         digest=digest,
+        unique=mark,
     )
     if len(head) > max_payload_bytes:
         raise PayloadTooLarge(handler.kind, len(head), max_payload_bytes)
-    return Prepared(order, queue, Entry(job_id, priority, _due(order), head, digest or ""))
+    entry = Entry(job_id, priority, _due(order, rule), head, digest or "", asked)
+    return Prepared(order, queue, entry)
 
 
 def unanswered(error: StoreUnavailable, *prepared: Prepared[Any]) -> StoreUnavailable:
@@ -138,7 +153,30 @@ def _queue(order: Order[R], tagged: bool) -> QueueKeys:
         raise _fault(order, "queue", str(error).removeprefix("queue: ")) from None
 
 
-def _due(order: Order[R]) -> timedelta | datetime:
+def _identity(order: Order[R], queue: QueueKeys) -> tuple[str, str | None]:
+    """The job's id and, if the app has chosen it, the digest of the content that it stands for."""
+    if order.job_id is None:
+        return queue.id_prefix + new_job_id(), None
+    return _job_id(order, queue), content_digest(order.call.handler.kind, order.call.arguments)
+
+
+def _unique(order: Order[R], rule: Unique) -> tuple[str, str]:
+    """A rule as the envelope has it, and as the enqueue script does."""
+    if not isinstance(rule, Unique):
+        raise _fault(order, "unique", f"{short_repr(rule)} is no rule; write unique=Unique(by=[…])")
+    call = order.call
+    digest = rule.digest(call.handler.kind, call.handler.arguments, call.arguments)
+    return f"{rule.held_until}:{digest}", unique_rule(rule, digest)
+
+
+def _due(order: Order[R], rule: Unique | None) -> timedelta | datetime:
+    if rule is not None and rule.delay is not None:
+        for option in ("delay", "at"):
+            if getattr(order, option) is not None:
+                raise _fault(
+                    order, option, f"the unique rule says when it starts ({rule.delay}); leave it out"
+                )
+        return _span(order, "delay", rule.delay)
     if order.at is not None:
         if order.delay is not None:
             raise _fault(order, "delay", "give either delay or at")

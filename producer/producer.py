@@ -19,6 +19,7 @@ from monarq.jobs.store.keys import JOB, QUEUES, QueueKeys, queue_keys
 from monarq.jobs.store.pauses import Pauses
 from monarq.jobs.store.verbs import Request, enqueue
 from monarq.jobs.store.why import Explanation, explain
+from monarq.jobs.unique import Unique
 
 from .handle import JobHandle
 from .order import CHUNK, Chunks, Order, Prepared, prepare, unanswered
@@ -73,6 +74,7 @@ class Producer:
         queue: str | None = None,
         job_id: str | None = None,
         expires_in: timedelta | float | None = None,
+        unique: Unique | None = None,
     ) -> JobHandle[R]:
         """Write one job and return a handle to it.
 
@@ -88,16 +90,19 @@ class Producer:
             queue: Where it waits; the handler's by default.
             job_id: The app's own id.  The same id and content is the same job: `handle.created` is False.
             expires_in: The job is not worth starting later than this; it then ends as `expired`.
+            unique: At most one job per key; the handler's rule by default.  If another job holds the key, the
+                handle is on that one, and `handle.created` is False.
 
         Raises:
             InvalidArguments: An option is unusable.  Nothing was written.
             PayloadTooLarge: The encoded job is over the limit.  Nothing was written.
             Conflict: The id belongs to a job with another kind or other arguments.  Nothing was written.
+            NotUnique: Another job holds the unique key, and the rule rejects this one.  Nothing was written.
             StoreFull: Redis has no room.  Nothing was written.
             StoreUnavailable: Redis did not answer, after some seconds of retries.  The job may exist:
                 enqueue it again under the same `job_id`.
         """
-        order = Order(call, delay, at, priority, queue, job_id, expires_in)
+        order = Order(call, delay, at, priority, queue, job_id, expires_in, unique)
         prepared = self._prepare(order)
         try:
             await self._gather(prepared)
@@ -215,7 +220,7 @@ class Producer:
 
     def _handle(self, prepared: Prepared[R]) -> JobHandle[R]:
         handler = prepared.order.call.handler
-        return JobHandle(self, prepared.queue, prepared.entry.job_id, handler, prepared.created)
+        return JobHandle(self, prepared.queue, prepared.job_id, handler, prepared.created)
 
     def _outcome(self, prepared: Prepared[R]) -> JobHandle[R] | JobRejected:
         try:

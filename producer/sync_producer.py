@@ -19,6 +19,7 @@ from monarq.jobs.store.execute import execute_sync
 from monarq.jobs.store.keys import JOB, QUEUES, QueueKeys, queue_keys
 from monarq.jobs.store.sync_connection import SyncLink
 from monarq.jobs.store.verbs import Cancellation, Request, enqueue, inspect
+from monarq.jobs.unique import Unique
 
 from .cancelling import cancel_request
 from .ending import has_ended, result_of, state_of
@@ -64,9 +65,10 @@ class SyncProducer:
         queue: str | None = None,
         job_id: str | None = None,
         expires_in: timedelta | float | None = None,
+        unique: Unique | None = None,
     ) -> SyncJobHandle[R]:
         """Write one job; arguments, promises and errors are those of `Producer.enqueue`."""
-        prepared = self._prepare(Order(call, delay, at, priority, queue, job_id, expires_in))
+        prepared = self._prepare(Order(call, delay, at, priority, queue, job_id, expires_in, unique))
         try:
             self._write([prepared])
         except StoreUnavailable as error:
@@ -142,7 +144,7 @@ class SyncProducer:
 
     def _handle(self, prepared: Prepared[R]) -> SyncJobHandle[R]:
         handler = prepared.order.call.handler
-        return SyncJobHandle(self, prepared.queue, prepared.entry.job_id, handler, prepared.created)
+        return SyncJobHandle(self, prepared.queue, prepared.job_id, handler, prepared.created)
 
     def _outcome(self, prepared: Prepared[R]) -> SyncJobHandle[R] | JobRejected:
         try:
@@ -177,7 +179,7 @@ class SyncJobHandle(Generic[R]):
         self._queue = queue
         self._handler = handler
         self.job_id = job_id
-        #: False if the job was there already, from an earlier enqueue under the same id.
+        #: False if the job was there already, under the same id or the same unique key.
         self.created = created
 
     @property

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from datetime import timedelta
 
+from monarq.jobs.envelope import unique_key_of
 from monarq.jobs.outcome import Cancelled, Dead, Expired, Outcome, Released, Retrying, Succeeded
 from monarq.jobs.store.verbs import End, Verb, milliseconds
 
@@ -11,6 +13,11 @@ from .run import Run
 
 #: How long the end of a job can be read whose kind, and so whose wish, is unknown.
 _DEFAULT_KEEP_MS = 3_600_000
+#: By until when they are held: which unique keys an end frees, a death frees, and a job that is handed back
+#: takes again.  The claim has freed those of "start", and those of "window" have a time of their own.
+_FREED_BY_END = ("success", "end")
+_FREED_BY_DEATH = ("end",)
+_TAKEN_BY_RELEASE = ("start",)
 
 
 def end_of(run: Run, outcome: Outcome) -> End:
@@ -18,22 +25,32 @@ def end_of(run: Run, outcome: Outcome) -> End:
     job_id, fence = run.claimed.job_id, run.fence
     match outcome:
         case Succeeded(result):
-            return End(job_id, fence, Verb.SUCCEEDED, result, _keep_ms(run))
+            return End(job_id, fence, Verb.SUCCEEDED, result, _keep_ms(run), unique=_key(run, _FREED_BY_END))
         case Retrying(delay, failure):
             return End(job_id, fence, Verb.RETRYING, delay_ms=milliseconds(delay), failure=failure)
         case Dead(result, failure):
-            return End(job_id, fence, Verb.DEAD, result, _keep_ms(run), failure=failure)
+            key = _key(run, _FREED_BY_DEATH)
+            return End(job_id, fence, Verb.DEAD, result, _keep_ms(run), failure=failure, unique=key)
         case Cancelled(result):
-            return End(job_id, fence, Verb.CANCELLED, result, _keep_ms(run))
+            return End(job_id, fence, Verb.CANCELLED, result, _keep_ms(run), unique=_key(run, _FREED_BY_END))
         case Expired(result):
-            return End(job_id, fence, Verb.EXPIRED, result, _keep_ms(run))
+            return End(job_id, fence, Verb.EXPIRED, result, _keep_ms(run), unique=_key(run, _FREED_BY_END))
         case Released(delay, failure):
-            return End(job_id, fence, Verb.RELEASED, delay_ms=milliseconds(delay), failure=failure)
+            key = _key(run, _TAKEN_BY_RELEASE)
+            return End(
+                job_id, fence, Verb.RELEASED, delay_ms=milliseconds(delay), failure=failure, unique=key
+            )
 
 
 def handed_back(run: Run) -> End:
     """The end of an attempt that never began, or whose handler will not stop."""
     return end_of(run, Released(timedelta(0), None))
+
+
+def _key(run: Run, held_until: Container[str]) -> str:
+    """Digest of the job's unique key, if it is held until one of these; else empty."""
+    unique = unique_key_of(run.claimed.body or b"")
+    return unique[1] if unique is not None and unique[0] in held_until else ""
 
 
 def _keep_ms(run: Run) -> int:

@@ -142,7 +142,7 @@ def _read(queue: str, reply: Sequence[Any]) -> Examined:
         is_letter=letter is not None,
         result=result,
         result_ms=result_ms,
-        pauses=read_pauses(queue, pauses, now),
+        pauses=read_pauses(queue, pauses or [], now),
         ahead=None if ahead is None else dict(zip(PRIORITIES, ahead, strict=True)),
     )
 

@@ -18,6 +18,7 @@ The layout is a superset of arq's, so that arq's `enqueue_job`, `Job` and worker
     monarq:stats:<q>                  hash    counters
     monarq:pause:<q>                  hash    a paused kind, or "" for the queue → who, why, until when
     monarq:parked:<q>=<kind>          zset    due jobs of a paused kind: job id → visible-at * 4 + rank
+    monarq:unique:<q>:<digest>        string  the job that holds a unique key
     monarq:reply:<verb>:<worker>      string  nonce and reply of the last call, for a repeat of it
     monarq:queues                     set     the queues that exist
     monarq:worker:<worker>            string  what a live worker says of itself, with a TTL
@@ -42,11 +43,13 @@ FAILURES = "monarq:failures:"
 PAUSE = "monarq:pause:"
 PARKED = "monarq:parked:"
 DEAD_LETTER = "monarq:dead-letter:"
+STATS = "monarq:stats:"
+UNIQUE = "monarq:unique:"
 WORKER = "monarq:worker:"
 QUEUES = "monarq:queues"
 
-#: What the scripts build keys of one job, and of jobs that are put aside, with; the loader hands these to Lua
-#: as the table `KEY`.
+#: What the scripts build keys of one job with, and of jobs put aside, and unique keys, for which they
+#: take the queue's part from the name of its counters; the loader hands these to Lua as the table `KEY`.
 LUA_PREFIXES = {
     "job": JOB,
     "fence": FENCE,
@@ -56,6 +59,8 @@ LUA_PREFIXES = {
     "dead_letter": DEAD_LETTER,
     "pause": PAUSE,
     "parked": PARKED,
+    "stats": STATS,
+    "unique": UNIQUE,
 }
 
 _ARQ_QUEUE = "arq:queue"
@@ -83,6 +88,10 @@ class QueueKeys:
         """Where the reply to a worker's last call of this verb is kept."""
         tag = f"{self.id_prefix}:" if self.id_prefix else ""
         return f"monarq:reply:{tag}{verb}:{worker}"
+
+    def unique(self, digest: str) -> str:
+        """Which job holds the unique key of this digest."""
+        return f"{UNIQUE}{self.stats.removeprefix(STATS)}:{digest}"
 
     @property
     def shared(self) -> tuple[str, ...]:
@@ -133,7 +142,7 @@ def _build(name: str, arq_name: str, *, tagged: bool) -> QueueKeys:
         dead=f"monarq:dead:{tag}",
         wake=f"monarq:wake:{tag}",
         waiters=f"monarq:waiters:{tag}",
-        stats=f"monarq:stats:{tag}",
+        stats=f"{STATS}{tag}",
         pause=f"{PAUSE}{tag}",
         abort=f"arq:abort:{tag}" if tagged else "arq:abort",
         id_prefix=tag if tagged else "",

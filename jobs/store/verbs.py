@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from ..failure import Failure
 from ..priority import RANKS, Priority
+from ..unique import Unique
 from .keys import QueueKeys
 from .request import Request as Request
 from .request import rank_keys as _ranks
@@ -40,6 +41,13 @@ class Accepted(IntEnum):
     CONFLICT = -1  #: another job has its id
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Another job holds the unique key; what the rule says of that is done."""
+
+    by: str
+
+
 class Entry(NamedTuple):
     """One job to be written."""
 
@@ -50,18 +58,35 @@ class Entry(NamedTuple):
     #: The envelope up to the value of `et`.
     head: bytes
     digest: str = ""
+    #: What `unique_rule` makes; empty for a job without a unique key.
+    unique: str = ""
 
 
-def enqueue(queue: QueueKeys, entries: Iterable[Entry]) -> Request[list[Accepted]]:
+def unique_rule(rule: Unique, digest: str) -> str:
+    """A rule as the enqueue script takes it, for the key of this digest."""
+    return f"{digest} {rule.on_conflict} {0 if rule.window is None else milliseconds(rule.window)}"
+
+
+def enqueue(queue: QueueKeys, entries: Iterable[Entry]) -> Request[list[Accepted | Held]]:
     """Write jobs of one queue, each once, however often the request is sent."""
     flat: list[Any] = []
     for entry in entries:
-        flat += (entry.job_id, RANKS[entry.priority], _when(entry.due), entry.head, entry.digest)
-    return _request("enqueue", _read_accepted, **_ranks(queue), wake=queue.wake, stats=queue.stats, jobs=flat)
+        job_id, priority, due, head, digest, unique = entry
+        flat += (job_id, RANKS[priority], _when(due), head, f"{digest} {unique}" if unique else digest)
+    return _request(
+        "enqueue",
+        _read_accepted,
+        **_ranks(queue),
+        wake=queue.wake,
+        stats=queue.stats,
+        abort=queue.abort,
+        pause=queue.pause,
+        jobs=flat,
+    )
 
 
-def _read_accepted(reply: list[int]) -> list[Accepted]:
-    return [_ACCEPTED[code] for code in reply]
+def _read_accepted(reply: list[Any]) -> list[Accepted | Held]:
+    return [_ACCEPTED[code] if code.__class__ is int else Held(code.decode()) for code in reply]
 
 
 _ACCEPTED = {int(code): code for code in Accepted}  # a look-up costs a fifth of `Accepted(code)`
@@ -194,6 +219,8 @@ class End:
     result_ms: int = 0
     delay_ms: int = 0
     failure: Failure | None = None
+    #: Digest of the unique key that it frees, or takes again if it is released; empty for none.
+    unique: str = ""
 
 
 def settle(queue: QueueKeys, ends: Iterable[End], *, worker: str, nonce: str) -> Request[list[bool]]:
@@ -202,7 +229,8 @@ def settle(queue: QueueKeys, ends: Iterable[End], *, worker: str, nonce: str) ->
     for end in ends:
         result, result_ms = (b"", 0) if end.result is None else (end.result, end.result_ms)
         failure = b"" if end.failure is None else end.failure.encode()
-        flat += (end.job_id, end.fence, end.verb, result, result_ms, end.delay_ms, failure)
+        verb = f"{end.verb}:{end.unique}" if end.unique else end.verb
+        flat += (end.job_id, end.fence, verb, result, result_ms, end.delay_ms, failure)
     return _request(
         "settle",
         _read_flags,

@@ -11,6 +11,8 @@ from .pause_rules import PauseRules
 from .renew_rules import RenewRules
 from .replay_rules import ReplayRules
 from .settle_rules import SettleRules
+from .unique_ends import UniqueEndRules
+from .unique_rules import UniqueRules
 
 
 class StoreContract(
@@ -25,5 +27,7 @@ class StoreContract(
     DiscardRules,
     PauseRules,
     ExamineRules,
+    UniqueRules,
+    UniqueEndRules,
 ):
     """What every store must do.  A subclass gives the fixture `store`, nothing else."""

@@ -1,6 +1,7 @@
 """What a pause and a resume promise."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -8,7 +9,8 @@ from monarq.jobs.failure import Cause
 from monarq.jobs.priority import PRIORITIES, Priority
 from monarq.jobs.store import keys
 from monarq.jobs.store.pauses import read_pauses
-from monarq.jobs.store.verbs import Accepted, Cancellation, Claimed, Renewal, Verb
+from monarq.jobs.store.verbs import Accepted, Cancellation, Claimed, Held, Renewal, Verb
+from monarq.jobs.unique import Unique
 
 from .store import AGEING, LEASE, Store, a_failure, a_job, a_lease, an_end
 
@@ -317,6 +319,20 @@ class PauseRules:
             await store.inspect("a", "here")
             await store.cancel()
             assert await here.heard() == ["a"]
+
+    @pytest.mark.parametrize("on_conflict", ["replace", "reschedule"])
+    async def test_a_unique_job_that_was_put_aside_can_be_put_off(
+        self, store: Store, on_conflict: Any
+    ) -> None:
+        rule = Unique(until="end", on_conflict=on_conflict)
+        await store.enqueue(a_job("a", priority=Priority.HIGH, unique=rule))
+        await store.pause(KIND)
+        await store.claim(5)
+        assert await store.enqueue(a_job("b", unique=rule, due=HOUR)) == [Held("a")]
+        assert await store.parked(KIND) == []
+        assert await store.state() == "scheduled"
+        kept = Priority.HIGH if on_conflict == "reschedule" else Priority.NORMAL
+        assert await store.priority() is kept
 
     # --- pauses themselves
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from hashlib import blake2b
 from secrets import token_hex
 from typing import Any
 
@@ -19,7 +20,8 @@ from monarq.jobs.store.execute import Transport, execute
 from monarq.jobs.store.keys import QueueKeys, queue_keys
 from monarq.jobs.store.letter_verbs import Browsed, Letter
 from monarq.jobs.store.pauses import Pause, pause_request, resume_request
-from monarq.jobs.store.verbs import Accepted, Claim, Claimed, End, Entry, Lease, Verb
+from monarq.jobs.store.verbs import Accepted, Claim, Claimed, End, Entry, Held, Lease, Verb
+from monarq.jobs.unique import Unique
 
 NOW = timedelta(0)
 LEASE = timedelta(seconds=30)
@@ -37,12 +39,23 @@ def a_job(
     priority: Priority = Priority.NORMAL,
     due: timedelta | datetime = NOW,
     content: str | None = None,
+    unique: Unique | None = None,
+    key: str = "k",
 ) -> Entry:
-    """A job; with `content`, one whose id was chosen by an app, so that its content matters."""
+    """A job; with `content`, one whose id was chosen by an app, so that its content matters.  With `unique`,
+    one that wants to hold the unique key of this name."""
     arguments = b"{}" if content is None else b'{"content":"%b"}' % content.encode()
     digest = None if content is None else content_digest(kind, arguments)
-    head = encode_head(kind, arguments, priority=priority, digest=digest)
-    return Entry(job_id, priority, due, head, digest or "")
+    mark, asked = None, ""
+    if unique is not None:
+        mark, asked = f"{unique.held_until}:{digest_of(key)}", verbs.unique_rule(unique, digest_of(key))
+    head = encode_head(kind, arguments, priority=priority, digest=digest, unique=mark)
+    return Entry(job_id, priority, due, head, digest or "", asked)
+
+
+def digest_of(key: str) -> str:
+    """The digest of a unique key, named in a few letters."""
+    return blake2b(key.encode(), digest_size=16).hexdigest()
 
 
 def an_end(
@@ -54,10 +67,12 @@ def an_end(
     result_ms: int = KEPT_MS,
     delay: timedelta = NOW,
     failure: Failure | None = None,
+    key: str | None = None,
 ) -> End:
-    """The end of the attempt that `worker` claimed."""
+    """The end of the attempt that `worker` claimed; `key` names the unique key that it frees or takes."""
     owner = verbs.fence(worker, job.starts)
-    return End(job.job_id, owner, verb, result, result_ms, verbs.milliseconds(delay), failure)
+    unique = "" if key is None else digest_of(key)
+    return End(job.job_id, owner, verb, result, result_ms, verbs.milliseconds(delay), failure, unique)
 
 
 def a_failure(
@@ -83,7 +98,7 @@ class Store:
 
     # --- the verbs
 
-    async def enqueue(self, *jobs: Entry) -> list[Accepted]:
+    async def enqueue(self, *jobs: Entry) -> list[Accepted | Held]:
         return await execute(self.transport, verbs.enqueue(self.queue, jobs))
 
     async def look(
@@ -241,6 +256,11 @@ class Store:
     async def lease_end(self, job_id: str = "a") -> int | None:
         score = await self.call("ZSCORE", self.queue.running, job_id)
         return None if score is None else int(score)
+
+    async def holder(self, key: str = "k") -> str | None:
+        """Who holds a unique key."""
+        held = await self.call("GET", self.queue.unique(digest_of(key)))
+        return None if held is None else str(held.decode())
 
     async def starts(self, job_id: str = "a") -> int:
         return int(await self.call("GET", keys.STARTS + job_id) or 0)

@@ -92,6 +92,60 @@ MUTANTS = {
         "inspect", "local parked = find_parked(KEYS[6], id)", "local parked"
     ),
     "discard of the living": Mutant("discard", "if codes[i] == 1 then", "if true then"),
+    "a key that nobody holds": Mutant("enqueue", "if type(holder) ~= 'string' then", "if true then"),
+    "a key held by another job of that id": Mutant(
+        "enqueue", "if held == digest then", "if redis.call('EXISTS', KEY.job .. holder) == 1 then"
+    ),
+    "a key held by every dead letter": Mutant(
+        "enqueue", "(held_until == 'success' and held_by_dead == digest)", "held_by_dead == digest"
+    ),
+    "a key held by no dead letter": Mutant(
+        "enqueue", "(held_until == 'success' and held_by_dead == digest)", "false"
+    ),
+    "a window that ends with its job": Mutant("enqueue", "redis.call('PTTL', key) > 0", "false"),
+    "a window without an end": Mutant(
+        "enqueue", "redis.call('SET', key, id, 'PX', window_ms)", "redis.call('SET', key, id)"
+    ),
+    "a window that outlives its rule": Mutant("enqueue", "redis.call('PERSIST', key)", ""),
+    "replacing what runs": Mutant(
+        "enqueue", "if holder and not (on_conflict == 'replace' and standing == 'runs')", "if holder"
+    ),
+    "replacing what is being cancelled": Mutant("enqueue", " or redis.call('ZSCORE', KEYS[7], holder)", ""),
+    "replacing without a new place": Mutant(
+        "enqueue", "put_off(holder, score, rank)", "put_off(holder, score)"
+    ),
+    "rescheduling what runs": Mutant(
+        "enqueue", "standing == 'waits' and on_conflict == 'reschedule'", "on_conflict == 'reschedule'"
+    ),
+    "unique before the id": Mutant(
+        "enqueue", "(not fresh or unique) and existing(id)", "not fresh and existing(id)"
+    ),
+    "putting off unnoticed": Mutant(
+        "enqueue", "earliest = math.min(earliest or score, score)\n        return", "return"
+    ),
+    "starting frees nothing": Mutant("claim", 'if head == \'{"m":{"u\' then', "if false then"),
+    "starting frees every key": Mutant("claim", "if held_until == 'start' then", "if digest then"),
+    "an end frees another's key": Mutant("settle", "elseif redis.pcall('GET', key) == id then", "else"),
+    "a release takes no key": Mutant("settle", "hold_unique(verb == 'released',", "hold_unique(false,"),
+    "a release takes another's key": Mutant(
+        "settle", "redis.call('SET', key, id, 'NX')", "redis.call('SET', key, id)"
+    ),
+    "an end frees nothing": Mutant("settle", "hold_unique(verb == 'released', KEYS[7], digest, id)", ""),
+    "cancelling frees nothing": Mutant(
+        "cancel", "if digest and held_until ~= 'window' then", "if false then"
+    ),
+    "cancelling ends a window": Mutant(
+        "cancel", "if digest and held_until ~= 'window' then", "if digest then"
+    ),
+    "discarding frees nothing": Mutant("discard", "if held_until == 'success' then", "if false then"),
+    "discarding ends a window": Mutant("discard", "if held_until == 'success' then", "if digest then"),
+    "replaying takes no key": Mutant("replay", "if digest and held_until ~= 'window' then", "if false then"),
+    "replaying takes another's key": Mutant(
+        "replay", "redis.call('SET', key, id, 'NX')", "redis.call('SET', key, id)"
+    ),
+    "replaying opens a window": Mutant(
+        "replay", "if digest and held_until ~= 'window' then", "if digest then"
+    ),
 }
 
 

@@ -5,7 +5,7 @@ import os
 import time
 from pathlib import Path
 
-from monarq.jobs import JobContext, job
+from monarq.jobs import JobContext, Unique, job
 from monarq.jobs.retry import fixed
 
 from .ledger import write
@@ -117,3 +117,12 @@ def run_away(ctx: JobContext, seconds: float) -> None:
     write("start", ctx.job_id, ctx.attempt, ctx.fence)
     time.sleep(seconds)
     write("end", ctx.job_id, ctx.attempt, ctx.fence)
+
+
+@job("e2e.only", unique=Unique(by=[]))
+async def only(ctx: JobContext, gate: str) -> int:
+    """The only one of its kind: run until the file `gate` exists."""
+    write("start", ctx.job_id, ctx.attempt, ctx.fence)
+    while not _is_open(gate):  # noqa: ASYNC110 - who opens it is another process
+        await asyncio.sleep(0.02)
+    return os.getpid()

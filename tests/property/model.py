@@ -4,9 +4,20 @@ from dataclasses import dataclass, field
 
 from monarq.jobs.priority import Priority
 from monarq.jobs.state import FINAL, State, may_move
-from monarq.jobs.store.verbs import Accepted, Cancellation, Renewal, Verb
+from monarq.jobs.store.verbs import Accepted, Cancellation, Held, Renewal, Verb
 
 WAITING = frozenset({State.SCHEDULED, State.READY, State.RETRYING})
+
+
+#: Of which unique keys a worker tells the store, by until when they are held.
+_TOLD_WITH = {Verb.RETRYING: (), Verb.RELEASED: ("start",), Verb.DEAD: ("end",)}
+#: Which unique keys an end frees, by until when they are held.
+_FREED_BY = {
+    State.SUCCEEDED: ("success", "end"),
+    State.EXPIRED: ("success", "end"),
+    State.DEAD: ("end",),
+    State.CANCELLED: ("start", "success", "end"),
+}
 
 
 class IllegalMove(AssertionError):
@@ -35,6 +46,24 @@ class Attempt:
     lapses: int
 
 
+@dataclass(frozen=True)
+class Rule:
+    """A unique rule: the name of its key, and the rest of it in the words of `Unique`."""
+
+    key: str
+    #: start, success, end or window.
+    until: str
+    on_conflict: str
+
+
+@dataclass
+class Key:
+    """A unique key that is held."""
+
+    holder: str
+    is_window: bool
+
+
 @dataclass
 class Job:
     """One job; forgotten when `Model` holds it no more."""
@@ -57,6 +86,7 @@ class Job:
     spent: int = 0
     crashes: int = 0
     lapses: int = 0
+    rule: Rule | None = None
 
     def move(self, target: State) -> None:
         """Go to another state.
@@ -100,17 +130,26 @@ class Model:
     paused: set[str] = field(default_factory=set)
     #: Pauses that have ended, and not yet given all back.
     over: set[str] = field(default_factory=set)
+    #: Unique keys by name; a holder may be gone, and then holds nothing.
+    keys: dict[str, Key] = field(default_factory=dict)
 
     def count(self, name: str, number: int = 1) -> None:
         if number:
             self.stats[name] = self.stats.get(name, 0) + number
 
-    def enqueue(self, job_id: str, priority: Priority, content: str, *, is_due: bool) -> Accepted:
+    def enqueue(
+        self, job_id: str, priority: Priority, content: str, *, is_due: bool, rule: Rule | None = None
+    ) -> Accepted | Held:
         known = self.jobs.get(job_id)
         if known is not None:
             return Accepted.EXISTS if known.content == content else Accepted.CONFLICT
-        state = State.READY if is_due else State.SCHEDULED
-        self.jobs[job_id] = Job(job_id, priority, content, state)
+        wished = Job(job_id, priority, content, State.READY if is_due else State.SCHEDULED, rule=rule)
+        if rule is not None:
+            if (holder := self._kept_out_by(rule)) is not None:
+                self._meet(holder, wished, rule)
+                return Held(holder)
+            self.keys[rule.key] = Key(job_id, rule.until == "window")
+        self.jobs[job_id] = wished
         self.count("enqueued")
         return Accepted.CREATED
 
@@ -121,6 +160,7 @@ class Model:
         job.move(State.RUNNING)
         job.starts += 1
         job.owner = worker
+        self._free(job, "start")
         self.count("started")
         return Attempt(job_id, worker, job.starts, job.spent, job.crashes, job.lapses)
 
@@ -161,6 +201,8 @@ class Model:
             job.failures += 1
             job.spent = attempt.spent + (verb is not Verb.RELEASED)
         if verb in (Verb.RETRYING, Verb.RELEASED):
+            if verb is Verb.RELEASED and job.rule is not None and job.rule.until == "start":
+                self.keys.setdefault(job.rule.key, Key(job.job_id, is_window=False))
             self._again(job, is_late=is_late)
         else:
             self._end(job, State(verb), keeps_result=keeps_result)
@@ -195,6 +237,8 @@ class Model:
         job.has_result = False
         job.failures += 1
         job.spent = job.crashes = job.lapses = 0
+        if job.rule is not None and job.rule.until != "window":
+            self.keys.setdefault(job.rule.key, Key(job_id, is_window=False))
         self.count("replayed")
         return True
 
@@ -203,6 +247,7 @@ class Model:
         if job is None or job.state is not State.DEAD:
             return False
         del self.jobs[job_id]
+        self._free(job, "success")
         self.count("discarded")
         return True
 
@@ -225,6 +270,57 @@ class Model:
             job.lapses += 1
             self.count("crashed")
 
+    def end_window(self, key: str) -> None:
+        """Its time has passed."""
+        del self.keys[key]
+
+    def key_of(self, job_id: str, verb: Verb) -> str | None:
+        """The key of which a worker tells the store with this end."""
+        job = self.jobs.get(job_id)
+        told = _TOLD_WITH.get(verb, ("success", "end"))
+        return job.rule.key if job is not None and job.rule is not None and job.rule.until in told else None
+
+    def _kept_out_by(self, rule: Rule) -> str | None:
+        """Who holds the key, so that there will be no second job."""
+        key = self.keys.get(rule.key)
+        if key is None:
+            return None
+        job = self._holding(key, rule.key)
+        if job is None:
+            return key.holder if key.is_window else None
+        runs = job.state is State.RUNNING or job.abort_asked
+        return None if runs and rule.on_conflict == "replace" else job.job_id
+
+    def _holding(self, key: Key, name: str) -> Job | None:
+        job = self.jobs.get(key.holder)
+        if job is None or job.rule is None or job.rule.key != name:
+            return None
+        holds = job.state not in FINAL or (job.state is State.DEAD and job.rule.until == "success")
+        return job if holds else None
+
+    def _meet(self, holder: str, wished: Job, rule: Rule) -> None:
+        """What becomes of the job that holds the key."""
+        job = self.jobs.get(holder)
+        waits = job is not None and job.state in WAITING and not job.abort_asked
+        if job is None or not waits or rule.on_conflict not in ("replace", "reschedule"):
+            return
+        if job.rule is None or job.rule.key != rule.key:  # a window goes on, and its id is another job's now
+            return
+        if rule.on_conflict == "replace":
+            job.content, job.priority, job.rule = wished.content, wished.priority, rule
+            self.keys[rule.key].is_window &= rule.until == "window"
+        job.is_parked = False
+        later = State.RETRYING if job.failures else State.SCHEDULED
+        target = State.READY if wished.state is State.READY else later
+        if target is not job.state:
+            job.move(target)
+
+    def _free(self, job: Job, *until: str) -> None:
+        if job.rule is not None and job.rule.until in until:
+            key = self.keys.get(job.rule.key)
+            if key is not None and key.holder == job.job_id:
+                del self.keys[job.rule.key]
+
     def _again(self, job: Job, *, is_late: bool) -> None:
         if not is_late:
             job.move(State.READY)
@@ -233,6 +329,7 @@ class Model:
 
     def _end(self, job: Job, state: State, *, keeps_result: bool) -> None:
         job.move(state)
+        self._free(job, *_FREED_BY[state])
         job.abort_asked = job.is_waited_for = job.is_parked = False
         job.has_result = keeps_result
         if state is not State.DEAD:

@@ -5,10 +5,10 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from secrets import token_hex
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -32,14 +32,18 @@ from monarq.jobs.store.keys import queue_keys
 from monarq.jobs.store.letter_verbs import Letter
 from monarq.jobs.store.pauses import pause_request, resume_request
 from monarq.jobs.store.sync_connection import SyncLink
-from monarq.jobs.store.verbs import Claim, End, Lease, Request, Verb
-from tests.contract.store import LEASE, RESTART_GRACE_SECONDS, a_job
+from monarq.jobs.store.verbs import Claim, End, Entry, Lease, Request, Verb
+from monarq.jobs.unique import Unique
+from tests.contract.store import LEASE, RESTART_GRACE_SECONDS, a_job, digest_of
 
 from .glance import Glance, Seen, drop_result, end_pause, look, set_back
-from .model import KINDS, WAITING, WHOLE_QUEUE, Attempt, Job, Model, kind_of
+from .model import KINDS, WAITING, WHOLE_QUEUE, Attempt, Job, Model, Rule, kind_of
 
 T = TypeVar("T")
 
+#: Names of unique keys.
+#: Unique keys: one per kind, for no job takes the key of another kind.
+KEYS = list(KINDS)
 JOB_IDS = [f"j{n}" for n in range(5)]
 WORKERS = ["w1", "w2", "w3"]
 NO_AGEING = timedelta(days=1)
@@ -66,6 +70,30 @@ class Wish:
     priority: Priority
     content: str
     is_due: bool
+    rule: Rule | None
+
+    @property
+    def entry(self) -> Entry:
+        due = timedelta(0) if self.is_due else LATER
+        rule = None
+        if self.rule is not None:
+            until = LATER if self.rule.until == "window" else cast(Any, self.rule.until)
+            rule = Unique(until=until, on_conflict=cast(Any, self.rule.on_conflict))
+        key = self.rule.key if self.rule is not None else ""
+        return a_job(
+            self.job_id,
+            kind=kind_of(self.job_id),
+            priority=self.priority,
+            content=self.content,
+            due=due,
+            unique=rule,
+            key=key,
+        )
+
+
+def a_wish(job_id: str, priority: Priority, content: str, is_due: bool, rule: Rule | None) -> Wish:
+    ruled = None if rule is None else replace(rule, key=kind_of(job_id))
+    return Wish(job_id, priority, content, is_due, ruled)
 
 
 @dataclass(frozen=True)
@@ -78,8 +106,18 @@ class Ending:
     keeps_result: bool
 
 
+some_rules = st.builds(
+    Rule,
+    st.just(""),
+    st.sampled_from(["start", "success", "end", "window"]),
+    st.sampled_from(["return", "reject", "replace", "reschedule"]),
+)
 some_wishes = st.lists(
-    st.builds(Wish, some_job, some_priority, st.sampled_from("xxxy"), st.booleans()), min_size=1, max_size=4
+    st.builds(
+        a_wish, some_job, some_priority, st.sampled_from("xxxy"), st.booleans(), st.none() | some_rules
+    ),
+    min_size=1,
+    max_size=4,
 )
 some_endings = st.builds(Ending, st.sampled_from(Verb), st.booleans(), st.booleans(), st.booleans())
 
@@ -129,17 +167,10 @@ class Journey(RuleBasedStateMachine):
 
     @rule(wishes=some_wishes)
     def enqueue(self, wishes: list[Wish]) -> None:
-        entries = [
-            a_job(
-                wish.job_id,
-                kind=kind_of(wish.job_id),
-                priority=wish.priority,
-                content=wish.content,
-                due=timedelta(0) if wish.is_due else LATER,
-            )
-            for wish in wishes
+        entries = [wish.entry for wish in wishes]
+        expected = [
+            self.model.enqueue(w.job_id, w.priority, w.content, is_due=w.is_due, rule=w.rule) for w in wishes
         ]
-        expected = [self.model.enqueue(w.job_id, w.priority, w.content, is_due=w.is_due) for w in wishes]
         assert self.ask(verbs.enqueue(self.queue, entries)) == expected
 
     @rule(job_id=some_job, keeps_result=st.booleans())
@@ -279,6 +310,7 @@ class Journey(RuleBasedStateMachine):
             KEPT_MS if ending.keeps_result else 0,
             verbs.milliseconds(LATER) if ending.is_late else 0,
             failure,
+            digest_of(key) if (key := self.model.key_of(attempt.job_id, verb)) else "",
         )
 
     def record_of(self, job_id: str) -> bytes:
@@ -378,6 +410,13 @@ class Journey(RuleBasedStateMachine):
             self.model.forget_result(job_id)
             drop_result(self.link, job_id)
 
+    @precondition(lambda self: any(key.is_window for key in self.model.keys.values()))
+    @rule(name=st.sampled_from(KEYS))
+    def let_a_window_end(self, name: str) -> None:
+        if (key := self.model.keys.get(name)) is not None and key.is_window:
+            self.model.end_window(name)
+            self.link.call("DEL", self.queue.unique(digest_of(name)))
+
     # --- what always holds
 
     @invariant()
@@ -391,6 +430,14 @@ class Journey(RuleBasedStateMachine):
             else:
                 check(job, seen, glance.now)
         self.check_queue(glance)
+
+    @invariant()
+    def each_unique_key_is_held_by_one_job(self) -> None:
+        for name in KEYS:
+            key, held = self.model.keys.get(name), self.queue.unique(digest_of(name))
+            told = self.link.call("GET", held)
+            assert (None if told is None else told.decode()) == (None if key is None else key.holder)
+            assert (self.link.call("PTTL", held) > 0) == (key is not None and key.is_window)
 
     @invariant()
     def a_look_tells_the_state(self) -> None:

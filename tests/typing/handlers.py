@@ -10,7 +10,7 @@ from collections.abc import Awaitable
 from datetime import timedelta
 from typing import assert_type
 
-from monarq import Call, Handler, JobContext, job
+from monarq import Call, Handler, JobContext, Unique, job
 from monarq.jobs.retry import Exponential, exponential, fixed, linear
 
 from .kinds import ping, plain, resize, shrink
@@ -83,4 +83,13 @@ job("a", retry_on=ValueError, discard_on=(KeyError, OSError), timeout=timedelta(
 job("a", backoff=fixed(5))
 job("a", backoff=linear(5, limit=timedelta(hours=1)))
 job("a", backoff=lambda attempt: attempt * 2.5)
+job("a", unique=Unique(by=["path"], until="success", on_conflict="replace"))
+job("a", unique=Unique(by=lambda arguments: arguments["path"], until=timedelta(hours=1)))
+job("a", unique=Unique.debounce(5, by=["path"]))
+job("a", unique="path")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+Unique(until="begin")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+Unique(on_conflict="ignore")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+Unique(by=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+Unique(["path"])  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+assert_type(Unique.throttle(timedelta(minutes=1)), Unique)
 assert_type(exponential(factor=3), Exponential)

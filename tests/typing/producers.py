@@ -5,7 +5,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, assert_type
 
-from monarq import JobHandle, JobRejected, Order, Producer, State, SyncJobHandle, SyncProducer
+from monarq import JobHandle, JobRejected, Order, Producer, State, SyncJobHandle, SyncProducer, Unique
 
 from .kinds import ping, resize
 
@@ -26,6 +26,8 @@ async def a_handle_gives_the_handler_s_result_type(producer: Producer) -> None:
 async def options_have_types(producer: Producer) -> None:
     call = resize.of("a.png")
     await producer.enqueue(call, delay=5, priority="high", queue="media", job_id="order-7", expires_in=60.5)
+    await producer.enqueue(call, unique=Unique(by=["path"]))
+    await producer.enqueue(call, unique="path")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await producer.enqueue(call, delay=timedelta(minutes=1), at=datetime.now(UTC))
     await producer.enqueue(call, delay="5")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await producer.enqueue(call, at="noon")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -35,7 +37,9 @@ async def options_have_types(producer: Producer) -> None:
 
 
 async def many_are_handles_or_refusals(producer: Producer) -> None:
-    outcomes = await producer.enqueue_many([resize.of("a.png"), ping.of(), Order(ping.of(), delay=5)])
+    outcomes = await producer.enqueue_many(
+        [resize.of("a.png"), ping.of(), Order(ping.of(), delay=5, unique=Unique())]
+    )
     assert_type(outcomes, list[JobHandle[Any] | JobRejected])
     await producer.enqueue_many([resize])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
 

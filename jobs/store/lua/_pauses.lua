@@ -1,28 +1,4 @@
--- Put after the prelude of every script whose header says that it uses this.
-
--- Where due jobs of a kind stand while it is paused.
-local function parked_key(pause, kind)
-  return KEY.parked .. string.sub(pause, #KEY.pause + 1) .. '=' .. kind
-end
-
--- What HKEYS or HGETALL tells of the pauses; nothing, if what lies there is no hash: that must stop no claim.
-local function read_hash(verb, pause)
-  local reply = redis.pcall(verb, pause)
-  return reply.err and {} or reply
-end
-
--- Where a job was put aside: {key, kind, rank, visible_at}, or nil.  A kind that has such jobs has a field in the hash
--- of pauses.
-local function find_parked(pause, id)
-  for _, kind in ipairs(read_hash('HKEYS', pause)) do
-    local key = parked_key(pause, kind)
-    local score = redis.call('ZSCORE', key, id)
-    if score then
-      local rank = score % 4
-      return { key = key, kind = kind, rank = rank, visible_at = (score - rank) / 4 }
-    end
-  end
-end
+-- Put after _parked.lua, before every script whose header says that it uses this.
 
 -- Let up to `limit` jobs that were put aside stand in their queue again, where they stood before.  The pause of their
 -- kind is gone with the last of them.  Returns how many are left.
@@ -44,7 +20,10 @@ end
 -- What is paused in a queue: the `whole` of it, or some `kinds`; `over` tells when the next pause ends, ms.  A pause
 -- whose time is over is taken back, and up to `limit` jobs of its kind with it; `more` says that some are not back yet.
 local function read_pauses(pause, now, first_rank, limit)
-  local flat = read_hash('HGETALL', pause)
+  local flat = redis.pcall('HGETALL', pause)
+  if flat.err then
+    flat = {}
+  end
   local paused = { whole = false, kinds = {}, over = nil, more = false }
   for i = 1, #flat, 2 do
     local kind = flat[i]

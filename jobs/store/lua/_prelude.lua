@@ -12,6 +12,24 @@ local function now_ms()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
+-- Until when a job holds a unique key (start, success, end, window) and its digest, as its envelope tells; or nil.
+local function unique_of(body)
+  if type(body) == 'string' then -- and not that there is none, or an error
+    return string.match(body, '^{"m":{"u":"(%l+):(%x+)"')
+  end
+end
+
+-- Let a job hold its unique key if it is free, or no longer; what is another's by now stays so.  The queue's part of
+-- the key is that of its counters.
+local function hold_unique(holds, stats, digest, id)
+  local key = KEY.unique .. string.sub(stats, #KEY.stats + 1) .. ':' .. digest
+  if holds then
+    redis.call('SET', key, id, 'NX')
+  elseif redis.pcall('GET', key) == id then
+    redis.call('DEL', key)
+  end
+end
+
 -- One token at most: it says "there is something to claim or a new earliest time", not how much.
 local function push_token(wake)
   if redis.call('LLEN', wake) == 0 then

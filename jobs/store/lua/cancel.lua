@@ -16,7 +16,7 @@ ARGV[3] result_ms   int     how long it is kept; 0 not at all, -1 for ever
 Returns     "cancelled", "requested" (it runs; its worker will be told), "ended" or "unknown".
 Clock       the server's.
 Cost        O(log n).
-Uses        _pauses.lua
+Uses        _parked.lua
 Reply lost  repeat it: "ended" if the first call cancelled it.
 ]]
 local id = ARGV[1]
@@ -40,6 +40,10 @@ if parked then
 end
 redis.call('ZREM', KEYS[5], id)
 redis.call('ZREM', KEYS[8], id)
+local held_until, digest = unique_of(redis.pcall('GET', KEY.job .. id))
+if digest and held_until ~= 'window' then
+  hold_unique(false, KEYS[6], digest, id)
+end
 redis.call('DEL', KEY.job .. id, KEY.starts .. id, KEY.failures .. id)
 set_result(id, ARGV[2], ARGV[3])
 redis.call('HINCRBY', KEYS[6], 'cancelled', 1)

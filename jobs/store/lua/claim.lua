@@ -23,6 +23,7 @@ Returns     {next, now, job, job, ...}, flat.  next: ms until another job is due
 Clock       the server's.
 Cost        O(limit * log n) per queue that gives jobs; one command in all if no job waits anywhere.  Of a queue with
             paused kinds some hundreds of jobs more are put aside or brought back.
+Uses        _parked.lua
 Uses        _pauses.lua
 Reply lost  repeat it with the same nonce: the same jobs come back, as far as they are still this worker's.
 ]]
@@ -255,7 +256,7 @@ local function lease_all(base, picked)
   return leased
 end
 
-local function report(queue, jobs)
+local function report(queue, base, jobs)
   local keys = {}
   for i, job in ipairs(jobs) do
     keys[i] = KEY.job .. job.id
@@ -264,7 +265,13 @@ local function report(queue, jobs)
   local any_abort = redis.call('EXISTS', KEYS[2]) == 1
   for i, job in ipairs(jobs) do
     local body = bodies[i]
-    if body and string.sub(body, 1, 5) ~= '{"m":' then
+    local head = body and string.sub(body, 1, 8)
+    if head == '{"m":{"u' then
+      local held_until, digest = unique_of(body)
+      if held_until == 'start' then
+        hold_unique(false, KEYS[base + 6], digest, job.id)
+      end
+    elseif head and head ~= '{"m":{"v' then
       keep_for_ever(job.id)
     end
     local aborted = any_abort and redis.call('ZSCORE', KEYS[2], job.id)
@@ -331,7 +338,7 @@ local function serve(queue, base, paused)
     local leased = #picked > 0 and lease_all(base, picked) or picked
     if #leased > 0 then
       move(base, leased)
-      report(queue, leased)
+      report(queue, base, leased)
       limit = limit - #leased
     end
     if #picked == found or limit == 0 then

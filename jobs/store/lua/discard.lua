@@ -23,6 +23,10 @@ for a = 3, #ARGV, 2 do
   local score = redis.call('ZSCORE', KEYS[1], id)
   if score and left > keep and (died == '' or tonumber(died) == tonumber(score)) then
     left = left - redis.call('ZREM', KEYS[1], id)
+    local held_until, digest = unique_of(redis.pcall('GET', KEY.dead_letter .. id))
+    if held_until == 'success' then
+      hold_unique(false, KEYS[2], digest, id)
+    end
     codes[i] = redis.call('DEL', KEY.dead_letter .. id)
   end
   if codes[i] == 1 then -- else a job of this id may be alive, and its fences must not begin anew

@@ -1,4 +1,4 @@
---[[ enqueue: nothing -> ready | scheduled
+--[[ enqueue: nothing -> ready | scheduled; a unique rule may put off a job that waits, instead
 
 Write jobs of one queue, each once, however often the call is repeated.
 
@@ -8,19 +8,26 @@ KEYS[3] normal     zset
 KEYS[4] low        zset
 KEYS[5] wake       list    the wake token
 KEYS[6] stats      hash    counters
+KEYS[7] abort      zset    job id -> when its cancellation was asked for
+KEYS[8] pause      hash    kind, or "" for the whole queue -> its pause, JSON
 ARGV[1...] jobs    5 each: id, rank (0 critical .. 3 low), when ("+ms" from now, or ms since the epoch), head (the
-                   envelope up to the value of `et`), digest (16 hex digits, or "" if the id is the producer's)
+                   envelope up to the value of `et`), digest (16 hex digits, or "" if the id is the producer's; with a
+                   unique rule " <digest of its key> <on_conflict> <ms for which it is held, 0 for no limit>" follows)
 
-Returns     per job 1 created, 0 the same job exists, -1 another job has the id.
+Returns     per job 1 created, 0 the same job exists, -1 another job has the id, or the id of the job that holds its
+            unique key.
 Clock       the server's; it also stamps `et`.
 Cost        O(jobs * log n); keep to some hundreds of jobs.
-Reply lost  repeat it: jobs that exist are left alone.
+Uses        _parked.lua
+Reply lost  repeat it: jobs that exist are left alone.  What a job that waits was replaced with replaces it again; if
+            it has started meanwhile, it is written as a job of its own.
 ]]
 local now = now_ms()
 local now_text = text(now)
 local stamp = now_text .. '}'
 local stride = 5
-local codes, fresh, seen = {}, true, {}
+local DIGEST = 16
+local codes, fresh, seen, any_unique = {}, true, {}, false
 
 -- nearly always every id is new: learn it from one command, write all bodies by another
 local marks, bodies = {}, {}
@@ -28,44 +35,123 @@ for a = 1, #ARGV, stride do
   local id = ARGV[a]
   fresh = fresh and not seen[id]
   seen[id] = true
-  marks[#marks + 1] = KEY.result .. id
-  marks[#marks + 1] = KEY.dead_letter .. id
-  bodies[#bodies + 1] = KEY.job .. id
-  bodies[#bodies + 1] = ARGV[a + 3] .. stamp
-end
-fresh = fresh and redis.call('EXISTS', unpack(marks)) == 0 and redis.call('MSETNX', unpack(bodies)) == 1
-
-local function existing(id)
-  return redis.call('GET', KEY.job .. id) or redis.call('GET', KEY.dead_letter .. id) or redis.call('GET', KEY.result .. id)
-end
-
--- 0 or -1: is what exists the job that was asked for?  Only ids that an app has chosen carry a digest.
-local function compare(record, digest)
-  local other = string.match(record, '^{"m":{"v":%d+,"h":"(%x+)"')
-  if digest ~= '' and other and other ~= digest then
-    return -1
+  if #ARGV[a + 4] <= DIGEST then
+    marks[#marks + 1] = KEY.result .. id
+    marks[#marks + 1] = KEY.dead_letter .. id
+    bodies[#bodies + 1] = KEY.job .. id
+    bodies[#bodies + 1] = ARGV[a + 3] .. stamp
+  else
+    any_unique = true
   end
-  return 0
+end
+fresh = fresh and (#bodies == 0 or redis.call('EXISTS', unpack(marks)) == 0 and redis.call('MSETNX', unpack(bodies)) == 1)
+
+local created, earliest = 0, nil
+
+local function due(when)
+  if string.sub(when, 1, 1) == '+' then
+    return now + tonumber(string.sub(when, 2))
+  end
+  return math.max(tonumber(when), now)
+end
+
+-- to make a function costs time, and nearly always none of these is needed
+local existing, compare, add_unique
+if any_unique or not fresh then
+  existing = function(id)
+    return redis.call('GET', KEY.job .. id) or redis.call('GET', KEY.dead_letter .. id) or redis.call('GET', KEY.result .. id)
+  end
+
+  -- 0 or -1: is what exists the job that was asked for?  Only ids that an app has chosen carry a digest.
+  compare = function(record, digest)
+    local other = string.match(record, '^{"m":{[^}]-"h":"(%x+)"')
+    if digest ~= '' and other and other ~= digest then
+      return -1
+    end
+    return 0
+  end
+
+  -- The job that holds a unique key, and whether it waits, runs or has ended; nil if nobody does.  A holder of which
+  -- nothing is left (arq's workers know of no such keys) holds nothing.
+  local function holder_of(key, digest)
+    local holder = redis.pcall('GET', key)
+    if type(holder) ~= 'string' then
+      return nil
+    end
+    local _, held = unique_of(redis.pcall('GET', KEY.job .. holder))
+    if held == digest then
+      local runs = redis.call('EXISTS', KEY.fence .. holder) == 1 or redis.call('ZSCORE', KEYS[7], holder)
+      return holder, runs and 'runs' or 'waits'
+    end
+    local held_until, held_by_dead = unique_of(redis.pcall('GET', KEY.dead_letter .. holder))
+    if (held_until == 'success' and held_by_dead == digest) or redis.call('PTTL', key) > 0 then
+      return holder, 'ended'
+    end
+  end
+
+  -- A waiting job moves in time, and with a rank also to another zset.
+  local function put_off(id, score, rank)
+    for zset = 1, 4 do
+      if redis.call('ZREM', KEYS[zset], id) == 1 then
+        redis.call('ZADD', KEYS[rank or zset], text(score), id)
+        earliest = math.min(earliest or score, score)
+        return
+      end
+    end
+    local parked = find_parked(KEYS[8], id)
+    if parked then -- its kind is paused: a claim puts it aside again when it is due
+      redis.call('ZREM', parked.key, id)
+      redis.call('ZADD', KEYS[rank or parked.rank + 1], text(score), id)
+      earliest = math.min(earliest or score, score)
+    end
+  end
+
+  -- 1, or the id of the job that holds the key.
+  add_unique = function(a)
+    local id, rank, score, body = ARGV[a], ARGV[a + 1] + 1, due(ARGV[a + 2]), ARGV[a + 3] .. stamp
+    local digest, on_conflict, window_ms = string.match(ARGV[a + 4], ' (%x+) (%l+) (%d+)$')
+    local key = KEY.unique .. string.sub(KEYS[6], #KEY.stats + 1) .. ':' .. digest
+    local holder, standing = holder_of(key, digest)
+    if holder and not (on_conflict == 'replace' and standing == 'runs') then
+      if standing == 'waits' and on_conflict == 'replace' then
+        redis.call('SET', KEY.job .. holder, body)
+        if window_ms == '0' then
+          redis.call('PERSIST', key)
+        end
+        put_off(holder, score, rank)
+      elseif standing == 'waits' and on_conflict == 'reschedule' then
+        put_off(holder, score)
+      end
+      return holder
+    end
+    redis.call('SET', KEY.job .. id, body)
+    if window_ms == '0' then
+      redis.call('SET', key, id)
+    else
+      redis.call('SET', key, id, 'PX', window_ms)
+    end
+    redis.call('ZADD', KEYS[rank], text(score), id)
+    earliest = math.min(earliest or score, score)
+    created = created + 1
+    return 1
+  end
 end
 
 local added = { {}, {}, {}, {} }
-local earliest
 for a = 1, #ARGV, stride do
-  local id, rank, when = ARGV[a], tonumber(ARGV[a + 1]), ARGV[a + 2]
-  local record = not fresh and existing(id)
+  local id, rank, when, unique = ARGV[a], tonumber(ARGV[a + 1]), ARGV[a + 2], any_unique and #ARGV[a + 4] > DIGEST
+  local record = (not fresh or unique) and existing(id)
   if record then
-    codes[#codes + 1] = compare(record, ARGV[a + 4])
+    codes[#codes + 1] = compare(record, string.match(ARGV[a + 4], '^%x*'))
+  elseif unique then
+    codes[#codes + 1] = add_unique(a)
   else
     if not fresh then
       redis.call('SET', KEY.job .. id, ARGV[a + 3] .. stamp)
     end
     local score, score_text = now, now_text
     if when ~= '+0' then
-      if string.sub(when, 1, 1) == '+' then
-        score = now + tonumber(string.sub(when, 2))
-      else
-        score = math.max(tonumber(when), now)
-      end
+      score = due(when)
       score_text = text(score)
     end
     local zset = added[rank + 1]
@@ -78,7 +164,6 @@ for a = 1, #ARGV, stride do
   end
 end
 
-local created = 0
 for rank = 1, 4 do
   if #added[rank] > 0 then
     redis.call('ZADD', KEYS[rank], unpack(added[rank]))
@@ -87,6 +172,8 @@ for rank = 1, 4 do
 end
 if created > 0 then
   redis.call('HINCRBY', KEYS[6], 'enqueued', created)
+end
+if earliest then
   wake_for(earliest, now, 1, KEYS[5])
 end
 return codes

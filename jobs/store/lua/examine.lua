@@ -16,7 +16,7 @@ Returns     {now, rank, visible-at, put aside (1 or 0), lease end, died at, abor
             is nil.  ahead: for each priority how many jobs a claim would take before this one; nil if it is not due.
 Clock       the server's.
 Cost        O(log n).
-Uses        _pauses.lua
+Uses        _parked.lua
 Reply lost  repeat it.
 ]]
 local id, ageing_ms = ARGV[1], tonumber(ARGV[2])
@@ -81,6 +81,6 @@ return {
   peek('GET', KEY.dead_letter .. id),
   peek('GET', KEY.result .. id),
   redis.call('PTTL', KEY.result .. id),
-  read_hash('HGETALL', KEYS[8]),
+  peek('HGETALL', KEYS[8]),
   ahead or false,
 }

@@ -13,7 +13,7 @@ Returns     {what, record}: "ended" and the result; "dead", the last failure and
             "running" or "retrying"; "unknown".
 Clock       the server's.
 Cost        O(1).
-Uses        _pauses.lua
+Uses        _parked.lua
 Reply lost  repeat it.
 ]]
 local id, channel = ARGV[1], ARGV[2]

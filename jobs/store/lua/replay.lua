@@ -1,6 +1,7 @@
 --[[ replay: dead -> ready
 
-Give dead letters of one queue a fresh budget of attempts.  What went wrong before stays with the job.
+Give dead letters of one queue a fresh budget of attempts.  What went wrong before stays with the job.  One that had a
+unique key takes it again if it is free.
 
 KEYS[1] critical    zset    job id -> visible-at, ms
 KEYS[2] high        zset
@@ -29,6 +30,10 @@ for a = 1, #ARGV, 5 do
     redis.call('RENAME', KEY.dead_letter .. id, KEY.job .. id)
     if body ~= '' then
       redis.call('SET', KEY.job .. id, body)
+    end
+    local held_until, digest = unique_of(redis.pcall('GET', KEY.job .. id))
+    if digest and held_until ~= 'window' then
+      hold_unique(true, KEYS[6], digest, id)
     end
     redis.call('RPUSH', KEY.failures .. id, ARGV[a + 2])
     redis.call('DEL', KEY.result .. id)

@@ -13,6 +13,7 @@ Returns     {pause, left}: the pause, or nil if there was none; how many jobs ar
             back, too, for the pause is over from the first call on.
 Clock       the server's.
 Cost        O(limit * log n).
+Uses        _parked.lua
 Uses        _pauses.lua
 Reply lost  repeat it: there is no such pause any more, or one that is over.
 ]]

@@ -17,7 +17,8 @@ ARGV[1] nonce       str     new for each settle, the same for its repeats
 ARGV[2] reply_ms    int     how long the reply is kept for a repeat
 ARGV[3...] ends     7 each: id, fence, verb (succeeded, retrying, dead, cancelled, expired, released), result (JSON),
                     result_ms (how long it is kept; 0 not at all, -1 for ever), delay_ms (before it is visible again),
-                    failure (JSON, or "")
+                    failure (JSON, or "").  A verb with ":<digest>" frees the unique key of this digest; released
+                    takes it again, if it is free.
 
 Returns     per end 1 recorded, 0 refused: another attempt owns the job, or it has ended.
 Clock       the server's.
@@ -34,6 +35,7 @@ end
 
 local now = now_ms()
 local stride = 7
+local LONGEST_VERB = 9
 local fence_keys = {}
 for a = 3, #ARGV, stride do
   fence_keys[#fence_keys + 1] = KEY.fence .. ARGV[a]
@@ -82,6 +84,11 @@ for i = 1, #fence_keys do
     codes[i] = 0
     counts.refused = (counts.refused or 0) + 1
   else
+    if #verb > LONGEST_VERB then
+      local digest
+      verb, digest = string.match(verb, '^(%l+):(%x+)$')
+      hold_unique(verb == 'released', KEYS[7], digest, id)
+    end
     codes[i] = 1
     recorded[id] = true
     counts[verb] = (counts[verb] or 0) + 1

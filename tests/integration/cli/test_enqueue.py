@@ -95,3 +95,32 @@ def test_options_of_the_job_are_kept(stage: Stage, client: Any) -> None:
 def test_without_redis_it_ends_with_69(stage: Stage) -> None:
     ended = stage.monarq("enqueue", "add", "--args", "[1]", MONARQ_REDIS_URL="redis://127.0.0.1:1/0")
     assert ended.returncode == 69
+
+
+def test_a_unique_key_that_is_held_gives_the_id_of_its_holder(stage: Stage, client: Any) -> None:
+    by_a = ("enqueue", "add", "--unique-by", "a", "--args")
+    first = stage.monarq(*by_a, '{"a": 1}')
+    again = stage.monarq(*by_a, '{"a": 1, "b": 5}')
+    assert again.stdout == first.stdout
+    assert "the same unique key" in again.stderr
+    told = json.loads(stage.monarq(*by_a, '{"a": 1, "b": 5}', "--json").stdout)
+    assert (told["job_id"], told["created"]) == (first.stdout.strip(), False)
+    assert client.zcard("arq:queue") == 1
+    rejected = stage.monarq(*by_a, '{"a": 1}', "--on-conflict", "reject")
+    assert rejected.returncode == 1
+    assert first.stdout.strip() in rejected.stderr
+    other = stage.monarq(*by_a, '{"a": 2}', "--unique-until", "60")
+    assert other.returncode == 0
+    assert client.zcard("arq:queue") == 2
+
+
+def test_an_unusable_unique_rule_is_named_and_nothing_is_written(stage: Stage, client: Any) -> None:
+    for option, value, named in (
+        ("--unique-by", "a,c", "unique: by names 'c'"),
+        ("--unique-until", "never", "until: 'never'"),
+        ("--on-conflict", "ignore", "on_conflict: 'ignore'"),
+    ):
+        ended = stage.monarq("enqueue", "add", "--args", "[1]", option, value)
+        assert ended.returncode == 2
+        assert named in ended.stderr.replace("\n│", "").replace("  ", "")
+    assert client.keys("arq:*") == []

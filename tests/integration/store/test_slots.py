@@ -16,6 +16,7 @@ from monarq.jobs.store.keys import QueueKeys, arq_queue_keys, queue_keys
 from monarq.jobs.store.pauses import pause_request, resume_request
 from monarq.jobs.store.sync_connection import SyncLink
 from monarq.jobs.store.verbs import Request, Verb
+from monarq.jobs.unique import Unique
 from tests.contract.store import AGEING, LEASE, Store, a_failure, a_job, a_lease, an_end, open_store
 from tests.servers import ValkeyServer, free_port
 
@@ -25,7 +26,7 @@ LAST_SLOT = 16_383
 KINDS = {
     *(f"arq:{name}:" for name in ("queue", "job", "in-progress", "retry", "result", "abort")),
     *(f"monarq:{name}:" for name in ("queue", "running", "wake", "waiters", "stats", "dead", "reply")),
-    *(f"monarq:{name}:" for name in ("failures", "dead-letter", "pause", "parked")),
+    *(f"monarq:{name}:" for name in ("failures", "dead-letter", "pause", "parked", "unique")),
 }
 
 
@@ -52,8 +53,10 @@ async def life_of(store: Store) -> set[str]:
     """Take jobs through everything that can happen to one; the keys that were there in between."""
     prefix, seen = store.queue.id_prefix, set()
     names = [f"{prefix}{n}" for n in range(6)]
-    later = a_job(f"{prefix}z", due=timedelta(hours=1), priority=Priority.LOW)
+    later = a_job(f"{prefix}z", due=timedelta(hours=1), priority=Priority.LOW, unique=Unique())
     await store.enqueue(*(a_job(name, content=name) for name in names), later)
+    replace = Unique(on_conflict="replace")
+    await store.enqueue(a_job(f"{prefix}y", due=timedelta(hours=2), priority=Priority.LOW, unique=replace))
     seen |= await store.keys()
     a, b, c, d, e, f = await store.claim(6)
     await store.inspect(a.job_id, "here")

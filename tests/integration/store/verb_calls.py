@@ -3,20 +3,21 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from monarq.jobs.failure import Cause
 from monarq.jobs.priority import Priority
 from monarq.jobs.state import State
-from monarq.jobs.store import letter_verbs, verbs
+from monarq.jobs.store import keys, letter_verbs, verbs
 from monarq.jobs.store.connection import Link
 from monarq.jobs.store.examine import examine
 from monarq.jobs.store.execute import execute, execute_sync
 from monarq.jobs.store.letter_verbs import Letter
 from monarq.jobs.store.pauses import pause_request, resume_request
 from monarq.jobs.store.sync_connection import SyncLink
-from monarq.jobs.store.verbs import Accepted, Cancellation, Renewal, Request, Verb
+from monarq.jobs.store.verbs import Accepted, Cancellation, Held, Renewal, Request, Verb
+from monarq.jobs.unique import Unique
 from tests.contract.store import AGEING, LEASE, Store, a_failure, a_job, a_lease, an_end
 
 T = TypeVar("T")
@@ -39,6 +40,20 @@ class VerbCall:
 async def _enqueue(store: Store) -> Request[Any]:
     await store.enqueue(a_job("b"))
     return verbs.enqueue(store.queue, [a_job("a"), a_job("b"), a_job("c", due=timedelta(hours=1))])
+
+
+async def _enqueue_unique(store: Store) -> Request[Any]:
+    await store.enqueue(a_job("a", unique=Unique()))
+    jobs = [a_job("b", unique=Unique()), a_job("c", unique=Unique(), key="l")]
+    return verbs.enqueue(store.queue, jobs)
+
+
+async def _enqueue_replacing(store: Store) -> Request[Any]:
+    await store.enqueue(a_job("a", unique=Unique()))
+    rule = Unique(on_conflict="replace")
+    return verbs.enqueue(
+        store.queue, [a_job("b", content="x", due=datetime(2100, 1, 1, tzinfo=UTC), unique=rule)]
+    )
 
 
 async def _claim(store: Store) -> Request[Any]:
@@ -144,6 +159,9 @@ _LEASES = ("arq:queue", "monarq:running:")
 
 CALLS: dict[str, VerbCall] = {
     "enqueue": VerbCall(_enqueue, [_CREATED, _EXISTS, _CREATED], [_EXISTS] * 3),
+    "enqueue-unique": VerbCall(_enqueue_unique, [Held("a"), _CREATED], [Held("a"), _EXISTS]),
+    # stamped anew each time
+    "enqueue-replacing": VerbCall(_enqueue_replacing, [Held("a")], [Held("a")], (keys.JOB,)),
     "claim": VerbCall(_claim, [("a", 1), ("b", 1)], [("a", 1), ("b", 1)]),
     "settle": VerbCall(_settle, [True, True, True, False], [True, True, True, False]),
     "renew": VerbCall(_renew, _RENEWALS, _RENEWALS, _LEASES),

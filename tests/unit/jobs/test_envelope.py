@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monarq.jobs import envelope
-from monarq.jobs.envelope import Envelope, content_digest, decode, encode_body, encode_head, from_document
+from monarq.jobs.envelope import (
+    Envelope,
+    content_digest,
+    decode,
+    encode_body,
+    encode_head,
+    from_document,
+    unique_key_of,
+)
 from monarq.jobs.errors import CorruptRecord
 from monarq.jobs.priority import Priority
 
@@ -44,6 +52,34 @@ def test_m_tells_what_differs_from_the_default() -> None:
 
 def test_the_digest_stands_where_enqueue_lua_looks_for_it() -> None:
     assert body_of(digest="0123456789abcdef").startswith(b'{"m":{"v":1,"h":"0123456789abcdef"')
+
+
+KEY = "0123456789abcdef" * 2
+
+
+def test_the_unique_key_stands_where_the_scripts_look_for_it() -> None:
+    assert body_of(unique=f"start:{KEY}", digest="f" * 16).startswith(
+        b'{"m":{"u":"start:%b","v":1,"h":"ffffffffffffffff"' % KEY.encode()
+    )
+
+
+@pytest.mark.parametrize("until", ["start", "success", "end", "window"])
+def test_a_unique_key_is_read_as_it_was_written(until: str) -> None:
+    body = body_of(unique=f"{until}:{KEY}", queue="mail")
+    assert unique_key_of(body) == (until, KEY)
+    assert decode(body).members
+    assert unique_key_of(body_of()) is None
+
+
+@pytest.mark.parametrize("told", ["", "end", "never:" + KEY, f"end:{KEY}0", "end:xyz", 5, None, [], {}])
+def test_what_is_no_unique_key_is_none(told: Any) -> None:
+    body = json.dumps({"m": {"u": told}}, separators=(",", ":")).encode()
+    assert unique_key_of(body) is None
+    assert unique_key_of(body[:-5]) is None
+
+
+def test_a_unique_key_is_found_in_an_envelope_that_cannot_be_read() -> None:
+    assert unique_key_of(b'{"m":{"u":"end:%b",rubbish' % KEY.encode()) == ("end", KEY)
 
 
 def test_an_envelope_is_read_as_it_was_written() -> None:

@@ -52,6 +52,7 @@ def test_codes_are_stable() -> None:
         "InvalidArguments": "invalid_arguments",
         "PayloadTooLarge": "payload_too_large",
         "Conflict": "conflict",
+        "NotUnique": "not_unique",
         "InvalidResult": "invalid_result",
         "JobNotFound": "job_not_found",
         "JobUnsuccessful": "job_unsuccessful",

@@ -35,6 +35,8 @@ def test_these_moves_are_legal_and_no_others() -> None:
         "scheduled -> cancelled",
         "ready -> running",
         "ready -> cancelled",
+        "ready -> scheduled",
+        "ready -> retrying",
         "running -> succeeded",
         "running -> retrying",
         "running -> dead",

@@ -6,14 +6,21 @@ from typing import Any
 
 import pytest
 
-from monarq import Order, Priority
+from monarq import Order, Priority, Unique
 from monarq.jobs.envelope import content_digest
-from monarq.jobs.errors import Conflict, InvalidArguments, JobRejected, PayloadTooLarge, StoreUnavailable
+from monarq.jobs.errors import (
+    Conflict,
+    InvalidArguments,
+    JobRejected,
+    NotUnique,
+    PayloadTooLarge,
+    StoreUnavailable,
+)
 from monarq.jobs.identity import is_job_id
-from monarq.jobs.store.verbs import Accepted
+from monarq.jobs.store.verbs import Accepted, Held
 from monarq.producer.order import CHUNK, CHUNK_BYTES, Chunks, Prepared, prepare, unanswered
 
-from .kinds import resize, send
+from .kinds import rebuild, reject_twins, resize, send
 
 LIMIT = 10_000
 
@@ -75,6 +82,7 @@ def test_a_point_in_time_is_taken_as_it_is() -> None:
         *(("at", value) for value in (datetime(2030, 1, 1), "2030-01-01", 5)),  # noqa: DTZ001
         *(("priority", value) for value in ("urgent", "", 1, [], "NORMAL")),
         *(("queue", value) for value in ("", "a b", "{a}", "a\n", "*", "x" * 129, 5, [])),
+        *(("unique", value) for value in ("path", ["path"], True, Unique, Unique(by=["width_"]))),
         *(("job_id", value) for value in ("", "a b", "a\n", "é", "x" * 201, 5, [])),
     ],
 )
@@ -125,6 +133,63 @@ def test_created_tells_whether_the_app_s_id_was_new(
     one = prepared(job_id=job_id)
     one.accepted = accepted
     assert one.created is created
+
+
+# --- unique rules
+
+
+def test_a_rule_is_in_the_envelope_and_in_what_is_asked() -> None:
+    one = prepared(unique=Unique(by=["path"], until=2.5, on_conflict="reject"))
+    mark, asked = meta_of(one)["u"], one.entry.unique
+    digest = mark.removeprefix("window:")
+    assert len(digest) == 32
+    assert asked == f"{digest} reject 2500"
+    assert one.entry.head.startswith(b'{"m":{"u":"window:')
+
+
+def test_without_a_rule_nothing_is_asked() -> None:
+    assert prepared().entry.unique == ""
+    assert "u" not in meta_of(prepared())
+
+
+def test_the_rule_of_an_order_counts_instead_of_the_handlers() -> None:
+    call = rebuild.of(month="2030-01", full=True)
+    own = prepare(Order(call), tagged=False, max_payload_bytes=LIMIT)
+    other = prepare(Order(call, unique=Unique(until="start")), tagged=False, max_payload_bytes=LIMIT)
+    assert meta_of(own)["u"].startswith("success:")
+    assert meta_of(other)["u"].startswith("start:")
+    assert meta_of(own)["u"].partition(":")[2] != meta_of(other)["u"].partition(":")[2]
+
+
+def test_a_debounced_job_waits_for_its_window() -> None:
+    assert prepared(unique=Unique.debounce(5)).entry.due == timedelta(seconds=5)
+
+
+@pytest.mark.parametrize("option", ["delay", "at"])
+def test_a_debounced_job_has_no_other_time(option: str) -> None:
+    value = {"delay": 0, "at": datetime(2030, 1, 1, tzinfo=UTC)}[option]
+    with pytest.raises(InvalidArguments) as caught:
+        prepared(unique=Unique.debounce(5), **{option: value})
+    assert set(caught.value.faults) == {option}
+
+
+def test_who_is_kept_out_has_the_holders_id() -> None:
+    one = prepared(unique=Unique(), job_id="order-7")
+    assert one.job_id == "order-7"
+    one.accepted = Held("order-6")
+    assert (one.job_id, one.created) == ("order-6", False)
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["the handler's rule", "the order's"])
+def test_who_is_rejected_is_told_by_whom(own: bool) -> None:
+    rule = None if own else Unique(on_conflict="reject")
+    call = reject_twins.of() if own else resize.of("a.png")
+    one = prepare(Order(call, unique=rule), tagged=False, max_payload_bytes=LIMIT)
+    one.accepted = Held("order-6")
+    with pytest.raises(NotUnique, match="'order-6' holds the unique key") as caught:
+        _ = one.created
+    assert (caught.value.held_by, caught.value.kind) == ("order-6", call.handler.kind)
+    assert isinstance(caught.value, JobRejected)
 
 
 def test_an_id_of_another_job_is_a_conflict() -> None:
