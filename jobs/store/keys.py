@@ -43,13 +43,15 @@ FAILURES = "monarq:failures:"
 PAUSE = "monarq:pause:"
 PARKED = "monarq:parked:"
 DEAD_LETTER = "monarq:dead-letter:"
+ABORT = "arq:abort"
 STATS = "monarq:stats:"
 UNIQUE = "monarq:unique:"
 WORKER = "monarq:worker:"
 QUEUES = "monarq:queues"
 
-#: What the scripts build keys of one job with, and of jobs put aside, and unique keys, for which they
-#: take the queue's part from the name of its counters; the loader hands these to Lua as the table `KEY`.
+#: What the scripts build keys of one job with, of jobs that are put aside, and those that only a unique rule
+#: needs, for which they take the queue's part from the name of its counters.  The loader hands them to Lua as
+#: the table KEY.
 LUA_PREFIXES = {
     "job": JOB,
     "fence": FENCE,
@@ -59,6 +61,7 @@ LUA_PREFIXES = {
     "dead_letter": DEAD_LETTER,
     "pause": PAUSE,
     "parked": PARKED,
+    "abort": ABORT,
     "stats": STATS,
     "unique": UNIQUE,
 }
@@ -144,7 +147,7 @@ def _build(name: str, arq_name: str, *, tagged: bool) -> QueueKeys:
         waiters=f"monarq:waiters:{tag}",
         stats=f"{STATS}{tag}",
         pause=f"{PAUSE}{tag}",
-        abort=f"arq:abort:{tag}" if tagged else "arq:abort",
+        abort=f"{ABORT}:{tag}" if tagged else ABORT,
         id_prefix=tag if tagged else "",
     )
 

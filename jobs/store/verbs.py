@@ -73,16 +73,7 @@ def enqueue(queue: QueueKeys, entries: Iterable[Entry]) -> Request[list[Accepted
     for entry in entries:
         job_id, priority, due, head, digest, unique = entry
         flat += (job_id, RANKS[priority], _when(due), head, f"{digest} {unique}" if unique else digest)
-    return _request(
-        "enqueue",
-        _read_accepted,
-        **_ranks(queue),
-        wake=queue.wake,
-        stats=queue.stats,
-        abort=queue.abort,
-        pause=queue.pause,
-        jobs=flat,
-    )
+    return _request("enqueue", _read_accepted, **_ranks(queue), wake=queue.wake, stats=queue.stats, jobs=flat)
 
 
 def _read_accepted(reply: list[Any]) -> list[Accepted | Held]:

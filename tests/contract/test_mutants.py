@@ -110,7 +110,7 @@ MUTANTS = {
     "replacing what runs": Mutant(
         "enqueue", "if holder and not (on_conflict == 'replace' and standing == 'runs')", "if holder"
     ),
-    "replacing what is being cancelled": Mutant("enqueue", " or redis.call('ZSCORE', KEYS[7], holder)", ""),
+    "replacing what is being cancelled": Mutant("enqueue", " or redis.call('ZSCORE', aborts, holder)", ""),
     "replacing without a new place": Mutant(
         "enqueue", "put_off(holder, score, rank)", "put_off(holder, score)"
     ),

@@ -8,8 +8,6 @@ KEYS[3] normal     zset
 KEYS[4] low        zset
 KEYS[5] wake       list    the wake token
 KEYS[6] stats      hash    counters
-KEYS[7] abort      zset    job id -> when its cancellation was asked for
-KEYS[8] pause      hash    kind, or "" for the whole queue -> its pause, JSON
 ARGV[1...] jobs    5 each: id, rank (0 critical .. 3 low), when ("+ms" from now, or ms since the epoch), head (the
                    envelope up to the value of `et`), digest (16 hex digits, or "" if the id is the producer's; with a
                    unique rule " <digest of its key> <on_conflict> <ms for which it is held, 0 for no limit>" follows)
@@ -18,7 +16,6 @@ Returns     per job 1 created, 0 the same job exists, -1 another job has the id,
             unique key.
 Clock       the server's; it also stamps `et`.
 Cost        O(jobs * log n); keep to some hundreds of jobs.
-Uses        _parked.lua
 Reply lost  repeat it: jobs that exist are left alone.  What a job that waits was replaced with replaces it again; if
             it has started meanwhile, it is written as a job of its own.
 ]]
@@ -80,7 +77,9 @@ if any_unique or not fresh then
     end
     local _, held = unique_of(redis.pcall('GET', KEY.job .. holder))
     if held == digest then
-      local runs = redis.call('EXISTS', KEY.fence .. holder) == 1 or redis.call('ZSCORE', KEYS[7], holder)
+      -- its cancellation may be asked for; a tagged queue has a list of its own
+      local aborts = KEY.abort .. (string.match(KEYS[6], ':{.*}$') or '')
+      local runs = redis.call('EXISTS', KEY.fence .. holder) == 1 or redis.call('ZSCORE', aborts, holder)
       return holder, runs and 'runs' or 'waits'
     end
     local held_until, held_by_dead = unique_of(redis.pcall('GET', KEY.dead_letter .. holder))
@@ -98,11 +97,17 @@ if any_unique or not fresh then
         return
       end
     end
-    local parked = find_parked(KEYS[8], id)
-    if parked then -- its kind is paused: a claim puts it aside again when it is due
-      redis.call('ZREM', parked.key, id)
-      redis.call('ZADD', KEYS[rank or parked.rank + 1], text(score), id)
-      earliest = math.min(earliest or score, score)
+    -- its kind may be paused, and a claim has put it aside; the next one does so again when it is due
+    local part = string.sub(KEYS[6], #KEY.stats + 1)
+    local kinds = redis.pcall('HKEYS', KEY.pause .. part)
+    for _, kind in ipairs(kinds.err and {} or kinds) do
+      local parked = KEY.parked .. part .. '=' .. kind
+      local place = redis.call('ZSCORE', parked, id)
+      if place then
+        redis.call('ZREM', parked, id)
+        redis.call('ZADD', KEYS[rank or place % 4 + 1], text(score), id)
+        earliest = math.min(earliest or score, score)
+      end
     end
   end
 

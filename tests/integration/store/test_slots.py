@@ -91,6 +91,17 @@ async def test_a_whole_life_in_a_tagged_queue_stays_in_one_slot(store: Store) ->
     assert {key.partition("{")[0] for key in seen} == KINDS, "the life was not a whole one"
 
 
+async def test_what_is_about_to_be_cancelled_is_not_replaced_in_a_tagged_queue_either(store: Store) -> None:
+    """The script makes the name of the list of cancellations itself."""
+    a, b = f"{store.queue.id_prefix}a", f"{store.queue.id_prefix}b"
+    await store.enqueue(a_job(a, unique=Unique()))
+    [job] = await store.claim()
+    await store.cancel(a)
+    await store.settle(an_end(job, Verb.RELEASED))
+    replace = Unique(on_conflict="replace")
+    assert await store.enqueue(a_job(b, unique=replace)) == [verbs.Accepted.CREATED]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_key_that_is_handed_to_a_script_of_a_tagged_queue_is_of_one_slot(name: str) -> None:
     queue = queue_keys(name, tagged=True)
