@@ -1,7 +1,7 @@
 """What a job is."""
 
 from .context import JobContext
-from .control import Discard, Retry
+from .control import Cancel, Discard, Retry, Snooze
 from .handler import Call, Handler, job
 from .priority import Priority
 from .registry import Registry
@@ -11,6 +11,7 @@ from .unique import Unique
 
 __all__ = [
     "Call",
+    "Cancel",
     "Discard",
     "Handler",
     "JobContext",
@@ -18,6 +19,7 @@ __all__ = [
     "Registry",
     "Retry",
     "Settings",
+    "Snooze",
     "State",
     "Unique",
     "job",

@@ -7,8 +7,9 @@ from typing import Any, Protocol
 
 from . import envelope as envelopes
 from . import record
+from .cancel_note import CancelNote
 from .envelope import Envelope
-from .errors import CorruptRecord
+from .errors import CorruptRecord, JobCancelled
 from .failure import Failure
 from .record import Attempt
 from .state import State
@@ -47,7 +48,8 @@ class JsonCodec:
     def failure(
         self, envelope: Envelope, attempt: Attempt, failure: Failure, state: State, error: BaseException
     ) -> bytes:
-        return record.encode_failure(envelope, attempt, failure, state)
+        note = CancelNote(error.by, error.reason) if isinstance(error, JobCancelled) else None
+        return record.encode_failure(envelope, attempt, failure, state, note)
 
 
 class ForeignCodec:

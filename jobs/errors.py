@@ -175,13 +175,17 @@ class JobFailed(JobUnsuccessful):
 
 
 class JobCancelled(JobUnsuccessful):
-    """The job was cancelled before it could succeed."""
+    """The job was cancelled before it could succeed.  `by` and `reason` say by whom and why, if known."""
 
     code = "job_cancelled"
 
+    def __init__(self, job_id: str, message: str, by: str = "", reason: str = "") -> None:
+        super().__init__(job_id, message)
+        self.by, self.reason = by, reason
+
 
 class JobExpired(JobUnsuccessful):
-    """The job's deadline had passed before it could start."""
+    """The job's own deadline (`expires_in`) passed before it could succeed."""
 
     code = "job_expired"
 

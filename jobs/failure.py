@@ -19,11 +19,11 @@ MAX_TRACEBACK_CHARS = 16_000
 class Cause(StrEnum):
     """Why an attempt ended without success.  Only errors and timeouts spend an attempt."""
 
-    ERROR = "error"
-    TIMEOUT = "timeout"
+    ERROR = "error"  #: the handler raised
+    TIMEOUT = "timeout"  #: it ran longer than it may, or past the job's own deadline
     INTERRUPTION = "interruption"  #: the worker was told to stop
     CRASH = "crash"  #: the worker died, or lost its lease
-    CANCELLATION = "cancellation"
+    CANCELLATION = "cancellation"  #: somebody wanted the job to end
     CORRUPTION = "corruption"  #: the record in the store could not be read
     REPLAY = "replay"  #: no failure: marks where a dead letter was given a fresh budget
 

@@ -94,9 +94,14 @@ class Policy:
 
 
 def matches(matcher: Matcher, error: BaseException) -> bool:
-    """Whether `error` is one of those that `matcher` means."""
+    """Whether `error` is one of those that `matcher` means.
+
+    What is no `Exception` (`SystemExit`, a `CancelledError` of the handler's own) counts as one: a handler
+    that raises it has failed, and nobody lists such types.
+    """
     if isinstance(matcher, (type, tuple)):
-        return isinstance(error, matcher)
+        is_odd = not isinstance(error, Exception)
+        return isinstance(error, matcher) or (is_odd and issubclass(Exception, matcher))
     return matcher(error)
 
 

@@ -33,16 +33,18 @@ class Dead:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """Ended on request."""
+    """Ended on request; `failure` is that of the attempt that was stopped, None if there was none."""
 
     result: bytes | None
+    failure: Failure | None
 
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """Its deadline had passed before it could start."""
+    """Its deadline has passed; `failure` is that of the attempt that was stopped, None if there was none."""
 
     result: bytes | None
+    failure: Failure | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,4 +55,11 @@ class Released:
     failure: Failure | None
 
 
-Outcome = Succeeded | Retrying | Dead | Cancelled | Expired | Released
+@dataclass(frozen=True, slots=True)
+class Snoozed:
+    """Back to the queue because its handler said so; nothing went wrong."""
+
+    delay: timedelta
+
+
+Outcome = Succeeded | Retrying | Dead | Cancelled | Expired | Released | Snoozed

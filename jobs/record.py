@@ -7,10 +7,19 @@ from typing import Any, NamedTuple
 
 from pydantic_core import from_json, to_json
 
+from .cancel_note import CancelNote
 from .envelope import VERSION, Envelope
 from .errors import CorruptRecord
-from .failure import Failure
+from .failure import Failure, clean
 from .state import State
+
+#: How long a cancellation can be read even if the kind keeps no results: who asked must learn of it.
+CANCELLED_KEPT_MS = 60_000
+
+
+def kept_for_canceller(result_ms: int) -> int:
+    """How long the record of a cancelled job is kept whose kind keeps its results for `result_ms`."""
+    return max(result_ms, CANCELLED_KEPT_MS) if result_ms >= 0 else result_ms
 
 
 class Attempt(NamedTuple):
@@ -43,10 +52,17 @@ def encode_success(envelope: Envelope, attempt: Attempt, result: bytes) -> bytes
 
 
 def encode_failure(
-    envelope: Envelope, attempt: Attempt, failure: Failure, state: State = State.DEAD
+    envelope: Envelope,
+    attempt: Attempt,
+    failure: Failure,
+    state: State = State.DEAD,
+    note: CancelNote | None = None,
 ) -> bytes:
-    """The record of an end without success."""
+    """The record of an end without success; `note` says who cancelled the job, and why."""
     told = {"type": failure.error_type, "message": failure.message, "traceback": failure.traceback}
+    told["cause"] = str(failure.cause)
+    if note is not None:
+        told |= {"by": note.by, "reason": note.reason}
     return _encode(envelope, attempt, state, to_json(told))
 
 
@@ -60,10 +76,17 @@ def _encode(envelope: Envelope, attempt: Attempt, state: State, result: bytes) -
         attempt.started_ms,
         attempt.ended_ms,
         to_json(attempt.queue),
-        to_json(attempt.job_id),
+        _quoted(attempt.job_id),
         result,
     )
     return head + (envelope.members or _members(envelope)) + tail
+
+
+def _quoted(job_id: str) -> bytes:
+    try:
+        return to_json(job_id)
+    except ValueError:  # an id of others may be any bytes
+        return to_json(clean(job_id, len(job_id)))
 
 
 def _members(envelope: Envelope) -> bytes:

@@ -53,6 +53,11 @@ class Settings(BaseSettings):
     ageing: Span = timedelta(seconds=60)
     #: How long a worker that was told to stop lets its jobs finish.
     drain_timeout: Annotated[timedelta, Field(ge=timedelta(0))] = timedelta(seconds=25)
+    #: How long a handler that was told to stop (its job is cancelled, timed out, or past its deadline) may
+    #: take to clean up.  Then the attempt ends without it; it keeps its slot for as long as it goes on.
+    cancel_grace: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(seconds=25))] = timedelta(
+        seconds=5
+    )
     #: How far a worker process steps back while the machine is busy, 0 to 19 as nice(1) has it.  Raise it
     #: where workers share their cores with Redis: one that keeps Redis waiting keeps itself waiting.
     nice: int = Field(0, ge=0, le=19)
@@ -88,7 +93,9 @@ class Settings(BaseSettings):
     #: Do not hide arguments and results in logs.
     log_payloads: bool = False
 
-    @field_validator("lease", "ageing", "drain_timeout", "arq_poll", "dead_keep", mode="before")
+    @field_validator(
+        "lease", "ageing", "drain_timeout", "cancel_grace", "arq_poll", "dead_keep", mode="before"
+    )
     @classmethod
     def _read_span(cls, value: Any) -> Any:
         return _seconds(value)

@@ -18,7 +18,7 @@ class State(StrEnum):
     SUCCEEDED = "succeeded"
     DEAD = "dead"  #: a dead letter: out of attempts, discarded, or unreadable
     CANCELLED = "cancelled"
-    EXPIRED = "expired"  #: its own deadline passed before it could start
+    EXPIRED = "expired"  #: its own deadline passed before it could succeed
 
     @property
     def is_final(self) -> bool:
@@ -47,7 +47,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
             State.CANCELLED,
             State.EXPIRED,
             State.READY,  # interrupted, or its lease ran out
-            State.SCHEDULED,  # handed back by a worker that does not know its kind
+            State.SCHEDULED,  # snoozed, or handed back by a worker that does not know its kind
         }
     ),
     State.RETRYING: frozenset({State.READY, State.CANCELLED}),

@@ -2,6 +2,7 @@
 
 from monarq.jobs import (
     Call,
+    Cancel,
     Discard,
     Handler,
     JobContext,
@@ -9,6 +10,7 @@ from monarq.jobs import (
     Registry,
     Retry,
     Settings,
+    Snooze,
     State,
     Unique,
     job,
@@ -40,6 +42,7 @@ from monarq.jobs.errors import (
 from monarq.jobs.retry import exponential, fixed, linear
 from monarq.jobs.store.pauses import Pause, Pauses
 from monarq.jobs.store.sentences import Reason
+from monarq.jobs.store.verbs import Cancellation
 from monarq.jobs.store.why import Explanation
 from monarq.producer import JobHandle, Order, Producer, SyncJobHandle, SyncProducer
 from monarq.worker import Worker, cron, func
@@ -49,12 +52,14 @@ __version__ = "0.1.0"
 __all__ = [  # noqa: RUF022 - in groups, by what one wants to do
     # what a job is
     "Call",
+    "Cancel",
     "Discard",
     "Handler",
     "JobContext",
     "Priority",
     "Registry",
     "Retry",
+    "Snooze",
     "State",
     "Unique",
     "exponential",
@@ -62,6 +67,7 @@ __all__ = [  # noqa: RUF022 - in groups, by what one wants to do
     "job",
     "linear",
     # asking for work
+    "Cancellation",
     "JobHandle",
     "Order",
     "Producer",

@@ -85,7 +85,7 @@ def enqueue(
         str | None, typer.Option(help="An id of your own: the same id again is the same job.")
     ] = None,
     expires_in: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="Do not start it later than this from now.")
+        float | None, typer.Option(metavar="SECONDS", help="Its deadline, from now: it is not run later.")
     ] = None,
     unique_by: UniqueBy = None,
     unique_until: UniqueUntil = None,

@@ -60,7 +60,7 @@ def _unsuccessful(job_id: str, record: Record) -> Exception:
     message = str(told.get("message", ""))
     match record.state:
         case State.CANCELLED:
-            return JobCancelled(job_id, message)
+            return JobCancelled(job_id, message, str(told.get("by", "")), str(told.get("reason", "")))
         case State.EXPIRED:
             return JobExpired(job_id, message)
     return JobFailed(job_id, record.kind, str(told.get("type", "")), message, str(told.get("traceback", "")))

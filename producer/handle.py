@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from monarq.jobs.handler import Handler
 from monarq.jobs.state import State
 from monarq.jobs.store.keys import QueueKeys
-from monarq.jobs.store.verbs import Cancellation, inspect
+from monarq.jobs.store.verbs import Cancellation, Standing, inspect
 from monarq.jobs.store.why import Explanation
 
-from .cancelling import cancel_request
+from .cancelling import cancel_request, winner
 from .ending import has_ended, result_of, state_of
 from .retrying import patiently
 
@@ -81,26 +81,44 @@ class JobHandle(Generic[R]):
             TimeoutError: It has not ended yet.
             StoreUnavailable: Redis did not answer.
         """
+        return cast(R, result_of(self.job_id, await self._end(timeout), self._handler))
+
+    async def cancel(
+        self, reason: str = "", *, by: str | None = None, wait: float | None = None
+    ) -> Cancellation:
+        """Cancel the job: at once if it waits; if it runs, its worker is asked to stop it.
+
+        It is never retried.  Who waits for its result gets `JobCancelled`, with `by` and `reason`.
+
+        Args:
+            reason: Why; kept with the job's end.
+            by: Who; by default the user of this process and its host, `ann@web-1`.
+            wait: Seconds to wait for the end of a job that runs, to learn who won; None does not wait.
+
+        Returns:
+            `cancelled` (by this call, or by an earlier one), `ended` (too late: it has ended otherwise) or
+            `unknown` (no trace of it).  Without `wait` also `requested`: it runs, its worker will be told.
+
+        Raises:
+            TimeoutError: It was asked for, and the job has not ended yet.
+            StoreUnavailable: Redis did not answer; the job may be cancelled.
+        """
+        body = await self._producer.read_envelope(self.job_id)
+        request = cancel_request(self._queue, self.job_id, body, self._policy(), by, reason)
+        became = await self._producer.ask(request)
+        if wait is None or became is not Cancellation.REQUESTED:
+            return became
+        return winner(self.job_id, await self._end(wait))
+
+    async def _end(self, timeout: float | None) -> Standing:
         async with asyncio.timeout(timeout):
             while True:
                 with self._producer.waits.expect(self.job_id) as woken:
                     channel = await patiently(self._producer.waits.channel)
                     standing = await self._producer.ask(inspect(self._queue, self.job_id, channel))
                     if has_ended(standing):
-                        return cast(R, result_of(self.job_id, standing, self._handler))
+                        return standing
                     await asyncio.wait([woken], timeout=_LOOK_AGAIN)
-
-    async def cancel(self) -> Cancellation:
-        """Cancel the job: at once if it waits; if it runs, its worker is asked to stop it.
-
-        Returns:
-            `cancelled`, `requested`, `ended` (too late) or `unknown`.
-
-        Raises:
-            StoreUnavailable: Redis did not answer; the job may be cancelled.
-        """
-        body = await self._producer.read_envelope(self.job_id)
-        return await self._producer.ask(cancel_request(self._queue, self.job_id, body, self._policy()))
 
     def __repr__(self) -> str:
         return f"<JobHandle {self.job_id}>"

@@ -46,7 +46,7 @@ class Order(Generic[R]):
     queue: str | None = None
     #: The app's own id: the same id again is the same job.
     job_id: str | None = None
-    #: The job is not worth starting later than this after now (timedelta or seconds).
+    #: The job is worth nothing later than this after now (timedelta or seconds).
     expires_in: timedelta | float | None = None
     #: At most one job per key.
     unique: Unique | None = None

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from monarq.jobs.errors import JobRejected, StoreUnavailable
+from monarq.jobs.errors import JobRejected, StoreRefused, StoreUnavailable
 from monarq.jobs.handler import Call, Handler
 from monarq.jobs.priority import Priority
 from monarq.jobs.settings import Settings, load_settings
@@ -89,7 +89,7 @@ class Producer:
             priority: critical, high, normal or low; the handler's by default.
             queue: Where it waits; the handler's by default.
             job_id: The app's own id.  The same id and content is the same job: `handle.created` is False.
-            expires_in: The job is not worth starting later than this; it then ends as `expired`.
+            expires_in: It is worth nothing later than this; it then ends as `expired`, also while it runs.
             unique: At most one job per key; the handler's rule by default.  If another job holds the key, the
                 handle is on that one, and `handle.created` is False.
 
@@ -208,8 +208,11 @@ class Producer:
         return await patiently(lambda: execute(self._link, request))
 
     async def read_envelope(self, job_id: str) -> bytes | None:
-        """The job's envelope, if it has not ended."""
-        return await patiently(lambda: self._link.call("GET", JOB + job_id))
+        """The job's envelope, if it has not ended and can be read."""
+        try:
+            return await patiently(lambda: self._link.call("GET", JOB + job_id))
+        except StoreRefused:  # a key of another type
+            return None
 
     # ---
 

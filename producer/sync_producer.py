@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast
 
-from monarq.jobs.errors import JobRejected, StoreUnavailable
+from monarq.jobs.errors import JobRejected, StoreRefused, StoreUnavailable
 from monarq.jobs.handler import Call, Handler
 from monarq.jobs.priority import Priority
 from monarq.jobs.settings import Settings, load_settings
@@ -18,10 +18,10 @@ from monarq.jobs.store.address import from_url
 from monarq.jobs.store.execute import execute_sync
 from monarq.jobs.store.keys import JOB, QUEUES, QueueKeys, queue_keys
 from monarq.jobs.store.sync_connection import SyncLink
-from monarq.jobs.store.verbs import Cancellation, Request, enqueue, inspect
+from monarq.jobs.store.verbs import Cancellation, Request, Standing, enqueue, inspect
 from monarq.jobs.unique import Unique
 
-from .cancelling import cancel_request
+from .cancelling import cancel_request, winner
 from .ending import has_ended, result_of, state_of
 from .order import Chunks, Order, Prepared, prepare, unanswered
 from .retrying import patiently_sync
@@ -123,9 +123,12 @@ class SyncProducer:
         """Send a request that may be repeated; retries for some seconds while Redis does not answer."""
         return patiently_sync(lambda: execute_sync(self._call, request))
 
-    def call(self, *command: Any) -> Any:
-        """Send one plain command that may be repeated."""
-        return patiently_sync(lambda: self._call(*command))
+    def read_envelope(self, job_id: str) -> bytes | None:
+        """The job's envelope, if it has not ended and can be read."""
+        try:
+            return cast("bytes | None", patiently_sync(lambda: self._call("GET", JOB + job_id)))
+        except StoreRefused:  # a key of another type
+            return None
 
     def wait_for_end(self) -> SyncWait:
         """A subscription of its own, for one who waits."""
@@ -155,7 +158,7 @@ class SyncProducer:
     def _write(self, chunk: list[Prepared[Any]]) -> None:
         queue = chunk[0].queue
         if queue not in self._known_queues:
-            self.call("SADD", QUEUES, queue.name)
+            patiently_sync(lambda: self._call("SADD", QUEUES, queue.name))
             self._known_queues.add(queue)
         codes = self.ask(enqueue(queue, [one.entry for one in chunk]))
         for one, code in zip(chunk, codes, strict=True):
@@ -193,19 +196,25 @@ class SyncJobHandle(Generic[R]):
 
     def result(self, timeout: float | None = None) -> R:
         """What the handler returned; waits for it, woken by the worker.  See `JobHandle.result`."""
+        return cast(R, result_of(self.job_id, self._end(timeout), self._handler))
+
+    def cancel(self, reason: str = "", *, by: str | None = None, wait: float | None = None) -> Cancellation:
+        """Cancel the job; see `JobHandle.cancel`."""
+        body = self._producer.read_envelope(self.job_id)
+        policy = None if self._handler is None else self._handler.policy
+        became = self._producer.ask(cancel_request(self._queue, self.job_id, body, policy, by, reason))
+        if wait is None or became is not Cancellation.REQUESTED:
+            return became
+        return winner(self.job_id, self._end(wait))
+
+    def _end(self, timeout: float | None) -> Standing:
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._producer.wait_for_end() as wait:
             while True:
                 standing = self._producer.ask(inspect(self._queue, self.job_id, patiently_sync(wait.channel)))
                 if has_ended(standing):
-                    return cast(R, result_of(self.job_id, standing, self._handler))
+                    return standing
                 wait.for_message(deadline)
-
-    def cancel(self) -> Cancellation:
-        """Cancel the job; see `JobHandle.cancel`."""
-        body = self._producer.call("GET", JOB + self.job_id)
-        policy = None if self._handler is None else self._handler.policy
-        return self._producer.ask(cancel_request(self._queue, self.job_id, body, policy))
 
     def __repr__(self) -> str:
         return f"<SyncJobHandle {self.job_id}>"

@@ -17,15 +17,15 @@ import structlog
 from monarq.jobs.errors import StoreError, StoreFull, StoreRefused, StoreUnavailable
 from monarq.jobs.store.execute import Transport, execute
 from monarq.jobs.store.keys import QueueKeys
-from monarq.jobs.store.verbs import BATCH, End, settle
+from monarq.jobs.store.verbs import BATCH, End, Settlement, settle
 
 from .outage import Outage
 from .run import Run
 
 log = structlog.get_logger("monarq.worker")
 
-#: Told of each attempt once it is recorded (True) or refused (False).
-Settled = Callable[[Run, End, bool], None]
+#: Told of each attempt once it is recorded or refused.
+Settled = Callable[[Run, End, Settlement], None]
 
 
 class Completer:
@@ -82,23 +82,23 @@ class Completer:
 
     async def _settle(self, queue: QueueKeys, batch: list[tuple[Run, End]]) -> None:
         try:
-            accepted = await self._persist(queue, [end for _, end in batch])
+            settlements = await self._persist(queue, [end for _, end in batch])
         except StoreRefused as error:
             await self._one_by_one(queue, batch, error)
             return
-        for (run, end), flag in zip(batch, accepted, strict=True):
-            self._on_settled(run, end, flag)
+        for (run, end), settlement in zip(batch, settlements, strict=True):
+            self._on_settled(run, end, settlement)
 
-    async def _persist(self, queue: QueueKeys, ends: list[End]) -> list[bool]:
+    async def _persist(self, queue: QueueKeys, ends: list[End]) -> list[Settlement]:
         request = settle(queue, ends, worker=self._worker_id, nonce=token_hex(8))
         while True:
             try:
-                accepted = await execute(self._link, request)
+                settlements = await execute(self._link, request)
             except (StoreUnavailable, StoreFull) as error:
                 await self._outage.wait(error)
             else:
                 self._outage.over()
-                return accepted
+                return settlements
 
     async def _one_by_one(self, queue: QueueKeys, batch: list[tuple[Run, End]], error: StoreError) -> None:
         """One of the batch cannot be recorded (a key of another type, say): the others must not suffer."""
@@ -108,4 +108,4 @@ class Completer:
             return
         [(run, end)] = batch
         log.error("worker.outcome_refused", job_id=run.job_id, outcome=end.verb, error=str(error))
-        self._on_settled(run, end, False)
+        self._on_settled(run, end, Settlement.REFUSED)

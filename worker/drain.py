@@ -10,8 +10,8 @@ import structlog
 from monarq.jobs.failure import Cause
 
 from .completer import Completer
+from .grace import Grace
 from .run import Run
-from .settlement import handed_back
 
 log = structlog.get_logger("monarq.worker")
 
@@ -26,9 +26,12 @@ class Drain:
         hurry: Set when what still runs is to be handed back at once.
     """
 
-    def __init__(self, runs: Callable[[], list[Run]], completer: Completer, hurry: asyncio.Event) -> None:
+    def __init__(
+        self, runs: Callable[[], list[Run]], completer: Completer, grace: Grace, hurry: asyncio.Event
+    ) -> None:
         self._runs = runs
         self._completer = completer
+        self._grace = grace
         self._hurry = hurry
 
     async def finish(self, seconds: float) -> bool:
@@ -58,9 +61,7 @@ class Drain:
             run.stop(Cause.INTERRUPTION)
         await asyncio.wait(self._tasks(), timeout=LAST_GRACE)
         for run in running:
-            if run.task is not None and not run.task.done():
-                # its handler will not stop; the process is about to end: the job need not wait for its lease
-                self._completer.add(run, handed_back(run))
+            self._grace.give_up(run)  # the process is about to end: the job need not wait for its lease
 
     def _tasks(self) -> list[asyncio.Task[None]]:
         return [run.task for run in self._runs() if run.task is not None and not run.task.done()]

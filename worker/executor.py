@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 
+from monarq.jobs.cancel_note import decode_note
 from monarq.jobs.codec import Codecs
 from monarq.jobs.context import JobContext
 from monarq.jobs.envelope import Envelope
@@ -50,6 +51,12 @@ class Ended(Exception):
         self.outcome = outcome
 
 
+class HandlerStuck(MonarqError):
+    """The handler was told to stop, and went on."""
+
+    code = "handler_stuck"
+
+
 class Executor:
     """Turns attempts into outcomes."""
 
@@ -84,6 +91,8 @@ class Executor:
         """Run one attempt.  Never raises: whatever happens is an outcome."""
         try:
             envelope = self._decode(run)
+            if run.claimed.abort_asked:  # before anything else: also a job whose kind nobody knows
+                return self._classifier.cancelled(run, decode_note(run.claimed.cancel_note))
             runnable = self._resolve(run, envelope)
             self._guard(run, envelope, runnable)
             if (
@@ -103,17 +112,26 @@ class Executor:
             log.exception("worker.internal_error", job_id=run.job_id)
             return self._classifier.dead(run, error, Cause.ERROR)
 
+    def abandon(self, run: Run) -> Outcome | None:
+        """How an attempt ends whose handler was told to stop and does not; None if it has not begun."""
+        if run.runnable is None or run.stopped_for is None:
+            return None
+        return self._classifier.failure(run, run.runnable, HandlerStuck("the handler does not stop"))
+
     # --- the steps
 
     def _decode(self, run: Run) -> Envelope:
-        body = run.claimed.body
+        body, fault = run.claimed.body, run.claimed.fault
+        unusable = "" if fault is None else f"{fault} cannot be used: something else lies there"
         try:
             if not body:
                 # arq gives a waiting payload a TTL; after it, only the id is left
-                raise Ended(self._classifier.expired(run, "job expired"))
+                raise CorruptRecord(unusable or "the envelope is gone: it was deleted, or had a time to live")
             run.codec = self._codecs.of(body)
             run.envelope = run.codec.decode(body)
             run.attempt = max(run.attempt, run.envelope.first_attempt or 1)
+            if unusable:
+                raise CorruptRecord(unusable)
         except CorruptRecord as error:
             raise Ended(self._classifier.dead(run, error, Cause.CORRUPTION)) from None
         return run.envelope
@@ -126,12 +144,10 @@ class Executor:
 
     def _guard(self, run: Run, envelope: Envelope, runnable: Runnable) -> None:
         claimed = run.claimed
-        if claimed.abort_asked:
-            raise Ended(self._classifier.cancelled(run))
         expires_ms = envelope.expires_ms
         # both by the server's clock: `et` is its own, too
         if expires_ms is not None and claimed.claimed_at_ms > expires_ms:
-            raise Ended(self._classifier.expired(run, "its deadline passed before it could start"))
+            raise Ended(self._classifier.expired(run, f"its deadline passed before attempt {run.attempt}"))
         if claimed.lapses >= MAX_LAPSES:
             lost = JobCrashed(f"{claimed.lapses} workers were lost while they ran it")
             raise Ended(self._classifier.dead(run, lost, Cause.CRASH))
@@ -185,6 +201,8 @@ class Executor:
             # SystemExit, GeneratorExit and a bare CancelledError are the job's end, not the worker's
             if _is_thrown_away(run):
                 raise
+            if run.stopped_for is not None and run.task is not None:
+                run.task.uncancel()
             outcome = self._classifier.failure(run, runnable, error)
         if run.timer is not None:
             run.timer.cancel()

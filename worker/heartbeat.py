@@ -13,10 +13,12 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from typing import TypeVar
 
 import structlog
 from pydantic_core import to_json
 
+from monarq.jobs.cancel_note import CancelNote, decode_note
 from monarq.jobs.errors import StoreError, StoreRefused
 from monarq.jobs.failure import Cause
 from monarq.jobs.store.address import Address
@@ -31,6 +33,8 @@ from .outage import Outage
 from .run import Run
 
 log = structlog.get_logger("monarq.worker")
+
+T = TypeVar("T")
 
 #: Seconds between looks at the leases.
 TICK = 1.0
@@ -144,7 +148,7 @@ class Heartbeat:
                 # both by the server's clock; what was claimed in spite of the pause would only come again
                 began_before = moment_of(run.claimed.claimed_at_ms) <= pause.at
                 if pause.now and began_before and pause.covers(run.kind):
-                    self._tell(run, Cause.INTERRUPTION)
+                    self._tell(run.stop, Cause.INTERRUPTION)
 
     def _needs_renewal(self, run: Run) -> bool:
         return run.leased_until - time.monotonic() < self._lease * 2 / 3
@@ -161,11 +165,19 @@ class Heartbeat:
         renewals = execute_sync(self._link.call, request)
         for (run, length), renewal in zip(leases, renewals, strict=True):
             if renewal is Renewal.LOST:
-                self._tell(run, Cause.CRASH)
+                self._tell(run.stop, Cause.CRASH)
                 continue
             run.leased_until = now + length
             if renewal is Renewal.ABORT_ASKED:
-                self._tell(run, Cause.CANCELLATION)
+                self._tell(run.cancel, self._note_of(run))
+
+    def _note_of(self, run: Run) -> CancelNote:
+        if run.cancel_note is not None:  # its handler takes its time to stop
+            return run.cancel_note
+        try:
+            return decode_note(self._link.call("HGET", run.claimed.queue.cancels, run.job_id))
+        except StoreRefused:  # a key of another type: the job is cancelled all the same
+            return CancelNote()
 
     def _length(self, run: Run, now: float) -> float:
         """Never past the hard deadline: a handler that is stuck for ever must not hold its job for ever."""
@@ -173,9 +185,9 @@ class Heartbeat:
             return self._lease
         return min(self._lease, run.hard_deadline - now)
 
-    def _tell(self, run: Run, cause: Cause) -> None:
+    def _tell(self, end: Callable[[T], None], why: T) -> None:
         try:
-            self._loop.call_soon_threadsafe(run.stop, cause)
+            self._loop.call_soon_threadsafe(end, why)
         except RuntimeError:  # the loop is closed: the worker is gone
             self._stop.set()
 

@@ -6,11 +6,15 @@ import time
 
 import structlog
 
-from monarq.jobs.store.verbs import End, Verb
+from monarq.jobs.cancel_note import CancelNote
+from monarq.jobs.failure import Cause
+from monarq.jobs.store.verbs import End, Settlement, Verb
 
 from .run import Run
 
 log = structlog.get_logger("monarq.worker")
+
+_RECORDED = Settlement.RECORDED
 
 #: Seconds between two lines about the same unknown kind.
 _UNKNOWN_EVERY = 60.0
@@ -34,12 +38,14 @@ class Journal:
         self.loop_blocks = 0
         self._unknown: dict[str, tuple[float, int]] = {}
 
-    def settled(self, run: Run, end: End, accepted: bool) -> None:
+    def settled(self, run: Run, end: End, settlement: Settlement) -> None:
         """Note how an attempt ended, and whether the store took it."""
-        if not accepted:
-            self.refused += 1
-            self._warn("job.lease_lost", run, outcome=end.verb)
-            return
+        if settlement is not _RECORDED:  # looked up once: this is done for every job
+            if settlement is Settlement.REFUSED:
+                self.refused += 1
+                self._warn("job.lease_lost", run, outcome=end.verb)
+                return
+            self._warn("job.cancel_too_late", run, outcome=end.verb, **_asked_by(run))
         match end.verb:
             case Verb.SUCCEEDED:
                 self.complete += 1
@@ -54,9 +60,12 @@ class Journal:
             case Verb.DEAD:
                 self.failed += 1
                 log.error("job.dead", job_id=run.job_id, kind=_kind(run), attempt=run.attempt, **_told(end))
-            case Verb.CANCELLED | Verb.EXPIRED:
+            case Verb.CANCELLED:
                 self.failed += 1
-                self._warn(f"job.{end.verb}", run)
+                self._warn("job.cancelled", run, cause=Cause.CANCELLATION, **_asked_by(run))
+            case Verb.EXPIRED:
+                self.failed += 1
+                self._warn("job.expired", run, **_told(end))
 
     def counters(self, running: int) -> str:
         """arq's health line."""
@@ -66,7 +75,10 @@ class Journal:
 
     def _released(self, run: Run, end: End) -> None:
         if end.failure is not None:
-            self._warn("job.interrupted", run, cause=end.failure.cause)
+            lost = end.failure.cause is Cause.CRASH
+            self._warn("job.lease_lost" if lost else "job.interrupted", run, cause=end.failure.cause)
+        elif end.is_snooze:
+            log.info("job.snoozed", job_id=run.job_id, kind=_kind(run), delay_s=end.delay_ms / 1000)
         elif run.runnable is None and run.envelope is not None:
             self._unknown_kind(run.envelope.kind)
 
@@ -90,6 +102,11 @@ class Journal:
 
 def _kind(run: Run) -> str:
     return run.envelope.kind if run.envelope is not None else "<unreadable>"
+
+
+def _asked_by(run: Run) -> dict[str, object]:
+    note = run.cancel_note or CancelNote()
+    return {"by": note.by, "reason": note.reason}
 
 
 def _told(end: End) -> dict[str, object]:

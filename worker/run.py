@@ -6,6 +6,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 
+from monarq.jobs.cancel_note import CancelNote
 from monarq.jobs.codec import Codec
 from monarq.jobs.context import JobContext
 from monarq.jobs.envelope import Envelope
@@ -54,8 +55,15 @@ class Run:
     timer: asyncio.TimerHandle | None = None
     #: The job waits for a thread or a process: its time starts when it has one.
     clock_is_held: bool = False
-    #: Why the handler was told to stop; None if nobody did.
+    #: Why the handler was told to stop, and the `time.monotonic()` of it; None if nobody did.
     stopped_for: Cause | None = None
+    stopped_at: float = 0.0
+    #: What stopped it was the job's own deadline.
+    is_past_deadline: bool = False
+    #: Who asked for the job's cancellation, and why; None if nobody did.
+    cancel_note: CancelNote | None = None
+    #: Its outcome is recorded without waiting for its handler any longer.
+    is_abandoned: bool = False
 
     def __post_init__(self) -> None:
         self.attempt = self.claimed.spent + 1
@@ -68,6 +76,10 @@ class Run:
     def kind(self) -> str | None:
         """None until its envelope has been read."""
         return None if self.envelope is None else self.envelope.kind
+
+    def server_now_ms(self) -> int:
+        """The server's clock, without asking it: its time of the claim, and how long that is ago."""
+        return self.claimed.claimed_at_ms + now_ms() - self.started_ms
 
     def arm(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start the clock for the job's timeout, unless it is held."""
@@ -85,14 +97,41 @@ class Run:
             self.timer.cancel()
 
     def start_clock(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Start the clock for the job's timeout, from now."""
-        timeout = self.runnable.timeout_seconds if self.runnable is not None else None
-        if timeout is not None and self.task is not None and not self.task.done():
-            self.hard_deadline = time.monotonic() + timeout + HARD_DEADLINE_GRACE
-            self.timer = loop.call_later(timeout, self.stop, Cause.TIMEOUT)
+        """Start the clock for the job's timeout, from now, or for its own deadline if that comes first."""
+        if self.runnable is None or self.task is None or self.task.done():
+            return
+        seconds, end = self.runnable.timeout_seconds, self._time_out
+        left = self._seconds_to_deadline()
+        if left is not None and (seconds is None or left < seconds):
+            seconds, end = left, self._expire
+        if seconds is not None:
+            self.hard_deadline = time.monotonic() + seconds + HARD_DEADLINE_GRACE
+            self.timer = loop.call_later(seconds, end)
 
     def stop(self, cause: Cause) -> None:
         """Cancel the handler, once; the first cause is the one that counts."""
         if self.stopped_for is None and self.task is not None and not self.task.done():
-            self.stopped_for = cause
+            self.stopped_for, self.stopped_at = cause, time.monotonic()
             self.task.cancel()
+
+    def cancel(self, note: CancelNote) -> None:
+        """Cancel the handler because somebody wants the job to end."""
+        self.cancel_note = note
+        self.stop(Cause.CANCELLATION)
+
+    def _time_out(self) -> None:
+        self.stop(Cause.TIMEOUT)
+
+    def _expire(self) -> None:
+        self.is_past_deadline = self.stopped_for is None
+        self.stop(Cause.TIMEOUT)
+
+    def _seconds_to_deadline(self) -> float | None:
+        expires_ms = self.envelope.expires_ms if self.envelope is not None else None
+        return None if expires_ms is None else max(0.0, (expires_ms - self.server_now_ms()) / 1000)
+
+
+def arm_all(runs: list[Run], loop: asyncio.AbstractEventLoop) -> None:
+    """Start the clocks of all of these that still run."""
+    for run in runs:
+        run.arm(loop)

@@ -6,7 +6,8 @@ from collections.abc import Container
 from datetime import timedelta
 
 from monarq.jobs.envelope import unique_key_of
-from monarq.jobs.outcome import Cancelled, Dead, Expired, Outcome, Released, Retrying, Succeeded
+from monarq.jobs.outcome import Cancelled, Dead, Expired, Outcome, Released, Retrying, Snoozed, Succeeded
+from monarq.jobs.record import kept_for_canceller
 from monarq.jobs.store.verbs import End, Verb, milliseconds
 
 from .run import Run
@@ -31,10 +32,15 @@ def end_of(run: Run, outcome: Outcome) -> End:
         case Dead(result, failure):
             key = _key(run, _FREED_BY_DEATH)
             return End(job_id, fence, Verb.DEAD, result, _keep_ms(run), failure=failure, unique=key)
-        case Cancelled(result):
-            return End(job_id, fence, Verb.CANCELLED, result, _keep_ms(run), unique=_key(run, _FREED_BY_END))
-        case Expired(result):
-            return End(job_id, fence, Verb.EXPIRED, result, _keep_ms(run), unique=_key(run, _FREED_BY_END))
+        case Cancelled(result, failure):
+            key, keep_ms = _key(run, _FREED_BY_END), kept_for_canceller(_keep_ms(run))
+            return End(job_id, fence, Verb.CANCELLED, result, keep_ms, failure=failure, unique=key)
+        case Expired(result, failure):
+            key = _key(run, _FREED_BY_END)
+            return End(job_id, fence, Verb.EXPIRED, result, _keep_ms(run), failure=failure, unique=key)
+        case Snoozed(delay):
+            key, delay_ms = _key(run, _TAKEN_BY_RELEASE), milliseconds(delay)
+            return End(job_id, fence, Verb.RELEASED, delay_ms=delay_ms, unique=key, is_snooze=True)
         case Released(delay, failure):
             key = _key(run, _TAKEN_BY_RELEASE)
             return End(
@@ -43,7 +49,7 @@ def end_of(run: Run, outcome: Outcome) -> End:
 
 
 def handed_back(run: Run) -> End:
-    """The end of an attempt that never began, or whose handler will not stop."""
+    """The end of an attempt that never began."""
     return end_of(run, Released(timedelta(0), None))
 
 

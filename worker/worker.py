@@ -25,7 +25,7 @@ from monarq.jobs.store.address import Address, from_arq, from_pool, from_url, to
 from monarq.jobs.store.arq_json import deserialize, serialize
 from monarq.jobs.store.arq_pool import open_pool
 from monarq.jobs.store.connection import Link
-from monarq.jobs.store.verbs import Claimed, End, fence
+from monarq.jobs.store.verbs import Claimed, End, Settlement, fence
 
 from . import signals
 from .children import Children
@@ -34,6 +34,7 @@ from .completer import Completer
 from .drain import LAST_GRACE, Drain
 from .executor import Executor
 from .fetcher import Fetcher
+from .grace import Grace
 from .heartbeat import Heartbeat
 from .journal import Journal
 from .loop import calm_collector, ensure_loop, step_back
@@ -46,7 +47,7 @@ from .maintenance.pruner import Pruner
 from .maintenance.server_watch import ServerWatch
 from .options import ArqOptions, foreign_codec, queue_weights
 from .report import report_of
-from .run import Run, now_ms
+from .run import Run, arm_all, now_ms
 from .runnable import ArqDefaults, all_runnables, as_arq
 from .settlement import end_of, handed_back
 from .slots import Slots
@@ -88,6 +89,7 @@ class Worker(arq.worker.Worker):
     completer: Completer
     heartbeat: Heartbeat
     watchdog: Watchdog
+    grace: Grace
     drain: Drain
     server_watch: ServerWatch
 
@@ -225,22 +227,18 @@ class Worker(arq.worker.Worker):
         for run in runs:
             run.task = self.loop.create_task(self._attempt(run))
         # after the first step of each: most short jobs are done by then, and need no timer at all
-        self.loop.call_soon(self._arm, runs)
-
-    def _arm(self, runs: list[Run]) -> None:
-        for run in runs:
-            run.arm(self.loop)
+        self.loop.call_soon(arm_all, runs, self.loop)
 
     async def _attempt(self, run: Run) -> None:
         outcome = await self.executor.attempt(run)
         self.slots.busy -= 1
         self.fetcher.notify()
-        if run in self.runs:
+        if run in self.runs and not run.is_abandoned:
             self.completer.add(run, end_of(run, outcome))
 
-    def _settled(self, run: Run, end: End, accepted: bool) -> None:
+    def _settled(self, run: Run, end: End, settlement: Settlement) -> None:
         self.runs.discard(run)
-        self.journal.settled(run, end, accepted)
+        self.journal.settled(run, end, settlement)
         self.jobs_complete, self.jobs_failed = self.journal.complete, self.journal.failed
         self.jobs_retried = self.journal.retried
         if self.after_job_end is not None and run.ctx is not None:
@@ -253,6 +251,9 @@ class Worker(arq.worker.Worker):
             await cast(Callable[[Any], Awaitable[None]], self.after_job_end)(run.ctx)
         except BaseException:  # a hook of the app must not hurt the worker, not even by SystemExit
             log.exception("worker.hook_failed", hook="after_job_end", job_id=run.job_id)
+
+    def _list_runs(self) -> list[Run]:
+        return list(self.runs)
 
     # --- start
 
@@ -271,53 +272,52 @@ class Worker(arq.worker.Worker):
 
     def _build_services(self, address: Address) -> None:
         claims, blocking, settles, duties = self._links = [Link(address) for _ in range(4)]
-        lease = self.settings.lease
+        settings, worker_id, runs = self.settings, self.worker_id, self._list_runs
+        lease = settings.lease
         self.slots = Slots(self.max_jobs)
-        self.threads = Threads(self.settings.threads)
+        self.threads = Threads(settings.threads)
         self.children = self._make_children()
         self.executor = Executor(
             self._runnables,
-            Codecs(foreign_codec(self.settings, self.job_serializer, self.job_deserializer)),
-            worker_id=self.worker_id,
+            Codecs(foreign_codec(settings, self.job_serializer, self.job_deserializer)),
+            worker_id=worker_id,
             shared=self.ctx,
-            max_crashes=self.settings.max_crashes,
+            max_crashes=settings.max_crashes,
             threads=self.threads,
             children=self.children,
             on_job_start=self.on_job_start,
             on_job_end=self.on_job_end,
             honour_retry=self.retry_jobs,
         )
-        self.completer = Completer(settles, self._settled, worker_id=self.worker_id)
+        self.completer = Completer(settles, self._settled, worker_id=worker_id)
         self.fetcher = Fetcher(
             claims,
             blocking,
             self._weights,
             self.slots,
             self._start,
-            worker_id=self.worker_id,
+            worker_id=worker_id,
             lease=lease,
-            ageing=self.settings.ageing,
+            ageing=settings.ageing,
             poll=self._poll,
             burst=self.burst,
             limit=self.max_burst_jobs if self.burst and self.max_burst_jobs >= 0 else None,
         )
-        self.heartbeat = Heartbeat(
-            address, self.loop, lambda: list(self.runs), self._report, worker_id=self.worker_id, lease=lease
-        )
-        self.watchdog = Watchdog(self.loop, lambda: list(self.runs), self.journal)
-        self.drain = Drain(lambda: list(self.runs), self.completer, self._hurry)
+        self.heartbeat = Heartbeat(address, self.loop, runs, self._report, worker_id=worker_id, lease=lease)
+        self.watchdog = Watchdog(self.loop, runs, self.journal)
+        self.grace = Grace(runs, self.executor.abandon, self.completer, settings.cancel_grace)
+        self.drain = Drain(runs, self.completer, self.grace, self._hurry)
         self.server_watch = ServerWatch(duties)
-        interval = to_seconds(self.health_check_interval)
-        self._arq_health = ArqHealth(
-            duties, self.health_check_key, interval, lambda: self.journal.counters(len(self.runs))
-        )
+        interval, tell = to_seconds(self.health_check_interval), lambda: self.journal.counters(len(self.runs))
+        self._arq_health = ArqHealth(duties, self.health_check_key, interval, tell)
         self._duties = (
             Cron(duties, next(iter(self._weights)), self.cron_jobs, self.timezone),
             Announcer(duties, self._weights),
             Aborts(duties, self._weights),
-            Pruner(duties, self._weights, keep=self.settings.dead_keep, limit=self.settings.dead_limit),
+            Pruner(duties, self._weights, keep=settings.dead_keep, limit=settings.dead_limit),
             self.server_watch,
             self._arq_health,
+            self.grace,
         )
 
     def _make_children(self) -> Children:

@@ -44,6 +44,7 @@ def _print_facts(letter: DeadLetter) -> None:
         facts["bytes"] = repr(letter.raw)
     else:
         facts["arguments"] = to_json([*letter.args, letter.kwargs] if letter.args else letter.kwargs).decode()
+    facts |= {f"at {name}": repr(found) for name, found in letter.set_aside.items()}
     for name, fact in facts.items():
         _print_field(name, fact)
 

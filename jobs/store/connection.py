@@ -16,7 +16,7 @@ import hiredis
 
 from ..errors import StoreUnavailable
 from .address import Address
-from .replies import error_of
+from .replies import error_of, packed
 from .sentinel import resolve
 
 
@@ -42,9 +42,9 @@ class Connection(asyncio.Protocol):
         if self._transport is None:
             future.set_exception(self._lost(None))
         else:
-            packed = hiredis.pack_command(command)  # first: what cannot be sent must not wait for a reply
+            frame = packed(command)  # first: what cannot be sent must not wait for a reply
             self._waiting.append(future)
-            self._transport.write(packed)
+            self._transport.write(frame)
         return future
 
     def subscribe(self, channel: str, on_push: Callable[[list[Any]], None]) -> None:

@@ -49,6 +49,8 @@ class DeadLetter:
     #: Why it cannot be read, and what lies there instead.
     fault: str | None = None
     raw: bytes | None = None
+    #: What lay at other keys of the job and could not be used, by the keys' names.
+    set_aside: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def failures(self) -> Sequence[Failure]:
@@ -84,7 +86,8 @@ class DeadLetter:
                 for replay in self.replays
             ],
             "fault": self.fault,
-            "raw": self.raw.decode("utf-8", "backslashreplace") if self.raw is not None else None,
+            "raw": _shown(self.raw) if self.raw is not None else None,
+            "set_aside": {name: _shown(found) for name, found in self.set_aside.items()},
         }
 
 
@@ -124,8 +127,8 @@ class LetterHead:
             return f"unreadable: {self.fault}"
         return ": ".join(filter(None, (str(self.failure.error_type), str(self.failure.message))))
 
-    def opened(self, attempts: list[Failure]) -> DeadLetter:
-        """The whole letter, with these attempts."""
+    def opened(self, attempts: list[Failure], set_aside: dict[str, bytes]) -> DeadLetter:
+        """The whole letter, with these attempts, and what was set aside of its keys."""
         envelope = self.envelope
         return DeadLetter(
             job_id=self.job_id,
@@ -139,7 +142,12 @@ class LetterHead:
             attempts=attempts,
             fault=self.fault,
             raw=self.body if envelope is None else None,
+            set_aside=set_aside,
         )
+
+
+def _shown(found: bytes) -> str:
+    return found.decode("utf-8", "backslashreplace")
 
 
 def read_head(queue: QueueKeys, job_id: str, died_ms: int, found: Browsed) -> LetterHead:

@@ -21,7 +21,7 @@ from ..failure import Cause, Failure
 from ..handler import Call
 from .dead_letter import DeadLetter, LetterHead, read_failure, unreadable
 from .execute import Transport, execute
-from .keys import FAILURES
+from .keys import CORRUPT, DEAD_LETTER, FAILURES
 from .letter_filter import LetterFilter
 from .letter_groups import LetterGroup, Survey
 from .letter_scan import LetterScan, Progress
@@ -217,8 +217,26 @@ class DeadLetters:
         try:
             records: Iterable[bytes] = await self._transport.call("LRANGE", FAILURES + head.job_id, 0, -1)
         except StoreRefused as error:  # a key of another type
-            return head.opened([unreadable(str(error))])
-        return head.opened([read_failure(record) for record in records])
+            attempts = [unreadable(str(error))]
+        else:
+            attempts = [read_failure(record) for record in records]
+        if head.body is None:
+            head = await self._with_raw_bytes(head)
+        return head.opened(attempts, await self._set_aside(head.job_id))
+
+    async def _with_raw_bytes(self, head: LetterHead) -> LetterHead:
+        """Of a letter whose envelope is gone, or no string."""
+        found = await self._transport.call("DUMP", DEAD_LETTER + head.job_id)
+        fault = "its envelope is no string (raw: as DUMP tells it)"
+        return head if found is None else replace(head, body=found, fault=fault)
+
+    async def _set_aside(self, job_id: str) -> dict[str, bytes]:
+        try:
+            flat = await self._transport.call("HGETALL", CORRUPT + job_id)
+        except StoreRefused:  # a key of another type
+            return {}
+        names = (name.decode("utf-8", "backslashreplace") for name in flat[::2])
+        return dict(zip(names, flat[1::2], strict=True))
 
 
 def _edited(head: LetterHead, call: Call[Any], max_payload_bytes: int) -> bytes:

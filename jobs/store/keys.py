@@ -9,10 +9,12 @@ The layout is a superset of arq's, so that arq's `enqueue_job`, `Job` and worker
     arq:retry:<id>                    int     starts that did not end the job; none while the first one runs
     arq:result:<id>                   string  the result, with a TTL
     arq:abort                         zset    job id → when its cancellation was asked for
+    monarq:cancels:<q>                hash    job id → who asked for its cancellation, and why, as JSON
     monarq:running:<q>                zset    job id → lease end, ms
     monarq:failures:<id>              list    one JSON record per attempt that did not succeed
     monarq:dead:<q>                   zset    job id → when it died, ms
     monarq:dead-letter:<id>           string  the envelope of a dead job
+    monarq:corrupt:<id>               hash    what lay at other keys of the job and could not be used
     monarq:wake:<q>                   list    at most one token: there is something to claim
     monarq:waiters:<q>                hash    job id → channels of those who wait for its end
     monarq:stats:<q>                  hash    counters
@@ -43,6 +45,7 @@ FAILURES = "monarq:failures:"
 PAUSE = "monarq:pause:"
 PARKED = "monarq:parked:"
 DEAD_LETTER = "monarq:dead-letter:"
+CORRUPT = "monarq:corrupt:"
 ABORT = "arq:abort"
 STATS = "monarq:stats:"
 UNIQUE = "monarq:unique:"
@@ -61,6 +64,7 @@ LUA_PREFIXES = {
     "dead_letter": DEAD_LETTER,
     "pause": PAUSE,
     "parked": PARKED,
+    "corrupt": CORRUPT,
     "abort": ABORT,
     "stats": STATS,
     "unique": UNIQUE,
@@ -84,6 +88,7 @@ class QueueKeys:
     stats: str
     pause: str
     abort: str
+    cancels: str
     #: Job ids of this queue begin with this; empty unless tagged.
     id_prefix: str
 
@@ -99,7 +104,7 @@ class QueueKeys:
     @property
     def shared(self) -> tuple[str, ...]:
         """The keys that `claim` takes for each queue."""
-        return (*self.ranks, self.running, self.wake, self.stats, self.pause)
+        return (*self.ranks, self.running, self.wake, self.stats, self.pause, self.cancels)
 
     def parked(self, kind: str) -> str:
         """Where due jobs of this kind stand while it is paused.  No name holds the `=`."""
@@ -148,6 +153,7 @@ def _build(name: str, arq_name: str, *, tagged: bool) -> QueueKeys:
         stats=f"{STATS}{tag}",
         pause=f"{PAUSE}{tag}",
         abort=f"{ABORT}:{tag}" if tagged else ABORT,
+        cancels=f"monarq:cancels:{tag}",
         id_prefix=tag if tagged else "",
     )
 

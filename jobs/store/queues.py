@@ -30,6 +30,20 @@ async def known_queues(transport: Transport, *, tagged: bool) -> list[QueueKeys]
     return sorted(found.values(), key=lambda keys: keys.name)
 
 
+async def queue_of(transport: Transport, job_id: str, *, tagged: bool) -> QueueKeys | None:
+    """The queue in which a job waits, runs or lies dead; None if it is in none that is known.
+
+    Raises:
+        StoreUnavailable: Redis did not answer.
+    """
+    for queue in await known_queues(transport, tagged=tagged):
+        places = (*queue.ranks, queue.dead)
+        scores = await asyncio.gather(*(transport.call("ZSCORE", place, job_id) for place in places))
+        if any(score is not None for score in scores):
+            return queue
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueCounts:
     """One queue in numbers.  They are read one after another: a busy queue's may be out of step by a few."""

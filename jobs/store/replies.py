@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import hiredis
 
@@ -32,6 +32,17 @@ def error_of(reply: hiredis.ReplyError) -> StoreError:
     if word in _FULL:
         return StoreFull(f"Redis is full: {text}")
     return StoreRefused(f"Redis refused: {text}")
+
+
+def packed(command: tuple[Any, ...]) -> bytes:
+    """A command as it goes over the wire; ids that are no UTF-8 (of `surrogateescape`) as they came."""
+    try:
+        return cast(bytes, hiredis.pack_command(command))
+    except UnicodeEncodeError:
+        raw: tuple[Any, ...] = tuple(
+            part.encode(errors="surrogateescape") if isinstance(part, str) else part for part in command
+        )
+        return cast(bytes, hiredis.pack_command(raw))
 
 
 def checked(reply: Any) -> Any:

@@ -13,7 +13,7 @@ import hiredis
 
 from ..errors import StoreUnavailable
 from .address import Address
-from .replies import checked
+from .replies import checked, packed
 from .sentinel import resolve_sync
 
 _CHUNK_BYTES = 65_536
@@ -40,7 +40,7 @@ class SyncLink:
         try:
             connection = self._socket if self._owner == os.getpid() else None
             connection = connection or self._open()
-            connection.sendall(hiredis.pack_command(command))
+            connection.sendall(packed(command))
             reply = self._read(connection, self._reply_timeout)
         except (OSError, hiredis.HiredisError) as error:
             self.close()

@@ -16,9 +16,9 @@ from ..failure import Failure
 from ..priority import RANKS, Priority
 from ..unique import Unique
 from .keys import QueueKeys
+from .past import FRESH, read_budget, read_news
 from .request import Request as Request
 from .request import rank_keys as _ranks
-from .request import read_flags as _read_flags
 from .request import request as _request
 
 #: How long a reply is kept for a repeat: longer than any outage after which a worker still tries.
@@ -114,6 +114,10 @@ class Claimed:
     body: bytes | None
     #: When it was claimed, ms of the server's clock.
     claimed_at_ms: int
+    #: Who asked for its cancellation, and why, as JSON; None if nobody said so.
+    cancel_note: str | None = None
+    #: Which of its keys cannot be used; None if all is well.
+    fault: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,15 +147,18 @@ def claim(
         jobs = [
             Claimed(
                 queues[reply[at] - 1],
-                reply[at + 1].decode(),
+                reply[at + 1].decode(errors="surrogateescape"),  # what others write may be any bytes
                 int(reply[at + 2]),
                 int(reply[at + 3]),
-                *(_FRESH if (past := reply[at + 4]) is None else _read_past(past)),
+                *(FRESH if (told := reply[at + 4]) is None else read_budget(told)),
                 reply[at + 5],
                 now_ms,
             )
             for at in range(2, len(reply), 6)
         ]
+        for job, past in zip(jobs, reply[6::6], strict=True):
+            if past is not None:
+                job.cancel_note, job.fault = read_news(past)
         return Claim(jobs, next_ms / 1000 if next_ms >= 0 else None)
 
     return _request(
@@ -168,15 +175,6 @@ def claim(
         ageing_ms=milliseconds(ageing),
         reply_ms=REPLY_KEPT_MS,
     )
-
-
-#: Spent attempts, crashes, lapses and an abort of a job on its first start.
-_FRESH = (0, 0, 0, False)
-
-
-def _read_past(past: bytes) -> tuple[int, int, int, bool]:
-    spent, crashes, lapses, aborted = past.split()
-    return int(spent), int(crashes), int(lapses), aborted == b"1"
 
 
 def fence(worker: str, starts: int) -> str:
@@ -212,10 +210,20 @@ class End:
     failure: Failure | None = None
     #: Digest of the unique key that it frees, or takes again if it is released; empty for none.
     unique: str = ""
+    #: The job is released because its handler wished so.
+    is_snooze: bool = False
 
 
-def settle(queue: QueueKeys, ends: Iterable[End], *, worker: str, nonce: str) -> Request[list[bool]]:
-    """Record how attempts of one queue ended; per end whether it was accepted."""
+class Settlement(IntEnum):
+    """What became of one end."""
+
+    REFUSED = 0  #: another attempt owns the job, or it has ended
+    RECORDED = 1
+    CANCEL_TOO_LATE = 2  #: recorded, although the job's cancellation had been asked for
+
+
+def settle(queue: QueueKeys, ends: Iterable[End], *, worker: str, nonce: str) -> Request[list[Settlement]]:
+    """Record how attempts of one queue ended."""
     flat: list[Any] = []
     for end in ends:
         result, result_ms = (b"", 0) if end.result is None else (end.result, end.result_ms)
@@ -224,7 +232,7 @@ def settle(queue: QueueKeys, ends: Iterable[End], *, worker: str, nonce: str) ->
         flat += (end.job_id, end.fence, verb, result, result_ms, end.delay_ms, failure)
     return _request(
         "settle",
-        _read_flags,
+        _read_settlements,
         **_ranks(queue),
         running=queue.running,
         wake=queue.wake,
@@ -232,11 +240,19 @@ def settle(queue: QueueKeys, ends: Iterable[End], *, worker: str, nonce: str) ->
         dead=queue.dead,
         waiters=queue.waiters,
         abort=queue.abort,
+        cancels=queue.cancels,
         reply=queue.reply(f"settle:{queue.name}", worker),  # queues are settled side by side
         nonce=nonce,
         reply_ms=REPLY_KEPT_MS,
         ends=flat,
     )
+
+
+def _read_settlements(reply: list[int]) -> list[Settlement]:
+    return [_SETTLEMENTS[code] for code in reply]
+
+
+_SETTLEMENTS = {int(code): code for code in Settlement}
 
 
 # --- renew
@@ -281,14 +297,16 @@ def renew(queue: QueueKeys, leases: Iterable[Lease]) -> Request[list[Renewal]]:
 class Cancellation(StrEnum):
     """What became of a request to cancel."""
 
-    CANCELLED = "cancelled"
+    CANCELLED = "cancelled"  #: it has ended so, by this request or by an earlier one
     REQUESTED = "requested"  #: it runs; its worker will be told
-    ENDED = "ended"  #: too late
+    ENDED = "ended"  #: too late: it has ended otherwise
     UNKNOWN = "unknown"
 
 
-def cancel(queue: QueueKeys, job_id: str, result: bytes, result_ms: int) -> Request[Cancellation]:
-    """End a job that waits; ask the worker of one that runs to stop it."""
+def cancel(
+    queue: QueueKeys, job_id: str, result: bytes, result_ms: int, note: bytes = b""
+) -> Request[Cancellation]:
+    """End a job that waits, with this result; ask the worker of one that runs to stop it, with this note."""
     return _request(
         "cancel",
         lambda reply: Cancellation(reply.decode()),
@@ -298,9 +316,11 @@ def cancel(queue: QueueKeys, job_id: str, result: bytes, result_ms: int) -> Requ
         waiters=queue.waiters,
         abort=queue.abort,
         pause=queue.pause,
+        cancels=queue.cancels,
         id=job_id,
         result=result,
         result_ms=result_ms,
+        note=note,
     )
 
 

@@ -36,7 +36,7 @@ class BrowseRules:
         assert (found.died_ms, found.envelope) == (None, None)
         assert found.failure is not None
 
-    async def test_a_look_changes_nothing(self, store: Store) -> None:
+    async def test_reading_letters_changes_nothing(self, store: Store) -> None:
         await store.bury("a")
         await store.enqueue(a_job("b"))
         before = await store.dump()

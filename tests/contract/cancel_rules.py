@@ -7,7 +7,7 @@ import pytest
 from monarq.jobs.store import keys
 from monarq.jobs.store.verbs import Cancellation, Verb
 
-from .store import Store, a_failure, a_job, an_end
+from .store import CANCELLED_RECORD, Store, a_failure, a_job, an_end
 
 CANCELLED, REQUESTED = Cancellation.CANCELLED, Cancellation.REQUESTED
 ENDED, UNKNOWN = Cancellation.ENDED, Cancellation.UNKNOWN
@@ -24,8 +24,8 @@ class CancelRules:
     ) -> None:
         await store.enqueue(a_job(due=due))
         assert await store.cancel() is CANCELLED
-        assert await store.dump(without=TRACES) == {keys.RESULT + "a": b'{"cancelled":1}'}
-        assert (await store.inspect()).record == b'{"cancelled":1}'
+        assert await store.dump(without=TRACES) == {keys.RESULT + "a": CANCELLED_RECORD}
+        assert (await store.inspect()).record == CANCELLED_RECORD
         assert await store.claim(5) == []
 
     @pytest.mark.parametrize("delay", [timedelta(0), HOUR], ids=["due", "retrying"])
@@ -35,7 +35,7 @@ class CancelRules:
         job = await store.run()
         await store.settle(an_end(job, Verb.RETRYING, delay=delay, failure=a_failure()))
         assert await store.cancel() is CANCELLED
-        assert await store.dump(without=TRACES) == {keys.RESULT + "a": b'{"cancelled":1}'}
+        assert await store.dump(without=TRACES) == {keys.RESULT + "a": CANCELLED_RECORD}
 
     async def test_the_record_is_kept_for_its_time(self, store: Store) -> None:
         await store.enqueue(a_job("a"), a_job("b"), a_job("c"))
@@ -50,7 +50,7 @@ class CancelRules:
         before = await store.dump()
         asked = await store.now()
         assert await store.cancel() is REQUESTED
-        assert await store.dump(without=[store.queue.abort]) == before
+        assert await store.dump(without=[store.queue.abort, store.queue.cancels]) == before
         assert asked <= int(await store.call("ZSCORE", store.queue.abort, "a")) <= await store.now()
         assert await store.settle(an_end(job, Verb.CANCELLED)) == [True]
 
@@ -94,7 +94,7 @@ class CancelRules:
 
     async def test_cancelling_twice_cancels_once(self, store: Store) -> None:
         await store.enqueue(a_job())
-        assert [await store.cancel(), await store.cancel()] == [CANCELLED, ENDED]
+        assert [await store.cancel(), await store.cancel()] == [CANCELLED, CANCELLED]
         assert (await store.stats())["cancelled"] == 1
 
     async def test_those_who_wait_for_a_cancelled_job_are_told_exactly_once(self, store: Store) -> None:
@@ -104,6 +104,30 @@ class CancelRules:
             await store.cancel()
             await store.cancel()
             assert await here.heard() == ["a"]
+
+    async def test_a_job_that_its_worker_has_cancelled_is_cancelled(self, store: Store) -> None:
+        job = await store.run()
+        await store.settle(an_end(job, Verb.CANCELLED, result=CANCELLED_RECORD))
+        assert await store.cancel() is CANCELLED
+
+    async def test_who_asked_first_is_told_to_the_worker_that_claims_the_job(self, store: Store) -> None:
+        await store.run()
+        await store.cancel(note=b'{"by": "ann"}')
+        await store.cancel(note=b'{"by": "bob"}')
+        await store.expire_leases("a")
+        [job] = await store.claim(worker="w2")
+        assert (job.abort_asked, job.cancel_note) == (True, '{"by": "ann"}')
+
+    @pytest.mark.parametrize("verb", list(Verb))
+    async def test_who_asked_is_remembered_until_the_job_has_ended(self, store: Store, verb: Verb) -> None:
+        job = await store.run()
+        await store.cancel(note=b"ann")
+        await store.settle(an_end(job, verb, failure=a_failure()))
+        has_ended = verb not in (Verb.RETRYING, Verb.RELEASED)
+        assert await store.call("HEXISTS", store.queue.cancels, "a") == (not has_ended)
+        if not has_ended:
+            assert await store.cancel() is CANCELLED
+            assert await store.call("EXISTS", store.queue.cancels) == 0
 
     async def test_a_request_is_no_end(self, store: Store) -> None:
         await store.run()

@@ -261,7 +261,7 @@ class ClaimRules:
             [job] = await store.claim(worker="w2")
             lapses.append(job.lapses)
         assert lapses == [1, 2, 3]
-        assert (await store.stats())["crashed"] == 3
+        assert (await store.stats())["failed:crash"] == 3
 
     async def test_an_orphan_whose_fence_has_run_out_too_is_claimed(self, store: Store) -> None:
         await store.run()

@@ -3,6 +3,7 @@
 from .browse_rules import BrowseRules
 from .cancel_rules import CancelRules
 from .claim_rules import ClaimRules
+from .corrupt_rules import CorruptRules
 from .discard_rules import DiscardRules
 from .enqueue_rules import EnqueueRules
 from .examine_rules import ExamineRules
@@ -29,5 +30,6 @@ class StoreContract(
     ExamineRules,
     UniqueRules,
     UniqueEndRules,
+    CorruptRules,
 ):
     """What every store must do.  A subclass gives the fixture `store`, nothing else."""

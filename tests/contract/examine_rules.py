@@ -61,7 +61,7 @@ class ExamineRules:
         assert examined.is_here
         return str(examined.state)
 
-    async def test_a_job_that_arq_runs_is_running(self, store: Store) -> None:
+    async def test_a_job_that_arq_runs_runs_without_a_name(self, store: Store) -> None:
         await store.enqueue(a_job())
         await store.give_to_arq()
         examined = await look_at(store)

@@ -305,7 +305,7 @@ class PauseRules:
         await store.resume(KIND)
         assert await store.claim(5) == []
         traces = ["monarq:stats:", "monarq:wake:", "monarq:reply:"]
-        assert await store.dump(without=traces) == {keys.RESULT + "a": b'{"cancelled":1}'}
+        assert set(await store.dump(without=traces)) == {keys.RESULT + "a"}
 
     async def test_a_job_that_was_put_aside_exists(self, store: Store) -> None:
         await store.put_aside("a")

@@ -7,7 +7,7 @@ import pytest
 from monarq.jobs.failure import Cause
 from monarq.jobs.priority import PRIORITIES, Priority
 from monarq.jobs.store import keys
-from monarq.jobs.store.verbs import End, Verb
+from monarq.jobs.store.verbs import End, Settlement, Verb
 
 from .store import Store, a_failure, a_job, an_end
 
@@ -278,6 +278,50 @@ class SettleRules:
         await store.settle(an_end(job, Verb.RETRYING, failure=a_failure()))
         [job] = await store.claim()
         assert job.abort_asked
+
+    @pytest.mark.parametrize("verb", [Verb.RETRYING, Verb.RELEASED])
+    async def test_a_job_whose_cancellation_is_asked_for_waits_for_no_delay(
+        self, store: Store, verb: Verb
+    ) -> None:
+        """Who claims it next ends it; an hour's backoff before that would be no cancellation."""
+        await store.enqueue(a_job("a"), a_job("b"))
+        a, b = await store.claim(2)
+        await store.cancel("a")
+        await store.settle(*(an_end(job, verb, delay=HOUR, failure=a_failure()) for job in (a, b)))
+        assert [await store.state(job_id) == "ready" for job_id in "ab"] == [True, False]
+
+    @pytest.mark.parametrize("verb", [*FINAL, Verb.DEAD])
+    async def test_an_end_that_comes_before_the_cancellation_asked_for_is_told_from_others(
+        self, store: Store, verb: Verb
+    ) -> None:
+        await store.enqueue(a_job("a"), a_job("b"))
+        a, b = await store.claim(2)
+        await store.cancel("a")
+        ends = [an_end(job, verb, failure=a_failure()) for job in (a, b)]
+        first = Settlement.RECORDED if verb is Verb.CANCELLED else Settlement.CANCEL_TOO_LATE
+        assert await store.settle(*ends, nonce="n") == [first, Settlement.RECORDED]
+        assert await store.settle(*ends, nonce="n") == [first, Settlement.RECORDED]
+
+    @pytest.mark.parametrize("verb", FINAL)
+    async def test_the_failure_of_an_attempt_that_ended_its_job_is_counted_and_not_kept(
+        self, store: Store, verb: Verb
+    ) -> None:
+        job = await store.run()
+        await store.settle(an_end(job, verb, failure=a_failure(cause=Cause.TIMEOUT)))
+        assert await store.failures() == []
+        assert (await store.stats())["failed:timeout"] == 1
+
+    async def test_failed_attempts_are_counted_by_their_cause(self, store: Store) -> None:
+        causes = [cause for cause in Cause if cause is not Cause.REPLAY]
+        await store.enqueue(*(a_job(cause) for cause in causes), a_job("good"))
+        jobs = {job.job_id: job for job in await store.claim(9)}
+        await store.settle(
+            an_end(jobs["good"]),
+            *(an_end(jobs[cause], Verb.RETRYING, failure=a_failure(cause=cause)) for cause in causes),
+        )
+        stats = await store.stats()
+        failed = {name: count for name, count in stats.items() if name.startswith("failed:")}
+        assert failed == {f"failed:{cause}": 1 for cause in causes}
 
     async def test_every_end_is_counted_by_how_it_ended(self, store: Store) -> None:
         names = [str(verb) for verb in Verb]

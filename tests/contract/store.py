@@ -20,7 +20,7 @@ from monarq.jobs.store.execute import Transport, execute
 from monarq.jobs.store.keys import QueueKeys, queue_keys
 from monarq.jobs.store.letter_verbs import Browsed, Letter
 from monarq.jobs.store.pauses import Pause, pause_request, resume_request
-from monarq.jobs.store.verbs import Accepted, Claim, Claimed, End, Entry, Held, Lease, Verb
+from monarq.jobs.store.verbs import Accepted, Claim, Claimed, End, Entry, Held, Lease, Settlement, Verb
 from monarq.jobs.unique import Unique
 
 NOW = timedelta(0)
@@ -28,6 +28,8 @@ LEASE = timedelta(seconds=30)
 AGEING = timedelta(minutes=1)
 KEPT_MS = 60_000
 WORKER = "w1"
+#: As far as a script looks into it.
+CANCELLED_RECORD = b'{"m":{"v":1,"s":"cancelled"}}'
 #: What claim.lua grants to the workers of a server that has just come back.
 RESTART_GRACE_SECONDS = 5
 
@@ -132,15 +134,18 @@ class Store:
     ) -> list[Claimed]:
         return (await self.look(limit, worker=worker, nonce=nonce, queues=queues, lease=lease)).jobs
 
-    async def settle(self, *ends: End, worker: str = WORKER, nonce: str | None = None) -> list[bool]:
+    async def settle(self, *ends: End, worker: str = WORKER, nonce: str | None = None) -> list[Settlement]:
         request = verbs.settle(self.queue, ends, worker=worker, nonce=nonce or token_hex(8))
         return await execute(self.transport, request)
 
     async def renew(self, *leases: Lease) -> list[verbs.Renewal]:
         return await execute(self.transport, verbs.renew(self.queue, leases))
 
-    async def cancel(self, job_id: str = "a", *, result_ms: int = KEPT_MS) -> verbs.Cancellation:
-        return await execute(self.transport, verbs.cancel(self.queue, job_id, b'{"cancelled":1}', result_ms))
+    async def cancel(
+        self, job_id: str = "a", *, result_ms: int = KEPT_MS, note: bytes = b""
+    ) -> verbs.Cancellation:
+        request = verbs.cancel(self.queue, job_id, CANCELLED_RECORD, result_ms, note)
+        return await execute(self.transport, request)
 
     async def inspect(self, job_id: str = "a", channel: str = "") -> verbs.Standing:
         return await execute(self.transport, verbs.inspect(self.queue, job_id, channel))

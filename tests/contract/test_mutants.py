@@ -52,6 +52,59 @@ MUTANTS = {
     "cancel of what runs": Mutant(
         "cancel", "if redis.call('EXISTS', KEY.fence .. id) == 1 then", "if false then"
     ),
+    "cancel that forgets who asked first": Mutant("cancel", "HSETNX", "HSET"),
+    "cancel that has forgotten what it did": Mutant(
+        "cancel", """string.find(record, '^{"m":{[^}]-"s":"cancelled"')""", "false"
+    ),
+    "settle that makes a job wait before it is cancelled": Mutant(
+        "settle", "asked[i] and 0 or tonumber(", "tonumber("
+    ),
+    "settle that tells nobody of a cancellation too late": Mutant(
+        "settle", "asked[i] and verb ~= 'cancelled'", "false"
+    ),
+    "settle that takes its own cancellation for one too late": Mutant(
+        "settle", "asked[i] and verb ~= 'cancelled'", "asked[i]"
+    ),
+    "settle that keeps who asked": Mutant("settle", "redis.pcall('HDEL', KEYS[11], unpack(ended))", ""),
+    "settle that counts no causes": Mutant("settle", "      count_cause(failure)", "      "),
+    "settle without a look at the list of failures": Mutant(
+        "settle", "is_error(redis.pcall('RPUSH', KEY.failures .. id, failure))", "false"
+    ),
+    "settle without a look at the counter": Mutant(
+        "settle", "if not count_start(id, fence) then", "if false then"
+    ),
+    "settle over a result that cannot be read": Mutant(
+        "settle", "if before and is_error(before) then", "if false then"
+    ),
+    "claim of any counter": Mutant("claim", "if not string.find(counted, COUNT) then", "if false then"),
+    "claim of any budget": Mutant("claim", "not spent and 'failures' or", ""),
+    "claim that waits for a fence for ever": Mutant(
+        "claim", "return is_foreign(fence) and redis.call('PTTL', KEY.fence .. id) == -1", "return false"
+    ),
+    "claim that does not see a fence of another type": Mutant(
+        "claim", "(is_error(held) or is_stuck(job.id, held))", "is_stuck(job.id, held)"
+    ),
+    "claim that takes a strange envelope for none": Mutant("claim", "fault = 'job' --", "--"),
+    "claim that tells nobody who asked": Mutant(
+        "claim",
+        "type(note) == 'string' and note or ''",
+        "''",
+    ),
+    "orphans without a look at their fence": Mutant(
+        "claim",
+        "local fence, fault = read('fence', id, '')",
+        "local fence, fault = redis.call('GET', KEY.fence .. id)",
+    ),
+    "orphans without a look at their counter": Mutant(
+        "claim", "read('starts', id, COUNT)", "redis.call('GET', KEY.starts .. id)"
+    ),
+    "orphans without a look at what was set aside": Mutant("claim", " or unreadable or quarantined(id)", ""),
+    "replay over a list that cannot be read": Mutant(
+        "replay", "is_error(redis.pcall('RPUSH', KEY.failures .. id, ARGV[a + 2]))", "false"
+    ),
+    "enqueue over a record that cannot be read": Mutant(
+        "enqueue", "if is_error(record) then", "if false then"
+    ),
     "replay of other queues": Mutant(
         "replay", "local score = redis.call('ZSCORE', KEYS[7], id)", "local score = '0'"
     ),

@@ -48,7 +48,7 @@ async def test_leases_hold_between_workers_whose_clocks_are_two_hours_apart(
     assert {start.pid for start in stage.ledger.starts()} == {worker.pid for worker in workers}
     await asyncio.gather(*(handle.result(timeout=15) for handle in handles))
     assert set(stage.ledger.counts().values()) == {1}
-    assert not (await stats(client)).keys() & {"crashed", "refused"}
+    assert not (await stats(client)).keys() & {"failed:crash", "refused"}
 
 
 async def test_a_job_expires_by_the_servers_clock(

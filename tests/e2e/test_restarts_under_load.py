@@ -35,7 +35,7 @@ async def test_no_job_is_lost_or_run_twice_however_often_redis_restarts(
         async with Redis.from_url(server.url) as client:
             await eventually(lambda: has_settled(client, JOBS), within=20)
             assert await waiting(client) == 0
-            assert not (await stats(client)).keys() & {"dead", "refused", "crashed", "retrying"}
+            assert not (await stats(client)).keys() & {"dead", "refused", "failed:crash", "retrying"}
     assert all(worker.alive for worker in workers)
     assert set(stage.ledger.counts()) == {handle.job_id for handle in handles}  # type: ignore[union-attr]
     assert set(stage.ledger.counts().values()) == {1}

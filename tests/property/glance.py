@@ -25,7 +25,9 @@ for i, id in ipairs(ARGV) do
   job[12] = redis.call('GET', 'arq:retry:' .. id)
   job[13] = redis.call('LRANGE', 'monarq:failures:' .. id, 0, -1)
   job[14] = redis.call('HEXISTS', KEYS[8], id)
-  job[15] = redis.call('ZSCORE', KEYS[11], id) or redis.call('ZSCORE', KEYS[12], id)
+  job[15] = redis.call('HEXISTS', KEYS[11], id)
+  job[16] = redis.call('EXISTS', 'monarq:corrupt:' .. id)
+  job[17] = redis.call('ZSCORE', KEYS[12], id) or redis.call('ZSCORE', KEYS[13], id)
   found[i] = job
 end
 local sizes = {}
@@ -33,7 +35,7 @@ for zset = 1, 7 do
   sizes[zset] = redis.call('ZCARD', KEYS[zset])
 end
 local time = redis.call('TIME')
-sizes[8] = redis.call('ZCARD', KEYS[11]) + redis.call('ZCARD', KEYS[12])
+sizes[8] = redis.call('ZCARD', KEYS[12]) + redis.call('ZCARD', KEYS[13])
 return { found, sizes, redis.call('LLEN', KEYS[9]), redis.call('HGETALL', KEYS[10]), time[1], time[2] }
 """
 
@@ -54,6 +56,8 @@ class Seen:
     has_counter: bool
     failures: list[Failure]
     is_waited_for: bool
+    is_canceller_known: bool
+    has_quarantine: bool
     #: Visible-at * 4 + rank, if it was put aside.
     parked: int | None = None
 
@@ -77,7 +81,7 @@ class Glance:
 def look(link: SyncLink, queue: QueueKeys, job_ids: list[str]) -> Glance:
     """Read all of it at one moment."""
     zsets = (*queue.ranks, queue.running, queue.dead, queue.abort)
-    keys_of_queue = (*zsets, queue.waiters, queue.wake, queue.stats, *map(queue.parked, KINDS))
+    keys_of_queue = (*zsets, queue.waiters, queue.wake, queue.stats, queue.cancels, *map(queue.parked, KINDS))
     found, sizes, tokens, stats, seconds, micros = link.call(
         "EVAL", _LOOK, len(keys_of_queue), *keys_of_queue, *job_ids
     )
@@ -107,7 +111,9 @@ def _seen(raw: list[Any]) -> Seen:
         has_counter=raw[11] is not None,
         failures=[decode_failure(record) for record in raw[12]],
         is_waited_for=raw[13] == 1,
-        parked=None if raw[14] is None else int(raw[14]),
+        is_canceller_known=raw[14] == 1,
+        has_quarantine=raw[15] == 1,
+        parked=None if raw[16] is None else int(raw[16]),
     )
 
 

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 
+from monarq.jobs.failure import Cause
 from monarq.jobs.priority import Priority
 from monarq.jobs.state import FINAL, State, may_move
-from monarq.jobs.store.verbs import Accepted, Cancellation, Held, Renewal, Verb
+from monarq.jobs.store.verbs import Accepted, Cancellation, Held, Renewal, Settlement, Verb
 
 WAITING = frozenset({State.SCHEDULED, State.READY, State.RETRYING})
 
@@ -188,25 +189,28 @@ class Model:
         return was_there
 
     def settle(
-        self, attempt: Attempt, verb: Verb, *, is_late: bool, is_told: bool, keeps_result: bool
-    ) -> bool:
-        """An attempt has ended; `is_late` if it is to run again later, `is_told` if it brings a failure."""
+        self, attempt: Attempt, verb: Verb, *, is_late: bool, cause: Cause | None, keeps_result: bool
+    ) -> Settlement:
+        """An attempt has ended; `is_late` if it is to run again later, with the `cause` of its failure."""
         job = self.jobs.get(attempt.job_id)
         if job is None or not job.is_owned_by(attempt):
             self.count("refused")
-            return False
+            return Settlement.REFUSED
         self.count(verb)
         job.owner, job.is_lapsed = "", False
-        if is_told:
+        if cause is not None:
+            self.count(f"failed:{cause}")
             job.failures += 1
-            job.spent = attempt.spent + (verb is not Verb.RELEASED)
+            job.spent = attempt.spent + cause.spends_attempt
         if verb in (Verb.RETRYING, Verb.RELEASED):
             if verb is Verb.RELEASED and job.rule is not None and job.rule.until == "start":
                 self.keys.setdefault(job.rule.key, Key(job.job_id, is_window=False))
-            self._again(job, is_late=is_late)
-        else:
-            self._end(job, State(verb), keeps_result=keeps_result)
-        return True
+            # one whose cancellation is asked for waits for nothing but its next claim
+            self._again(job, is_late=is_late and not job.abort_asked)
+            return Settlement.RECORDED
+        is_too_late = job.abort_asked and verb is not Verb.CANCELLED
+        self._end(job, State(verb), keeps_result=keeps_result)
+        return Settlement.CANCEL_TOO_LATE if is_too_late else Settlement.RECORDED
 
     def renew(self, attempt: Attempt) -> Renewal:
         job = self.jobs.get(attempt.job_id)
@@ -220,7 +224,8 @@ class Model:
         if job is None:
             return Cancellation.UNKNOWN
         if job.state in FINAL:
-            return Cancellation.ENDED
+            # nothing but its record tells that it was cancelled; one that has none is gone
+            return Cancellation.CANCELLED if job.state is State.CANCELLED else Cancellation.ENDED
         if job.state is State.RUNNING:
             job.abort_asked = True
             return Cancellation.REQUESTED
@@ -268,7 +273,7 @@ class Model:
             job.owner, job.is_lapsed = "", False
             job.failures += 1
             job.lapses += 1
-            self.count("crashed")
+            self.count("failed:crash")
 
     def end_window(self, key: str) -> None:
         """Its time has passed."""

@@ -32,7 +32,7 @@ from monarq.jobs.store.keys import queue_keys
 from monarq.jobs.store.letter_verbs import Letter
 from monarq.jobs.store.pauses import pause_request, resume_request
 from monarq.jobs.store.sync_connection import SyncLink
-from monarq.jobs.store.verbs import Claim, End, Entry, Lease, Request, Verb
+from monarq.jobs.store.verbs import Claim, End, Entry, Lease, Request, Settlement, Verb
 from monarq.jobs.unique import Unique
 from tests.contract.store import LEASE, RESTART_GRACE_SECONDS, a_job, digest_of
 
@@ -59,6 +59,12 @@ some_priority = st.sampled_from(PRIORITIES)
 #: Which of the remembered attempts, counted from the latest.
 some_attempts = st.lists(st.integers(0, REMEMBERED - 1), min_size=1, max_size=3, unique=True)
 some_pause = st.sampled_from([WHOLE_QUEUE, *KINDS, *KINDS])
+#: Of ends that may come with a failure or without.
+_CAUSES = {
+    Verb.RELEASED: Cause.INTERRUPTION,
+    Verb.CANCELLED: Cause.CANCELLATION,
+    Verb.EXPIRED: Cause.TIMEOUT,
+}
 sometimes = st.integers(0, 3).map(lambda n: n == 0)
 
 
@@ -128,7 +134,7 @@ class WorkerMemory:
 
     attempts: list[Attempt] = field(default_factory=list)
     last_claim: Request[Claim] | None = None
-    last_settle: tuple[Request[list[bool]], list[bool]] | None = None
+    last_settle: tuple[Request[list[Settlement]], list[Settlement]] | None = None
 
     def pick(self, places: list[int]) -> list[Attempt]:
         recent = self.attempts[-REMEMBERED:]
@@ -175,9 +181,9 @@ class Journey(RuleBasedStateMachine):
 
     @rule(job_id=some_job, keeps_result=st.booleans())
     def cancel(self, job_id: str, keeps_result: bool) -> None:
-        result = self.record_of(job_id)
+        result = self.record_of(job_id, State.CANCELLED)
         expected = self.model.cancel(job_id, keeps_result=keeps_result)
-        request = verbs.cancel(self.queue, job_id, result, KEPT_MS if keeps_result else 0)
+        request = verbs.cancel(self.queue, job_id, result, KEPT_MS if keeps_result else 0, b"ann")
         assert self.ask(request) is expected
 
     @rule(job_id=some_job)
@@ -271,13 +277,13 @@ class Journey(RuleBasedStateMachine):
         ends, expected = [], []
         for attempt, ending in zip(memory.pick(places), endings, strict=False):
             ends.append(self.end_of(attempt, ending))
-            is_told = ends[-1].failure is not None
+            failure = ends[-1].failure
             expected.append(
                 self.model.settle(
                     attempt,
                     ending.verb,
                     is_late=ending.is_late,
-                    is_told=is_told,
+                    cause=None if failure is None else failure.cause,
                     keeps_result=ending.keeps_result,
                 )
             )
@@ -292,8 +298,8 @@ class Journey(RuleBasedStateMachine):
 
     def end_of(self, attempt: Attempt, ending: Ending) -> End:
         verb, failure = ending.verb, None
-        cause = Cause.INTERRUPTION if verb is Verb.RELEASED else Cause.ERROR
-        if verb in (Verb.RETRYING, Verb.DEAD) or (verb is Verb.RELEASED and ending.is_told):
+        cause = _CAUSES.get(verb, Cause.ERROR)
+        if verb in (Verb.RETRYING, Verb.DEAD) or (verb in _CAUSES and ending.is_told):
             failure = Failure(
                 spent=attempt.spent + cause.spends_attempt,
                 crashes=attempt.crashes,
@@ -306,18 +312,18 @@ class Journey(RuleBasedStateMachine):
             attempt.job_id,
             verbs.fence(attempt.worker, attempt.number),
             verb,
-            self.record_of(attempt.job_id),
+            self.record_of(attempt.job_id, State.CANCELLED if verb is Verb.CANCELLED else State.DEAD),
             KEPT_MS if ending.keeps_result else 0,
             verbs.milliseconds(LATER) if ending.is_late else 0,
             failure,
             digest_of(key) if (key := self.model.key_of(attempt.job_id, verb)) else "",
         )
 
-    def record_of(self, job_id: str) -> bytes:
-        """As far as an enqueue looks into it."""
+    def record_of(self, job_id: str, state: State) -> bytes:
+        """As far as an enqueue or a cancel looks into it."""
         job = self.model.jobs.get(job_id)
-        known = a_job(kind=kind_of(job_id), content=job.content if job else "x")
-        return b'{"m":{"v":1,"h":"%b"}}' % known.digest.encode()
+        digest = a_job(kind=kind_of(job_id), content=job.content if job else "x").digest
+        return f'{{"m":{{"v":1,"h":"{digest}","s":"{state}"}}}}'.encode()
 
     @rule(worker=some_worker)
     def repeat_settle(self, worker: str) -> None:
@@ -462,7 +468,7 @@ class Journey(RuleBasedStateMachine):
             memory.attempts = [attempt for attempt in memory.attempts if attempt.job_id != job_id]
 
 
-_NOTHING = Seen({}, None, False, False, False, False, False, "", False, [], False)
+_NOTHING = Seen({}, None, False, False, False, False, False, "", False, [], False, False, False)
 
 
 def check(job: Job, seen: Seen, now: int) -> None:
@@ -477,6 +483,7 @@ def check(job: Job, seen: Seen, now: int) -> None:
     assert seen.is_listed_dead == seen.has_letter == (job.state is State.DEAD)
     assert seen.has_result == job.has_result
     assert (seen.abort_asked, seen.is_waited_for) == (job.abort_asked, job.is_waited_for)
+    assert (seen.is_canceller_known, seen.has_quarantine) == (job.abort_asked, False)
     check_time(job, seen, now)
     check_budget(job, seen)
 

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 
 import structlog
 
+from monarq.jobs.cancel_note import CancelNote
 from monarq.jobs.cli.session import configure_log
 from monarq.jobs.codec import Codecs
 from monarq.jobs.context import JobContext
@@ -102,9 +103,9 @@ class Child:
                     self._interrupt.forget()
                     self._loop.call_soon_threadsafe(self._begin, order, body)
                 case "stop":
-                    cause = Cause(order["cause"])
+                    cause, note = Cause(order["cause"]), CancelNote(**order["note"])
                     self._interrupt.ask(cause)  # a plain function keeps the loop busy, too
-                    self._loop.call_soon_threadsafe(self._stop, cause)
+                    self._loop.call_soon_threadsafe(self._stop, cause, note)
                 case _:
                     self._loop.call_soon_threadsafe(self._ended.set)
                     return
@@ -117,8 +118,9 @@ class Child:
         self._interrupt.begin(run)
         run.task = self._loop.create_task(self._attempt(run, order["source"]))
 
-    def _stop(self, cause: Cause) -> None:
+    def _stop(self, cause: Cause, note: CancelNote) -> None:
         if self._run is not None:
+            self._run.cancel_note = note
             # after the first step of its task: one that was cancelled before it would never answer
             self._loop.call_soon(self._run.stop, cause)
 

@@ -135,7 +135,7 @@ class Children:
     async def _stop(self, child: ChildProcess, run: Run, answer: asyncio.Future[Outcome]) -> Outcome:
         cause = run.stopped_for
         if cause in _GENTLE and not answer.done():
-            child.stop(cause)
+            child.stop(cause, run.cancel_note)
             await asyncio.wait({answer}, timeout=STOP_GRACE)
         if not answer.done():
             child.kill()

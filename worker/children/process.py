@@ -8,7 +8,9 @@ import socket
 import sys
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Callable
+from dataclasses import asdict
 
+from monarq.jobs.cancel_note import CancelNote
 from monarq.jobs.failure import Cause
 from monarq.jobs.outcome import Outcome
 
@@ -75,6 +77,7 @@ class ChildProcess:
         kills = oom_kills()
         has_begun = False
         claimed, body = pack_claimed(run.claimed)
+        claimed["claimed_at_ms"] = run.server_now_ms()  # it may have waited for its turn here
         order = {"do": "run", "claimed": claimed, "fence": run.fence, "source": source}
         try:
             self._writer.write(pack(order, body))
@@ -91,9 +94,10 @@ class ChildProcess:
         self.resident_bytes = told["resident_bytes"]
         return read_outcome(told, result)
 
-    def stop(self, cause: Cause) -> None:
+    def stop(self, cause: Cause, note: CancelNote | None) -> None:
         """Ask the job that it runs to stop: an async handler is cancelled."""
-        self._writer.write(pack({"do": "stop", "cause": cause}))
+        told = asdict(note or CancelNote())
+        self._writer.write(pack({"do": "stop", "cause": cause, "note": told}))
 
     def kill(self) -> None:
         """End it now."""

@@ -51,6 +51,22 @@ local function wake_for(score, now, first_rank, wake)
   push_token(wake)
 end
 
+-- Whether a reply of redis.pcall is an error: here, that the key is of another type.
+local function is_error(reply)
+  return type(reply) == 'table' and reply.err ~= nil
+end
+
+-- Take a key of one job out of the way that holds what it should not.  What lies there stays with the job: as it is
+-- if it is a string, else as DUMP tells it.
+local function set_aside(part, id)
+  local kept = redis.pcall('GET', KEY[part] .. id)
+  if is_error(kept) then
+    kept = redis.pcall('DUMP', KEY[part] .. id)
+  end
+  redis.pcall('HSET', KEY.corrupt .. id, part, type(kept) == 'string' and kept or '')
+  redis.call('DEL', KEY[part] .. id)
+end
+
 -- The reply to a call that is repeated because its first reply was lost, as a list of lines; or nil.
 local function kept_reply(key, nonce)
   local kept = redis.call('GET', key)
@@ -91,7 +107,10 @@ local function set_result(id, result, ttl_ms)
     redis.call('SET', KEY.result .. id, result)
   elseif ttl_ms ~= '0' then
     -- GET, since the nil of a key that was not there is cheaper for Lua than the table of an OK
-    redis.call('SET', KEY.result .. id, result, 'PX', ttl_ms, 'GET')
+    local before = redis.pcall('SET', KEY.result .. id, result, 'PX', ttl_ms, 'GET')
+    if before and is_error(before) then -- a key of another type
+      redis.call('SET', KEY.result .. id, result, 'PX', ttl_ms)
+    end
   end
 end
 

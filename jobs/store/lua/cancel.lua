@@ -9,15 +9,18 @@ KEYS[6] stats       hash    counters
 KEYS[7] waiters     hash    job id -> channels
 KEYS[8] abort       zset    job id -> when its cancellation was asked for
 KEYS[9] pause       hash    kind, or "" for the whole queue -> its pause, JSON
+KEYS[10] cancels    hash    job id -> who asked for it, and why
 ARGV[1] id          str
 ARGV[2] result      str     JSON, what those who wait will read
 ARGV[3] result_ms   int     how long it is kept; 0 not at all, -1 for ever
+ARGV[4] note        str     JSON, who asks, and why; for the worker of a job that runs
 
-Returns     "cancelled", "requested" (it runs; its worker will be told), "ended" or "unknown".
+Returns     "cancelled" (now, or by an earlier call), "requested" (it runs; its worker will be told), "ended" or
+            "unknown".
 Clock       the server's.
 Cost        O(log n).
 Uses        _parked.lua
-Reply lost  repeat it: "ended" if the first call cancelled it.
+Reply lost  repeat it: the same answer.
 ]]
 local id = ARGV[1]
 local waiting = false
@@ -26,10 +29,15 @@ for rank = 1, 4 do
 end
 local parked = not waiting and find_parked(KEYS[9], id)
 if not waiting and not parked then
+  local record = redis.pcall('GET', KEY.result .. id)
+  if type(record) == 'string' and string.find(record, '^{"m":{[^}]-"s":"cancelled"') then
+    return 'cancelled'
+  end
   return redis.call('EXISTS', KEY.result .. id, KEY.dead_letter .. id) > 0 and 'ended' or 'unknown'
 end
 if redis.call('EXISTS', KEY.fence .. id) == 1 then
-  redis.call('ZADD', KEYS[8], now_ms(), id)
+  redis.call('ZADD', KEYS[8], 'NX', now_ms(), id)
+  redis.pcall('HSETNX', KEYS[10], id, ARGV[4]) -- who asked first is who cancelled it
   return 'requested'
 end
 for rank = 1, 4 do
@@ -40,11 +48,12 @@ if parked then
 end
 redis.call('ZREM', KEYS[5], id)
 redis.call('ZREM', KEYS[8], id)
+redis.pcall('HDEL', KEYS[10], id)
 local held_until, digest = unique_of(redis.pcall('GET', KEY.job .. id))
 if digest and held_until ~= 'window' then
   hold_unique(false, KEYS[6], digest, id)
 end
-redis.call('DEL', KEY.job .. id, KEY.starts .. id, KEY.failures .. id)
+redis.call('DEL', KEY.job .. id, KEY.starts .. id, KEY.failures .. id, KEY.corrupt .. id)
 set_result(id, ARGV[2], ARGV[3])
 redis.call('HINCRBY', KEYS[6], 'cancelled', 1)
 notify(KEYS[7], { id })

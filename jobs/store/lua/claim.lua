@@ -6,8 +6,9 @@ nothing.  Jobs of a paused kind are put aside when they are due, so that no clai
 
 KEYS[1] reply       string  this worker's last claim, for a repeat
 KEYS[2] abort       zset    job id -> when its cancellation was asked for
-KEYS[3...] queues   8 each: critical, high, normal, low (zsets: job id -> visible-at, ms), running (zset: job id ->
-                    lease end, ms), wake (list), stats (hash), pause (hash: kind, or "" for the queue -> JSON)
+KEYS[3...] queues   9 each: critical, high, normal, low (zsets: job id -> visible-at, ms), running (zset: job id ->
+                    lease end, ms), wake (list), stats (hash), pause (hash: kind, or "" for the queue -> JSON), cancels
+                    (hash: job id -> who asked, and why)
 ARGV[1] nonce       str     new for each claim, the same for its repeats
 ARGV[2] worker      str     without a colon
 ARGV[3] limit       int     1..200
@@ -17,9 +18,10 @@ ARGV[6] ageing_ms   int
 ARGV[7] reply_ms    int     how long the reply is kept for a repeat
 
 Returns     {next, now, job, job, ...}, flat.  next: ms until another job is due or a pause is over, 0 if some are due
-            now, -1 if none waits.  now: the clock, ms (0 if no job waits).  A job has 6 fields: queue (1..), id, fence number,
-            visible-at, its past (nil, or "spent crashes lapses abort": attempts spent, crashes, lapses, and 1 if
-            its cancellation is asked for), envelope (nil if it is gone).
+            now, -1 if none waits.  now: the clock, ms (0 if no job waits).  A job has 6 fields: queue (1..), id, fence
+            number, visible-at, its past (nil, or "spent crashes lapses abort fault note": attempts spent, crashes,
+            lapses, 1 if its cancellation is asked for, which of its keys cannot be used ("-" none), and who asked, and
+            why), envelope (nil if it is gone).
 Clock       the server's.
 Cost        O(limit * log n) per queue that gives jobs; one command in all if no job waits anywhere.  Of a queue with
             paused kinds some hundreds of jobs more are put aside or brought back.
@@ -27,7 +29,7 @@ Uses        _parked.lua
 Uses        _pauses.lua
 Reply lost  repeat it with the same nonce: the same jobs come back, as far as they are still this worker's.
 ]]
-local QUEUE_KEYS = 8
+local QUEUE_KEYS, CANCELS = 9, 8
 local RESTART_GRACE_MS = 5000
 -- the most jobs of paused kinds that one claim looks at, and brings back, per queue
 local PUT_ASIDE_AT_ONCE, BROUGHT_BACK_AT_ONCE = 200, 500
@@ -54,40 +56,80 @@ local now = now_ms()
 reply[2] = now
 local lease_end = text(now + lease_ms)
 
--- attempts spent, crashes and lapses, as the last failure tells them
+-- attempts spent, crashes and lapses, as the last failure tells them, and the fault if it cannot
 local function budget(id)
-  local last = redis.call('LINDEX', KEY.failures .. id, -1)
-  if last then
-    local spent, crashes, lapses = string.match(last, '^{"spent":(%d+),"crashes":(%d+),"lapses":(%d+)')
-    return spent or '0', crashes or '0', lapses or '0'
+  local last = redis.pcall('LINDEX', KEY.failures .. id, -1)
+  if not last then
+    return '0', '0', '0'
   end
-  return '0', '0', '0'
+  if is_error(last) then
+    set_aside('failures', id)
+    last = ''
+  end
+  local spent, crashes, lapses, cause = string.match(last,
+    '^{"spent":(%d+),"crashes":(%d+),"lapses":(%d+),"cause":"(%a+)"')
+  if not spent then -- of a time before lapses were told
+    spent, crashes = string.match(last, '^{"spent":(%d+),"crashes":(%d+),"cause":"')
+  end
+  local fault = not spent and 'failures' or cause == 'corruption' and 'starts' or nil
+  return spent or '0', crashes or '0', lapses or '0', fault
 end
 
 -- what is worth telling of a job that is not on its undisturbed first start
-local function past(id, starts, aborted)
-  if starts == '1' and not aborted then
+local function past(id, starts, note, fault)
+  if starts == '1' and not note and not fault then
     return false
   end
-  local spent, crashes, lapses = budget(id)
-  return spent .. ' ' .. crashes .. ' ' .. lapses .. ' ' .. (aborted and '1' or '0')
+  local spent, crashes, lapses, unreadable = budget(id)
+  return table.concat({ spent, crashes, lapses, note and '1' or '0', fault or unreadable or '-', note or '' }, ' ')
 end
 
 local filled = #reply
-local function add(queue, id, starts, visible_at, body, aborted)
+local function add(queue, id, starts, visible_at, body, note, fault)
+  if not body and redis.call('EXISTS', KEY.job .. id) == 1 then
+    fault = 'job' -- something lies there that is no string
+  end
   reply[filled + 1], reply[filled + 2], reply[filled + 3], reply[filled + 4] = queue, id, starts, visible_at
-  reply[filled + 5], reply[filled + 6] = past(id, starts, aborted), body or false
+  reply[filled + 5], reply[filled + 6] = past(id, starts, note, fault), body or false
   filled = filled + 6
 end
+
+-- Who asked for a job's cancellation, and why; "" if nobody said so, false if nobody asked.
+local function cancel_note(queue, id)
+  if not redis.call('ZSCORE', KEYS[2], id) then
+    return false
+  end
+  local note = redis.pcall('HGET', KEYS[3 + (queue - 1) * QUEUE_KEYS + CANCELS], id)
+  return type(note) == 'string' and note or ''
+end
+
+-- What lies at a key of one job, or false.  If it cannot be used it is set aside, and the fault comes with it.
+local function read(part, id, pattern)
+  local value = redis.pcall('GET', KEY[part] .. id)
+  if not value or (not is_error(value) and string.find(value, pattern)) then
+    return value
+  end
+  set_aside(part, id)
+  return false, part
+end
+
+-- Which of a job's keys an earlier claim has set aside, or nil.
+local function quarantined(id)
+  local parts = redis.pcall('HKEYS', KEY.corrupt .. id)
+  return parts[1]
+end
+
+-- The starts that a job has had; at most 15 digits, for which Lua's numbers are exact.
+local COUNT = '^%d' .. string.rep('%d?', 14) .. '$'
 
 local kept = kept_reply(KEYS[1], nonce)
 if kept then
   reply[1] = 0
   for r = 1, #kept, 4 do
-    local id, starts = kept[r + 1], kept[r + 2]
-    if redis.call('GET', KEY.fence .. id) == worker_colon .. starts then
-      add(tonumber(kept[r]), id, starts, kept[r + 3], redis.call('GET', KEY.job .. id),
-        redis.call('ZSCORE', KEYS[2], id))
+    local queue, id, starts = tonumber(kept[r]), kept[r + 1], kept[r + 2]
+    if redis.pcall('GET', KEY.fence .. id) == worker_colon .. starts then
+      local body = redis.pcall('GET', KEY.job .. id)
+      add(queue, id, starts, kept[r + 3], not is_error(body) and body, cancel_note(queue, id), quarantined(id))
     end
   end
   return reply
@@ -101,6 +143,11 @@ end
 
 local function is_foreign(fence)
   return fence and not string.find(fence, ':', 1, true)
+end
+
+-- A fence that no worker has written: arq's own have a time to live, and ours name their owner.
+local function is_stuck(id, fence)
+  return is_foreign(fence) and redis.call('PTTL', KEY.fence .. id) == -1
 end
 
 local function zset_of(base, id)
@@ -126,7 +173,7 @@ local function claim_some_orphans(base, picked)
   local grace_ms = #ids > 0 and restart_grace() or 0
   for _, id in ipairs(ids) do
     local zset = zset_of(base, id)
-    local fence = redis.call('GET', KEY.fence .. id)
+    local fence, fault = read('fence', id, '')
     if not zset or is_foreign(fence) then
       redis.call('ZREM', running, id)
     elseif grace_ms > 0 then
@@ -134,15 +181,17 @@ local function claim_some_orphans(base, picked)
       redis.call('ZADD', zset, now + grace_ms, id)
     else
       redis.call('ZADD', zset, lease_end, id) -- at once, or it would be found again among the ready ones
-      local starts = tonumber(redis.call('GET', KEY.starts .. id) or 0) + 1
-      redis.call('SET', KEY.starts .. id, starts)
-      local spent, crashes, lapses = budget(id)
+      local counted, miscounted = read('starts', id, COUNT)
+      local starts = (tonumber(counted or 0) or 0) + 1
+      redis.call('SET', KEY.starts .. id, text(starts))
+      local spent, crashes, lapses, unreadable = budget(id)
       redis.call('RPUSH', KEY.failures .. id, string.format(
         '{"spent":%s,"crashes":%s,"lapses":%d,"cause":"crash","fence":%d,"worker":%s,"started_ms":0,"ended_ms":%d,' ..
         '"error_type":"","message":"the worker died, froze, or lost its connection","traceback":""}',
         spent, crashes, lapses + 1, starts, cjson.encode(string.match(fence or '', '^(.*):') or ''), now))
-      redis.call('HINCRBY', KEYS[base + 6], 'crashed', 1)
-      picked[#picked + 1] = { id = id, zset = zset, visible_at = text(now), orphan = true }
+      redis.call('HINCRBY', KEYS[base + 6], 'failed:crash', 1)
+      fault = fault or miscounted or unreadable or quarantined(id)
+      picked[#picked + 1] = { id = id, zset = zset, visible_at = text(now), orphan = true, fault = fault }
     end
   end
   return #ids > 0
@@ -204,8 +253,12 @@ local function lease(base, job, starts)
     job.starts = starts
     return true
   end
-  local held = redis.call('SET', KEY.fence .. job.id, fence, 'NX', 'GET', 'PX', fence_ms)
-  if held then
+  local held = redis.pcall('SET', KEY.fence .. job.id, fence, 'NX', 'GET', 'PX', fence_ms)
+  if held and (is_error(held) or is_stuck(job.id, held)) then
+    set_aside('fence', job.id)
+    job.fault = 'fence'
+    redis.call('SET', KEY.fence .. job.id, fence, 'PX', fence_ms)
+  elseif held then
     if is_foreign(held) then
       step_aside(job.zset, job.id)
       return false
@@ -240,6 +293,14 @@ local function move(base, jobs)
   redis.call('HINCRBY', KEYS[base + 6], 'started', #jobs)
 end
 
+local function next_start(job, counted)
+  if not string.find(counted, COUNT) then
+    set_aside('starts', job.id)
+    job.fault, counted = 'starts', '0'
+  end
+  return text((tonumber(counted) or 0) + 1)
+end
+
 -- The leases of those that could be taken.  `starts` counts the starts that ended without success; only a job that
 -- has had one has the key.
 local function lease_all(base, picked)
@@ -249,7 +310,7 @@ local function lease_all(base, picked)
   end
   local starts = redis.call('MGET', unpack(keys))
   for i, job in ipairs(picked) do
-    if lease(base, job, starts[i] and text(starts[i] + 1) or '1') then
+    if lease(base, job, starts[i] and next_start(job, starts[i]) or '1') then
       leased[#leased + 1] = job
     end
   end
@@ -274,8 +335,8 @@ local function report(queue, base, jobs)
     elseif head and head ~= '{"m":{"v' then
       keep_for_ever(job.id)
     end
-    local aborted = any_abort and redis.call('ZSCORE', KEYS[2], job.id)
-    add(queue, job.id, job.starts, job.visible_at, body, aborted)
+    local note = any_abort and cancel_note(queue, job.id)
+    add(queue, job.id, job.starts, job.visible_at, body, note, job.fault)
     if not string.find(job.id, '\n', 1, true) then -- an id of arq's may hold anything; such a lease runs out instead
       local at = #rows
       rows[at + 1], rows[at + 2], rows[at + 3], rows[at + 4] = queue, job.id, job.starts, job.visible_at
@@ -304,7 +365,7 @@ local function sooner(one, other)
 end
 
 -- Those of `picked` whose kind is not paused; the others are put aside, before anything of them is leased.  A job that
--- somebody holds is left to `lease`.
+-- somebody holds is left to `lease`, and one with keys that cannot be used comes to its end, paused or not.
 local function without_paused(base, picked, kinds)
   local keys, left = {}, {}
   for i, job in ipairs(picked) do
@@ -313,7 +374,7 @@ local function without_paused(base, picked, kinds)
   local bodies = #keys > 0 and redis.call('MGET', unpack(keys)) or {}
   for i, job in ipairs(picked) do
     local kind = kind_of(bodies[i])
-    if kind and kinds[kind] and (job.orphan or redis.call('EXISTS', KEY.fence .. job.id) == 0) then
+    if kind and kinds[kind] and not job.fault and (job.orphan or redis.call('EXISTS', KEY.fence .. job.id) == 0) then
       put_aside(KEYS[base + 7], base, KEYS[base + 4], job, kind, bodies[i])
     else
       left[#left + 1] = job

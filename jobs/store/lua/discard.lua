@@ -30,7 +30,7 @@ for a = 3, #ARGV, 2 do
     codes[i] = redis.call('DEL', KEY.dead_letter .. id)
   end
   if codes[i] == 1 then -- else a job of this id may be alive, and its fences must not begin anew
-    redis.call('DEL', KEY.failures .. id, KEY.starts .. id)
+    redis.call('DEL', KEY.failures .. id, KEY.starts .. id, KEY.corrupt .. id)
     gone = gone + 1
   end
 end

@@ -55,12 +55,17 @@ end
 -- to make a function costs time, and nearly always none of these is needed
 local existing, compare, add_unique
 if any_unique or not fresh then
+  -- What is there under this id: a record, an error if that is of another type, or false.
   existing = function(id)
-    return redis.call('GET', KEY.job .. id) or redis.call('GET', KEY.dead_letter .. id) or redis.call('GET', KEY.result .. id)
+    return redis.pcall('GET', KEY.job .. id) or redis.pcall('GET', KEY.dead_letter .. id)
+      or redis.pcall('GET', KEY.result .. id)
   end
 
   -- 0 or -1: is what exists the job that was asked for?  Only ids that an app has chosen carry a digest.
   compare = function(record, digest)
+    if is_error(record) then
+      return -1
+    end
     local other = string.match(record, '^{"m":{[^}]-"h":"(%x+)"')
     if digest ~= '' and other and other ~= digest then
       return -1

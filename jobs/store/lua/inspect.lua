@@ -17,13 +17,19 @@ Uses        _parked.lua
 Reply lost  repeat it.
 ]]
 local id, channel = ARGV[1], ARGV[2]
-local result = redis.call('GET', KEY.result .. id)
+
+-- A reply of pcall; for a key of another type what no record can be.
+local function readable(reply)
+  return is_error(reply) and '' or reply
+end
+
+local result = readable(redis.pcall('GET', KEY.result .. id))
 if result then
   return { 'ended', result }
 end
-local letter = redis.call('GET', KEY.dead_letter .. id)
+local letter = readable(redis.pcall('GET', KEY.dead_letter .. id))
 if letter then
-  return { 'dead', redis.call('LINDEX', KEY.failures .. id, -1), letter }
+  return { 'dead', readable(redis.pcall('LINDEX', KEY.failures .. id, -1)), letter }
 end
 local score
 for rank = 1, 4 do
@@ -44,7 +50,7 @@ if channel ~= '' then
     redis.call('HSET', KEYS[5], id, known .. ' ' .. channel)
   end
 end
-local fence = redis.call('GET', KEY.fence .. id)
+local fence = readable(redis.pcall('GET', KEY.fence .. id))
 local due = tonumber(score) <= now_ms()
 if fence and (not due or not string.find(fence, ':', 1, true)) then
   return { 'running' } -- a fence of arq's own workers has no colon, and they leave the score as it was

@@ -35,8 +35,11 @@ for a = 1, #ARGV, 5 do
     if digest and held_until ~= 'window' then
       hold_unique(true, KEYS[6], digest, id)
     end
-    redis.call('RPUSH', KEY.failures .. id, ARGV[a + 2])
-    redis.call('DEL', KEY.result .. id)
+    if is_error(redis.pcall('RPUSH', KEY.failures .. id, ARGV[a + 2])) then -- a key of another type
+      redis.call('DEL', KEY.failures .. id)
+      redis.call('RPUSH', KEY.failures .. id, ARGV[a + 2])
+    end
+    redis.call('DEL', KEY.result .. id, KEY.corrupt .. id)
     redis.call('ZREM', KEYS[7], id)
     redis.call('ZADD', KEYS[tonumber(ARGV[a + 1]) + 1], now, id)
     code, replayed = 1, replayed + 1

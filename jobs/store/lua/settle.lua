@@ -12,7 +12,8 @@ KEYS[7] stats       hash    counters
 KEYS[8] dead        zset    job id -> when it died, ms
 KEYS[9] waiters     hash    job id -> channels
 KEYS[10] abort      zset    job id -> when its cancellation was asked for
-KEYS[11] reply      string  this worker's last settle, for a repeat
+KEYS[11] cancels    hash    job id -> who asked for it, and why
+KEYS[12] reply      string  this worker's last settle, for a repeat
 ARGV[1] nonce       str     new for each settle, the same for its repeats
 ARGV[2] reply_ms    int     how long the reply is kept for a repeat
 ARGV[3...] ends     7 each: id, fence, verb (succeeded, retrying, dead, cancelled, expired, released), result (JSON),
@@ -20,12 +21,13 @@ ARGV[3...] ends     7 each: id, fence, verb (succeeded, retrying, dead, cancelle
                     failure (JSON, or "").  A verb with ":<digest>" frees the unique key of this digest; released
                     takes it again, if it is free.
 
-Returns     per end 1 recorded, 0 refused: another attempt owns the job, or it has ended.
+Returns     per end 1 recorded, 2 recorded as no cancellation although one was asked for, 0 refused: another attempt
+            owns the job, or it has ended.
 Clock       the server's.
 Cost        O(ends * log n); keep to some hundreds of ends.
 Reply lost  repeat it with the same nonce: the same answer, nothing is recorded twice.
 ]]
-local kept = kept_reply(KEYS[11], ARGV[1])
+local kept = kept_reply(KEYS[12], ARGV[1])
 if kept then
   for i, code in ipairs(kept) do
     kept[i] = tonumber(code)
@@ -42,6 +44,17 @@ for a = 3, #ARGV, stride do
 end
 local fences = redis.call('MGET', unpack(fence_keys))
 
+-- per end whether its job's cancellation is asked for; nearly always nobody's is
+local asked = {}
+local any_abort = redis.call('EXISTS', KEYS[10]) == 1
+if any_abort then
+  local ids = {}
+  for a = 3, #ARGV, stride do
+    ids[#ids + 1] = ARGV[a]
+  end
+  asked = redis.call('ZMSCORE', KEYS[10], unpack(ids))
+end
+
 local codes, ended, settled, doomed, counts, recorded = {}, {}, {}, {}, {}, {}
 local earliest
 
@@ -53,7 +66,31 @@ end
 
 -- The starts of a job are counted where it is put back or buried, so that the many that succeed at once need no counter.
 local function count_start(id, fence)
-  redis.call('SET', KEY.starts .. id, string.match(fence, ':(%d+)$'))
+  local starts = string.match(fence, ':(%d+)$')
+  if is_error(redis.pcall('SET', KEY.starts .. id, starts, 'GET')) then -- a key of another type
+    set_aside('starts', id)
+    redis.call('SET', KEY.starts .. id, starts)
+    return false
+  end
+  return true
+end
+
+local function count_cause(failure)
+  local name = 'failed:' .. (string.match(failure, '^{[^}]-"cause":"(%a+)"') or 'error')
+  counts[name] = (counts[name] or 0) + 1
+end
+
+-- The next claim finds a list that cannot be used, and a counter by this mark.
+local function put_back(id, fence, failure)
+  if failure ~= '' then
+    redis.pcall('RPUSH', KEY.failures .. id, failure)
+  end
+  if not count_start(id, fence) then
+    redis.pcall('RPUSH', KEY.failures .. id, string.format(
+      '{"spent":0,"crashes":0,"lapses":0,"cause":"corruption","fence":%s,"worker":"","started_ms":0,"ended_ms":%d,' ..
+      '"error_type":"CorruptRecord","message":"something else lay at its counter of starts","traceback":""}',
+      string.match(fence, ':(%d+)$'), now))
+  end
 end
 
 local function again(id, delay_ms)
@@ -67,7 +104,12 @@ local function again(id, delay_ms)
   end
 end
 
-local function bury(id)
+local function bury(id, fence, failure)
+  if failure ~= '' and is_error(redis.pcall('RPUSH', KEY.failures .. id, failure)) then
+    set_aside('failures', id)
+    redis.call('RPUSH', KEY.failures .. id, failure)
+  end
+  count_start(id, fence)
   if redis.call('EXISTS', KEY.job .. id) == 1 then
     redis.call('RENAME', KEY.job .. id, KEY.dead_letter .. id)
   else
@@ -94,22 +136,24 @@ for i = 1, #fence_keys do
     counts[verb] = (counts[verb] or 0) + 1
     settled[#settled + 1] = id
     if failure ~= '' then
-      redis.call('RPUSH', KEY.failures .. id, failure)
+      count_cause(failure)
     end
     if verb == 'retrying' or verb == 'released' then
-      count_start(id, ARGV[a + 1])
-      again(id, tonumber(ARGV[a + 5]))
+      put_back(id, ARGV[a + 1], failure)
+      again(id, asked[i] and 0 or tonumber(ARGV[a + 5])) -- whoever claims it next ends it
     else
+      if asked[i] and verb ~= 'cancelled' then
+        codes[i] = 2
+      end
       ended[#ended + 1] = id
       set_result(id, ARGV[a + 3], ARGV[a + 4])
       if verb == 'dead' then
-        count_start(id, ARGV[a + 1])
-        bury(id)
+        bury(id, ARGV[a + 1], failure)
       else
         local at = #doomed
         doomed[at + 1], doomed[at + 2] = KEY.job .. id, KEY.fence .. id
         if string.sub(ARGV[a + 1], -2) ~= ':1' then -- a first start has left nothing behind
-          doomed[at + 3], doomed[at + 4] = KEY.starts .. id, KEY.failures .. id
+          doomed[at + 3], doomed[at + 4], doomed[at + 5] = KEY.starts .. id, KEY.failures .. id, KEY.corrupt .. id
         end
       end
     end
@@ -127,8 +171,9 @@ if #ended > 0 then
   for _, rank in ipairs({ 1, 2, 4 }) do
     left = left > 0 and left - redis.call('ZREM', KEYS[rank], unpack(ended)) or 0
   end
-  if redis.call('EXISTS', KEYS[10]) == 1 then
+  if any_abort then
     redis.call('ZREM', KEYS[10], unpack(ended))
+    redis.pcall('HDEL', KEYS[11], unpack(ended))
   end
   notify(KEYS[9], ended)
 end
@@ -138,5 +183,5 @@ end
 if earliest then
   wake_for(earliest, now, 1, KEYS[6])
 end
-keep_reply(KEYS[11], ARGV[1], codes, ARGV[2])
+keep_reply(KEYS[12], ARGV[1], codes, ARGV[2])
 return codes

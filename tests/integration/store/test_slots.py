@@ -8,7 +8,7 @@ import pytest
 from redis.crc import key_slot
 
 from monarq.jobs.priority import Priority
-from monarq.jobs.store import letter_verbs, verbs
+from monarq.jobs.store import keys, letter_verbs, verbs
 from monarq.jobs.store.address import from_url
 from monarq.jobs.store.examine import examine
 from monarq.jobs.store.execute import execute
@@ -26,7 +26,8 @@ LAST_SLOT = 16_383
 KINDS = {
     *(f"arq:{name}:" for name in ("queue", "job", "in-progress", "retry", "result", "abort")),
     *(f"monarq:{name}:" for name in ("queue", "running", "wake", "waiters", "stats", "dead", "reply")),
-    *(f"monarq:{name}:" for name in ("failures", "dead-letter", "pause", "parked", "unique")),
+    *(f"monarq:{name}:" for name in ("failures", "dead-letter", "cancels", "corrupt", "unique")),
+    *(f"monarq:{name}:" for name in ("pause", "parked")),
 }
 
 
@@ -64,6 +65,7 @@ async def life_of(store: Store) -> set[str]:
     await store.cancel(f"{prefix}z")
     seen |= await store.keys()
     await store.renew(a_lease(a), a_lease(b))
+    await store.call("SET", keys.FAILURES + d.job_id, "no list")
     ends = [
         an_end(a),
         an_end(b, Verb.RETRYING, failure=a_failure()),

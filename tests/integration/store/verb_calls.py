@@ -18,7 +18,7 @@ from monarq.jobs.store.pauses import pause_request, resume_request
 from monarq.jobs.store.sync_connection import SyncLink
 from monarq.jobs.store.verbs import Accepted, Cancellation, Held, Renewal, Request, Verb
 from monarq.jobs.unique import Unique
-from tests.contract.store import AGEING, LEASE, Store, a_failure, a_job, a_lease, an_end
+from tests.contract.store import AGEING, CANCELLED_RECORD, LEASE, Store, a_failure, a_job, a_lease, an_end
 
 T = TypeVar("T")
 Ask = Callable[[Request[Any]], Awaitable[Any]]
@@ -88,12 +88,12 @@ async def _renew(store: Store) -> Request[Any]:
 
 async def _cancel(store: Store) -> Request[Any]:
     await store.enqueue(a_job("a"))
-    return verbs.cancel(store.queue, "a", b"{}", 60_000)
+    return verbs.cancel(store.queue, "a", CANCELLED_RECORD, 60_000)
 
 
 async def _cancel_running(store: Store) -> Request[Any]:
     await store.run("a")
-    return verbs.cancel(store.queue, "a", b"{}", 60_000)
+    return verbs.cancel(store.queue, "a", CANCELLED_RECORD, 60_000)
 
 
 async def _inspect(store: Store) -> Request[Any]:
@@ -165,10 +165,8 @@ CALLS: dict[str, VerbCall] = {
     "claim": VerbCall(_claim, [("a", 1), ("b", 1)], [("a", 1), ("b", 1)]),
     "settle": VerbCall(_settle, [True, True, True, False], [True, True, True, False]),
     "renew": VerbCall(_renew, _RENEWALS, _RENEWALS, _LEASES),
-    "cancel": VerbCall(_cancel, Cancellation.CANCELLED, Cancellation.ENDED),
-    "cancel-running": VerbCall(
-        _cancel_running, Cancellation.REQUESTED, Cancellation.REQUESTED, ("arq:abort",)
-    ),
+    "cancel": VerbCall(_cancel, Cancellation.CANCELLED, Cancellation.CANCELLED),
+    "cancel-running": VerbCall(_cancel_running, Cancellation.REQUESTED, Cancellation.REQUESTED),
     "inspect": VerbCall(_inspect, "running", "running"),
     "browse": VerbCall(_browse, [True, False], [True, False], reads=True),
     "replay": VerbCall(_replay, [True, True, False], [False] * 3),

@@ -300,7 +300,7 @@ async def test_a8_recovery_from_a_crash_waits_for_the_lease_and_not_for_the_long
     [(started_at, fence)] = starts
     assert fence == 2
     assert started_at - claimed_at >= lease - 0.002
-    assert (await stats(client))["crashed"] == 1
+    assert (await stats(client))["failed:crash"] == 1
 
 
 async def test_a9_abort_works_without_allow_abort_jobs_and_leaves_no_entry(
@@ -450,4 +450,4 @@ async def test_a12_code_that_blocks_the_loop_does_not_cost_the_job_its_lease(
     assert rival.looks > 10
     assert rival.stolen == []
     assert rival.missing == 0
-    assert "crashed" not in await stats(client)
+    assert "failed:crash" not in await stats(client)

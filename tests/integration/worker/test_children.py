@@ -15,6 +15,7 @@ from arq.connections import RedisSettings
 from pydantic_core import from_json, to_json
 
 from monarq.jobs import JobContext, job
+from monarq.jobs.cancel_note import CancelNote
 from monarq.jobs.envelope import encode_head
 from monarq.jobs.failure import Cause
 from monarq.jobs.handler import Call
@@ -154,8 +155,11 @@ async def test_a_cancelled_job_may_clean_up(make: Make, tmp_path: Path) -> None:
     run = run_of(kinds.hold.of(str(tmp_path / "started"), str(tmp_path / "noted")))
     task = begin(children, run)
     await eventually((tmp_path / "started").exists)
-    run.stop(Cause.CANCELLATION)
-    assert isinstance(await task, Cancelled)
+    run.cancel(CancelNote("ann", "enough"))
+    outcome = await task
+    assert isinstance(outcome, Cancelled)
+    assert outcome.result is not None
+    assert from_json(outcome.result)["r"]["message"] == "cancelled by ann: enough"
     assert (tmp_path / "noted").read_text() == "cancelled"
     assert await result(children, kinds.pid.of()) == before
 

@@ -46,7 +46,7 @@ async def test_claims_and_settles_whose_replies_are_lost_are_neither_lost_nor_re
     assert lost > 20, "hardly a connection was lost: nothing was tested"
     assert starts == Counter(handle.job_id for handle in handles)  # type: ignore[union-attr]
     assert await waiting(client) == 0
-    assert not (await stats(client)).keys() & {"refused", "crashed", "dead", "retrying"}
+    assert not (await stats(client)).keys() & {"refused", "failed:crash", "dead", "retrying"}
 
 
 async def test_a_network_that_is_cut_for_good_stops_handlers_before_their_leases_end(

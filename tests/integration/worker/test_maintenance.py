@@ -23,6 +23,22 @@ async def hold(ctx: JobContext) -> None:
     await asyncio.Event().wait()
 
 
+async def test_notes_of_who_cancelled_jobs_that_are_gone_are_pruned(
+    serve: Serve, client: Redis, producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker of arq's own that ends the job knows nothing of them."""
+    monkeypatch.setattr("monarq.worker.maintenance.aborts.EVERY_SECONDS", 0.05)
+    waits = await producer.enqueue(hold.of(), delay=60)
+    notes = "monarq:cancels:default"
+    await client.hset(notes, mapping={"gone": "{}", waits.job_id: "{}"})
+    async with serve(hold):
+        await eventually(lambda: _is_left(client, notes, waits.job_id))
+
+
+async def _is_left(client: Redis, key: str, job_id: str) -> bool:
+    return await client.hkeys(key) == [job_id.encode()]
+
+
 async def test_requests_to_cancel_jobs_that_are_gone_are_pruned(
     serve: Serve, client: Redis, producer: Producer
 ) -> None:

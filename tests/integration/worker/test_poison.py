@@ -121,7 +121,10 @@ async def test_an_envelope_that_cannot_be_read_hurts_nobody_else(
         assert (await failures_of(client, "odd"))[-1].message
 
 
-@pytest.mark.parametrize("job_id", [b"with blanks", b"quo\"te'", b"line\nbreak", b"{slot}x", b"a:b"])
+@pytest.mark.parametrize(
+    "job_id",
+    [b"with blanks", b"quo\"te'", b"line\nbreak", b"{slot}x", b"a:b", b"\xff\xfe\x00", b"caf\xc3\xa9"],
+)
 async def test_an_id_of_any_bytes_hurts_nobody_else(
     serve: Serve, client: Redis, producer: Producer, job_id: bytes
 ) -> None:
@@ -134,13 +137,15 @@ async def test_an_id_of_any_bytes_hurts_nobody_else(
     assert await waiting(client) == 0
 
 
-async def test_an_id_without_an_envelope_expires(serve: Serve, client: Redis) -> None:
+async def test_an_id_without_an_envelope_is_a_dead_letter(serve: Serve, client: Redis) -> None:
     """arq gives waiting payloads a time to live; only the id outlives it."""
     await client.zadd("arq:queue", {"gone": 1})
     async with serve(add) as worker:
         await eventually(lambda: worker.journal.failed == 1)
     assert await waiting(client) == 0
-    assert (await stats(client))["expired"] == 1
+    [failure] = await failures_of(client, "gone")
+    assert failure.cause is Cause.CORRUPTION
+    assert "gone" in failure.message
 
 
 async def test_a_pickled_envelope_is_refused_unread_with_the_reason(

@@ -77,7 +77,7 @@ def test_the_defaults_are_these() -> None:
     assert (policy.timeout, policy.keep_result) == (timedelta(minutes=5), timedelta(hours=1))
     assert isinstance(policy.backoff, Exponential)
     assert policy.retries(ValueError())
-    assert not policy.retries(asyncio.CancelledError())
+    assert policy.retries(asyncio.CancelledError())
 
 
 def test_a_backoff_is_a_policy_or_a_list_or_a_function() -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monarq.jobs.cancel_note import CancelNote
 from monarq.jobs.envelope import Envelope, decode, encode_head
 from monarq.jobs.errors import CorruptRecord
 from monarq.jobs.failure import Cause, Failure
@@ -50,6 +51,12 @@ def test_the_digest_stands_where_enqueue_lua_looks_for_it() -> None:
     assert encode_success(decode(BODY), ATTEMPT, b"1").startswith(b'{"m":{"v":1,"h":"0123456789abcdef"')
 
 
+def test_a_cancelled_job_tells_by_whom_and_why() -> None:
+    note = CancelNote("ann@web-1", "wrong file")
+    record = decode_record(encode_failure(decode(BODY), ATTEMPT, FAILURE, State.CANCELLED, note))
+    assert (record.result["by"], record.result["reason"]) == ("ann@web-1", "wrong file")
+
+
 @pytest.mark.parametrize("state", [State.DEAD, State.CANCELLED, State.EXPIRED])
 def test_an_end_without_success_tells_what_went_wrong(state: State) -> None:
     record = decode_record(encode_failure(decode(BODY), ATTEMPT, FAILURE, state))
@@ -58,6 +65,7 @@ def test_an_end_without_success_tells_what_went_wrong(state: State) -> None:
         "type": "ValueError",
         "message": 'no "such" user\n\x00',
         "traceback": "Traceback …",
+        "cause": "error",
     }
 
 

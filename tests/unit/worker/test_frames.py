@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from monarq.jobs.failure import Cause, Failure
-from monarq.jobs.outcome import Cancelled, Dead, Expired, Outcome, Released, Retrying, Succeeded
+from monarq.jobs.outcome import Cancelled, Dead, Expired, Outcome, Released, Retrying, Snoozed, Succeeded
 from monarq.jobs.store.keys import queue_keys
 from monarq.jobs.store.verbs import Claimed
 from monarq.worker.children.frames import Frame, pack, read, receive
@@ -35,8 +35,9 @@ OUTCOMES: list[Outcome] = [
     Retrying(timedelta(days=1, microseconds=1), FAILURE),
     Dead(b"\x80\x00\xff", FAILURE),
     Dead(None, FAILURE),
-    Cancelled(b"{}"),
-    Expired(None),
+    Cancelled(b"{}", FAILURE),
+    Snoozed(timedelta(seconds=1.5)),
+    Expired(None, None),
     Released(timedelta(0), None),
     Released(timedelta(seconds=0.25), FAILURE),
 ]
