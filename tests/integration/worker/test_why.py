@@ -331,7 +331,7 @@ async def test_a_job_that_has_expired(serve: Serve, producer: Producer) -> None:
             await handle.why(),
             State.EXPIRED,
             Reason.ENDED,
-            rf"It expired at {TIME}: its deadline passed before it could start; "
+            rf"It expired at {TIME}: its deadline passed before attempt 1; "
             rf"its result is kept until {TIME}\.",
         )
 
