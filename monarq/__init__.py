@@ -40,7 +40,10 @@ from monarq.jobs.errors import (
     UnknownKind,
 )
 from monarq.jobs.retry import exponential, fixed, linear
+from monarq.jobs.store.pauses import Pause, Pauses
+from monarq.jobs.store.sentences import Reason
 from monarq.jobs.store.verbs import Cancellation
+from monarq.jobs.store.why import Explanation
 from monarq.producer import JobHandle, Order, Producer, SyncJobHandle, SyncProducer
 from monarq.worker import Worker, cron, func
 
@@ -70,6 +73,11 @@ __all__ = [  # noqa: RUF022 - in groups, by what one wants to do
     "Producer",
     "SyncJobHandle",
     "SyncProducer",
+    # seeing and steering
+    "Explanation",
+    "Pause",
+    "Pauses",
+    "Reason",
     # doing work
     "Worker",
     "cron",

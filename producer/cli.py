@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +12,7 @@ from pydantic_core import from_json
 from monarq.jobs.cli.commands import new_commands
 from monarq.jobs.cli.exit_codes import ExitCode
 from monarq.jobs.cli.job_arguments import call_of, read_arguments
+from monarq.jobs.cli.moments import read_moment
 from monarq.jobs.cli.output import AsJson, fail, print_json
 from monarq.jobs.cli.session import load_handlers, read_settings
 from monarq.jobs.errors import JobUnsuccessful, MonarqError
@@ -50,16 +50,6 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _read_moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is no time; write 2030-01-31T09:00:00+00:00") from None
-    if moment.tzinfo is None:
-        raise typer.BadParameter(f"{text!r} has no time zone; write {moment.isoformat()}+00:00")
-    return moment
-
-
 app = new_commands()
 
 Arguments = Annotated[
@@ -74,7 +64,7 @@ Arguments = Annotated[
 Moment = Annotated[
     Any,
     typer.Option(
-        "--at", parser=_read_moment, metavar="TIME", help="ISO time with a zone at which it may start."
+        "--at", parser=read_moment, metavar="TIME", help="ISO time with a zone at which it may start."
     ),
 ]
 Wait = Annotated[

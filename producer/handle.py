@@ -9,6 +9,7 @@ from monarq.jobs.handler import Handler
 from monarq.jobs.state import State
 from monarq.jobs.store.keys import QueueKeys
 from monarq.jobs.store.verbs import Cancellation, Standing, inspect
+from monarq.jobs.store.why import Explanation
 
 from .cancelling import cancel_request, winner
 from .ending import has_ended, result_of, state_of
@@ -57,6 +58,14 @@ class JobHandle(Generic[R]):
             StoreUnavailable: Redis did not answer.
         """
         return state_of(self.job_id, await self._producer.ask(inspect(self._queue, self.job_id)))
+
+    async def why(self) -> Explanation:
+        """Why the job is where it is, in one sentence, and the facts behind it.
+
+        Raises:
+            StoreUnavailable: Redis did not answer.
+        """
+        return await self._producer.why(self.job_id, queue=self.queue)
 
     async def result(self, timeout: float | None = None) -> R:
         """What the handler returned; waits for it, woken by the worker that records it.

@@ -16,7 +16,9 @@ from monarq.jobs.store.address import from_url
 from monarq.jobs.store.connection import Link
 from monarq.jobs.store.execute import Transport, execute
 from monarq.jobs.store.keys import JOB, QUEUES, QueueKeys, queue_keys
+from monarq.jobs.store.pauses import Pauses
 from monarq.jobs.store.verbs import Request, enqueue
+from monarq.jobs.store.why import Explanation, explain
 from monarq.jobs.unique import Unique
 
 from .handle import JobHandle
@@ -182,6 +184,24 @@ class Producer:
         if self._waits is None:
             self._waits = Waits(self._address)
         return self._waits
+
+    @property
+    def pauses(self) -> Pauses:
+        """What is paused; to pause queues and kinds, and to resume them."""
+        return Pauses(self._link, tagged=self._settings.hash_tags)
+
+    async def why(self, job_id: str, *, queue: str | None = None) -> Explanation:
+        """Why a job is where it is, in one sentence, and the facts behind it.
+
+        Args:
+            job_id: As `handle.job_id` gave it.
+            queue: Where to look; by default, everywhere.
+
+        Raises:
+            StoreUnavailable: Redis did not answer.
+        """
+        tagged = self._settings.hash_tags
+        return await patiently(lambda: explain(self._link, job_id, queue=queue, tagged=tagged))
 
     async def ask(self, request: Request[T]) -> T:
         """Send a request that may be repeated; retries for some seconds while Redis does not answer."""

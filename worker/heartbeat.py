@@ -22,8 +22,10 @@ from monarq.jobs.cancel_note import CancelNote, decode_note
 from monarq.jobs.errors import StoreError, StoreRefused
 from monarq.jobs.failure import Cause
 from monarq.jobs.store.address import Address
+from monarq.jobs.store.clock import moment_of, read_time
 from monarq.jobs.store.execute import execute_sync
 from monarq.jobs.store.keys import WORKER, QueueKeys
+from monarq.jobs.store.pauses import Pause, read_pauses
 from monarq.jobs.store.sync_connection import SyncLink
 from monarq.jobs.store.verbs import BATCH, Lease, Renewal, renew
 
@@ -118,7 +120,7 @@ class Heartbeat:
 
     def _check(self, runs: list[Run]) -> None:
         for queue, mine in _by_queue(runs).items():
-            asked = self._abort_is_asked(queue)
+            asked = self._look_for_requests(queue, mine)
             due = [run for run in mine if asked or self._needs_renewal(run)]
             for at in range(0, len(due), BATCH):
                 self._renew(queue, due[at : at + BATCH])
@@ -126,8 +128,27 @@ class Heartbeat:
             self._link.call("SET", self._key, to_json(self._report()), "PX", _REPORT_KEPT_MS)
             self._next_report = time.monotonic() + REPORT_EVERY
 
-    def _abort_is_asked(self, queue: QueueKeys) -> bool:
-        return bool(self._link.call("EXISTS", queue.abort))
+    def _look_for_requests(self, queue: QueueKeys, runs: list[Run]) -> bool:
+        """Whether a cancellation may be asked for; what a pause wants back is told to stop."""
+        found: int = self._link.call("EXISTS", queue.abort, queue.pause)
+        flat = self._read_pauses(queue) if found else []
+        if flat:
+            self._hand_back_paused(runs, read_pauses(queue.name, flat, read_time(self._link.call("TIME"))))
+        return found > bool(flat)
+
+    def _read_pauses(self, queue: QueueKeys) -> list[bytes]:
+        try:
+            return list(self._link.call("HGETALL", queue.pause))
+        except StoreRefused:  # a key of another type: no lease may be lost for that
+            return []
+
+    def _hand_back_paused(self, runs: list[Run], pauses: Iterable[Pause]) -> None:
+        for pause in pauses:
+            for run in runs:
+                # both by the server's clock; what was claimed in spite of the pause would only come again
+                began_before = moment_of(run.claimed.claimed_at_ms) <= pause.at
+                if pause.now and began_before and pause.covers(run.kind):
+                    self._tell(run.stop, Cause.INTERRUPTION)
 
     def _needs_renewal(self, run: Run) -> bool:
         return run.leased_until - time.monotonic() < self._lease * 2 / 3

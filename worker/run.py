@@ -72,6 +72,11 @@ class Run:
     def job_id(self) -> str:
         return self.claimed.job_id
 
+    @property
+    def kind(self) -> str | None:
+        """None until its envelope has been read."""
+        return None if self.envelope is None else self.envelope.kind
+
     def server_now_ms(self) -> int:
         """The server's clock, without asking it: its time of the claim, and how long that is ago."""
         return self.claimed.claimed_at_ms + now_ms() - self.started_ms

@@ -46,6 +46,7 @@ from .maintenance.cron import Cron
 from .maintenance.pruner import Pruner
 from .maintenance.server_watch import ServerWatch
 from .options import ArqOptions, foreign_codec, queue_weights
+from .report import report_of
 from .run import Run, arm_all, now_ms
 from .runnable import ArqDefaults, all_runnables, as_arq
 from .settlement import end_of, handed_back
@@ -378,17 +379,12 @@ class Worker(arq.worker.Worker):
         return {queue.name: weight for queue, weight in self._weights.items()}
 
     def _report(self) -> dict[str, object]:
-        return {
-            "worker": self.worker_id,
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "queues": self._queue_names(),
-            "kinds": sorted(self._runnables),
-            "slots": self.slots.total,
-            "busy": self.slots.busy,
-            "complete": self.journal.complete,
-            "failed": self.journal.failed,
-            "loop_blocks": self.journal.loop_blocks,
-            "stopping": self._stopping.is_set(),
-            "at_ms": now_ms(),
-        }
+        return report_of(
+            self.worker_id,
+            queues=self._queue_names(),
+            runnables=self._runnables,
+            slots=self.slots,
+            journal=self.journal,
+            ageing=self.settings.ageing,
+            stopping=self._stopping.is_set(),
+        )

@@ -7,9 +7,11 @@ from dataclasses import asdict
 from ..settings import Settings
 from ..store.connection import Link
 from ..store.keys import queue_keys
+from ..store.pauses import Pause, pauses_of
 from ..store.queues import QueueCounts, count, known_queues
 from .commands import new_commands
 from .output import AsJson, print_json, print_table
+from .pausing import pause_in_a_line
 from .session import read_settings, with_store
 
 app = new_commands()
@@ -19,24 +21,31 @@ _COUNTERS = ("enqueued", "succeeded")
 
 @app.command()
 def queues(as_json: AsJson = False) -> None:
-    """Show every queue in numbers.
+    """Show every queue in numbers, and what is paused.
 
     waiting: scheduled, or retrying after a failure.  enqueued, succeeded and (with --json) the other counters
     count from the queue's first day.
     """
     settings = read_settings()
-    counts = with_store(settings, lambda link: _count_all(link, settings))
+    found = with_store(settings, lambda link: _look_at_all(link, settings))
     if as_json:
-        print_json([asdict(one) for one in counts])
+        print_json(
+            [asdict(one) | {"pauses": [pause.as_document() for pause in pauses]} for one, pauses in found]
+        )
         return
-    columns = ("queue", "ready", "running", "waiting", "dead", *_COUNTERS)
-    rows = [asdict(one) | {name: one.counters.get(name, 0) for name in _COUNTERS} for one in counts]
+    columns = ("queue", "ready", "running", "waiting", "dead", *_COUNTERS, "paused")
+    rows = [_row(one, pauses) for one, pauses in found]
     print_table(columns, rows, nothing="no queue")
 
 
-async def _count_all(link: Link, settings: Settings) -> list[QueueCounts]:
+def _row(counts: QueueCounts, pauses: list[Pause]) -> dict[str, object]:
+    counters = {name: counts.counters.get(name, 0) for name in _COUNTERS}
+    return {**asdict(counts), **counters, "paused": "; ".join(map(pause_in_a_line, pauses)) or None}
+
+
+async def _look_at_all(link: Link, settings: Settings) -> list[tuple[QueueCounts, list[Pause]]]:
     found = await known_queues(link, tagged=settings.hash_tags)
     names = {keys.name for keys in found}
     # those that this process would serve are shown even before their first job
     found += [queue_keys(name, tagged=settings.hash_tags) for name in settings.queues if name not in names]
-    return [await count(link, keys) for keys in found]
+    return [(await count(link, keys), await pauses_of(link, keys)) for keys in found]

@@ -18,6 +18,8 @@ The layout is a superset of arq's, so that arq's `enqueue_job`, `Job` and worker
     monarq:wake:<q>                   list    at most one token: there is something to claim
     monarq:waiters:<q>                hash    job id → channels of those who wait for its end
     monarq:stats:<q>                  hash    counters
+    monarq:pause:<q>                  hash    a paused kind, or "" for the queue → who, why, until when
+    monarq:parked:<q>=<kind>          zset    due jobs of a paused kind: job id → visible-at * 4 + rank
     monarq:unique:<q>:<digest>        string  the job that holds a unique key
     monarq:reply:<verb>:<worker>      string  nonce and reply of the last call, for a repeat of it
     monarq:queues                     set     the queues that exist
@@ -40,6 +42,8 @@ FENCE = "arq:in-progress:"
 STARTS = "arq:retry:"
 RESULT = "arq:result:"
 FAILURES = "monarq:failures:"
+PAUSE = "monarq:pause:"
+PARKED = "monarq:parked:"
 DEAD_LETTER = "monarq:dead-letter:"
 CORRUPT = "monarq:corrupt:"
 ABORT = "arq:abort"
@@ -48,8 +52,9 @@ UNIQUE = "monarq:unique:"
 WORKER = "monarq:worker:"
 QUEUES = "monarq:queues"
 
-#: What the scripts build keys of one job with, and those that only a unique rule needs; for these they
-#: take the queue's part from the name of its counters.  The loader hands them to Lua as the table `KEY`.
+#: What the scripts build keys of one job with, of jobs that are put aside, and those that only a unique rule
+#: needs, for which they take the queue's part from the name of its counters.  The loader hands them to Lua as
+#: the table KEY.
 LUA_PREFIXES = {
     "job": JOB,
     "fence": FENCE,
@@ -57,6 +62,8 @@ LUA_PREFIXES = {
     "result": RESULT,
     "failures": FAILURES,
     "dead_letter": DEAD_LETTER,
+    "pause": PAUSE,
+    "parked": PARKED,
     "corrupt": CORRUPT,
     "abort": ABORT,
     "stats": STATS,
@@ -79,6 +86,7 @@ class QueueKeys:
     wake: str
     waiters: str
     stats: str
+    pause: str
     abort: str
     cancels: str
     #: Job ids of this queue begin with this; empty unless tagged.
@@ -96,7 +104,11 @@ class QueueKeys:
     @property
     def shared(self) -> tuple[str, ...]:
         """The keys that `claim` takes for each queue."""
-        return (*self.ranks, self.running, self.wake, self.stats, self.cancels)
+        return (*self.ranks, self.running, self.wake, self.stats, self.pause, self.cancels)
+
+    def parked(self, kind: str) -> str:
+        """Where due jobs of this kind stand while it is paused.  No name holds the `=`."""
+        return f"{PARKED}{self.pause.removeprefix(PAUSE)}={kind}"
 
 
 @cache
@@ -139,6 +151,7 @@ def _build(name: str, arq_name: str, *, tagged: bool) -> QueueKeys:
         wake=f"monarq:wake:{tag}",
         waiters=f"monarq:waiters:{tag}",
         stats=f"{STATS}{tag}",
+        pause=f"{PAUSE}{tag}",
         abort=f"{ABORT}:{tag}" if tagged else ABORT,
         cancels=f"monarq:cancels:{tag}",
         id_prefix=tag if tagged else "",

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..errors import DefinitionError
+from ..errors import DefinitionError, StoreRefused
+from .clock import server_ms
 from .execute import Transport
 from .keys import QUEUES, QueueKeys, arq_queue_keys, queue_keys
 
@@ -48,7 +49,7 @@ class QueueCounts:
     """One queue in numbers.  They are read one after another: a busy queue's may be out of step by a few."""
 
     queue: str
-    #: May be claimed now.
+    #: May be claimed now, or as soon as a pause of their kind or of the queue is over.
     ready: int
     #: Are held by a worker whose lease holds.
     running: int
@@ -66,25 +67,33 @@ async def count(transport: Transport, queue: QueueKeys) -> QueueCounts:
         StoreUnavailable: Redis did not answer.
     """
     call = transport.call
-    seconds, microseconds = await call("TIME")
-    now_ms = int(seconds) * 1000 + int(microseconds) // 1000
-    running, dead, stats, *ranked = await asyncio.gather(
+    now_ms = await server_ms(transport)
+    running, dead, stats, parked, *ranked = await asyncio.gather(
         call("ZCOUNT", queue.running, f"({now_ms}", "+inf"),
         call("ZCARD", queue.dead),
         call("HGETALL", queue.stats),
+        _count_parked(transport, queue),
         *(call("ZCOUNT", rank, "-inf", now_ms) for rank in queue.ranks),
         *(call("ZCARD", rank) for rank in queue.ranks),
     )
     ready, total = sum(ranked[: len(queue.ranks)]), sum(ranked[len(queue.ranks) :])
     return QueueCounts(
         queue=queue.name,
-        ready=ready,
+        ready=ready + parked,
         running=running,
         # a running job keeps its place, under the end of its lease
         waiting=max(0, total - ready - running),
         dead=dead,
         counters={name.decode(): int(number) for name, number in zip(stats[::2], stats[1::2], strict=True)},
     )
+
+
+async def _count_parked(transport: Transport, queue: QueueKeys) -> int:
+    try:
+        kinds = [kind.decode("utf-8", "replace") for kind in await transport.call("HKEYS", queue.pause)]
+    except StoreRefused:  # no hash: no claim takes it for a pause
+        return 0
+    return sum(await asyncio.gather(*(transport.call("ZCARD", queue.parked(kind)) for kind in kinds)))
 
 
 def _entry(queue: QueueKeys) -> str:

@@ -19,10 +19,13 @@ from .keys import LUA_PREFIXES
 #: `KEYS[1] name  type` or, for a repeated group, `ARGV[3...] name  7 each: …`.
 _SLOT = re.compile(r"^(KEYS|ARGV)\[(\d+)(\.\.\.)?\]\s+(\w+)\s+(\w+)", re.MULTILINE)
 
+#: `Uses  _pauses.lua`: what several scripts share, but not all.
+_USES = re.compile(r"^Uses\s+(_\w+\.lua)$", re.MULTILINE)
+
 #: The verbs that a full server refuses.
 GROWING = frozenset({"enqueue", "replay"})
 #: The verbs that write nothing; the server holds them to it.
-READING = frozenset({"browse"})
+READING = frozenset({"browse", "examine"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +74,11 @@ class Script:
 
 @cache
 def load(name: str) -> Script:
-    """The script of this name, with the shared prelude before it."""
+    """The script of this name, with the shared prelude and what it uses before it."""
     folder = files(__package__) / "lua"
     text = (folder / f"{name}.lua").read_text()
-    source = (_first_line(name) + _prefix_table() + (folder / "_prelude.lua").read_text() + text).encode()
+    shared = "".join((folder / part).read_text() for part in ("_prelude.lua", *_USES.findall(text)))
+    source = (_first_line(name) + _prefix_table() + shared + text).encode()
     digest = sha1(source, usedforsecurity=False).hexdigest()
     return Script(name, source, digest, _slots(name, "KEYS", text), _slots(name, "ARGV", text))
 

@@ -315,6 +315,7 @@ def cancel(
         stats=queue.stats,
         waiters=queue.waiters,
         abort=queue.abort,
+        pause=queue.pause,
         cancels=queue.cancels,
         id=job_id,
         result=result,
@@ -340,7 +341,15 @@ def inspect(queue: QueueKeys, job_id: str, channel: str = "") -> Request[Standin
     def read(reply: list[Any]) -> Standing:
         return Standing(reply[0].decode(), *reply[1:])
 
-    return _request("inspect", read, **_ranks(queue), waiters=queue.waiters, id=job_id, channel=channel)
+    return _request(
+        "inspect",
+        read,
+        **_ranks(queue),
+        waiters=queue.waiters,
+        pause=queue.pause,
+        id=job_id,
+        channel=channel,
+    )
 
 
 def milliseconds(span: timedelta) -> int:

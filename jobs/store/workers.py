@@ -23,6 +23,10 @@ class LiveWorker:
     #: The queues that it serves, with their weights (0: strict order).
     queues: dict[str, int]
     kinds: list[str]
+    #: Per kind: failures until a job of it is a dead letter.
+    max_attempts: dict[str, int]
+    #: How long a job waits until it counts as of the next higher priority.
+    ageing_ms: int | None
     slots: int
     busy: int
     #: It was told to stop: it finishes what runs, and claims no more.
@@ -59,6 +63,8 @@ def _read(report: bytes | None) -> LiveWorker | None:
             pid=int(told["pid"]),
             queues={str(name): int(weight) for name, weight in told["queues"].items()},
             kinds=[str(kind) for kind in told["kinds"]],
+            max_attempts={str(kind): int(most) for kind, most in told.get("max_attempts", {}).items()},
+            ageing_ms=told.get("ageing_ms"),
             slots=int(told["slots"]),
             busy=int(told["busy"]),
             stopping=bool(told["stopping"]),

@@ -6,7 +6,9 @@ from .claim_rules import ClaimRules
 from .corrupt_rules import CorruptRules
 from .discard_rules import DiscardRules
 from .enqueue_rules import EnqueueRules
+from .examine_rules import ExamineRules
 from .inspect_rules import InspectRules
+from .pause_rules import PauseRules
 from .renew_rules import RenewRules
 from .replay_rules import ReplayRules
 from .settle_rules import SettleRules
@@ -24,6 +26,8 @@ class StoreContract(
     BrowseRules,
     ReplayRules,
     DiscardRules,
+    PauseRules,
+    ExamineRules,
     UniqueRules,
     UniqueEndRules,
     CorruptRules,

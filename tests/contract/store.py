@@ -1,5 +1,6 @@
 """One queue on one server as the rules see it: every verb in a few words, and a look behind them."""
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -18,6 +19,7 @@ from monarq.jobs.store.connection import Link
 from monarq.jobs.store.execute import Transport, execute
 from monarq.jobs.store.keys import QueueKeys, queue_keys
 from monarq.jobs.store.letter_verbs import Browsed, Letter
+from monarq.jobs.store.pauses import Pause, pause_request, resume_request
 from monarq.jobs.store.verbs import Accepted, Claim, Claimed, End, Entry, Held, Lease, Settlement, Verb
 from monarq.jobs.unique import Unique
 
@@ -35,6 +37,7 @@ RESTART_GRACE_SECONDS = 5
 def a_job(
     job_id: str = "a",
     *,
+    kind: str = "test.kind",
     priority: Priority = Priority.NORMAL,
     due: timedelta | datetime = NOW,
     content: str | None = None,
@@ -44,11 +47,11 @@ def a_job(
     """A job; with `content`, one whose id was chosen by an app, so that its content matters.  With `unique`,
     one that wants to hold the unique key of this name."""
     arguments = b"{}" if content is None else b'{"content":"%b"}' % content.encode()
-    digest = None if content is None else content_digest("test.kind", arguments)
+    digest = None if content is None else content_digest(kind, arguments)
     mark, asked = None, ""
     if unique is not None:
         mark, asked = f"{unique.held_until}:{digest_of(key)}", verbs.unique_rule(unique, digest_of(key))
-    head = encode_head("test.kind", arguments, priority=priority, digest=digest, unique=mark)
+    head = encode_head(kind, arguments, priority=priority, digest=digest, unique=mark)
     return Entry(job_id, priority, due, head, digest or "", asked)
 
 
@@ -164,6 +167,15 @@ class Store:
     async def browse(self, *job_ids: str, budget_bytes: int = 1_000_000) -> list[Browsed]:
         return await execute(self.transport, letter_verbs.browse(self.queue, job_ids, budget_bytes))
 
+    async def pause(
+        self, kind: str = "", *, until: timedelta | datetime | None = None, by: str = "ann"
+    ) -> Pause | None:
+        told = {"by": by, "why": "a test", "now": False}
+        return await execute(self.transport, pause_request(self.queue, kind, until, told))
+
+    async def resume(self, kind: str = "", *, limit: int = 500) -> tuple[Pause | None, int]:
+        return await execute(self.transport, resume_request(self.queue, kind, limit))
+
     # --- short ways into a state
 
     async def run(self, job_id: str = "a", *, worker: str = WORKER) -> Claimed:
@@ -181,6 +193,19 @@ class Store:
         end = an_end(job, Verb.DEAD, result=result, failure=failure or a_failure())
         assert await self.settle(end) == [True]
         return job
+
+    async def put_aside(self, *job_ids: str, kind: str = "test.kind") -> None:
+        """Let jobs of a paused kind be put aside by a claim."""
+        await self.enqueue(*map(a_job, job_ids))
+        await self.pause(kind)
+        assert await self.claim(5) == []
+        assert await self.parked(kind) == sorted(job_ids)
+
+    async def end_pause(self, kind: str = "") -> None:
+        """Let the time of a pause be over: nobody has resumed it."""
+        record = await self.call("HGET", self.queue.pause, kind)
+        over = re.sub(rb'"until_ms":\w+', b'"until_ms":1', record)
+        await self.call("HSET", self.queue.pause, kind, over)
 
     async def at(self, job_id: str, score: int) -> None:
         """Move a job in time, in whatever zset it waits or runs."""
@@ -253,6 +278,10 @@ class Store:
 
     async def take_token(self) -> None:
         await self.call("DEL", self.queue.wake)
+
+    async def parked(self, kind: str = "test.kind") -> list[str]:
+        """The jobs of a kind that were put aside."""
+        return sorted(one.decode() for one in await self.call("ZRANGE", self.queue.parked(kind), 0, -1))
 
     async def stats(self) -> dict[str, int]:
         flat = await self.call("HGETALL", self.queue.stats)

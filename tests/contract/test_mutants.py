@@ -118,6 +118,32 @@ MUTANTS = {
     "discard of what is to be kept": Mutant("discard", " and left > keep", ""),
     "browse without a budget": Mutant("browse", "if budget < 0 then", "if false then"),
     "browse that falls over a strange key": Mutant("browse", "redis.pcall(...)", "redis.call(...)"),
+    "claim from a paused queue": Mutant("claim", "paused.whole = true", "paused.whole = false"),
+    "claim of a paused kind": Mutant("claim", "paused.kinds[kind] = true", "paused.whole = false"),
+    "a pause that never is over": Mutant("claim", "if ends and ends <= now then", "if false then"),
+    "a pause whose end wakes nobody": Mutant("claim", "if paused and paused.over then", "if false then"),
+    "claim that puts aside what somebody runs": Mutant(
+        "claim", "(job.orphan or redis.call('EXISTS', KEY.fence .. job.id) == 0)", "true"
+    ),
+    "claim that puts aside without a bound": Mutant(
+        "claim", "while looked_at < PUT_ASIDE_AT_ONCE do", "while true do"
+    ),
+    "an orphan that is put aside with its fence": Mutant(
+        "claim", "if job.orphan then -- nobody runs it", "if false then -- nobody runs it"
+    ),
+    "a resume that forgets priorities": Mutant(
+        "resume", "'ZADD', KEYS[first_rank + rank]", "'ZADD', KEYS[first_rank]"
+    ),
+    "a resume that wakes nobody": Mutant("resume", "push_token(KEYS[6])", ""),
+    "a resume that leaves the pause to those who are left": Mutant(
+        "resume", "'\"until_ms\":' .. text(now_ms())", "'\"until_ms\":null'"
+    ),
+    "cancel that does not look at what is put aside": Mutant(
+        "cancel", "not waiting and find_parked(KEYS[9], id)", "false"
+    ),
+    "inspect that does not look at what is put aside": Mutant(
+        "inspect", "local parked = find_parked(KEYS[6], id)", "local parked"
+    ),
     "discard of the living": Mutant("discard", "if codes[i] == 1 then", "if true then"),
     "a key that nobody holds": Mutant("enqueue", "if type(holder) ~= 'string' then", "if true then"),
     "a key held by another job of that id": Mutant(

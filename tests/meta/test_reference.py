@@ -48,5 +48,5 @@ def test_the_keys_of_the_page_are_those_of_the_code() -> None:
 def test_every_key_that_is_built_is_on_the_page(key: str) -> None:
     shown = [name for row in KEYS for name in quoted(row["key"])]
     patterns = [re.sub(r"<\w+>", "[^:]+", re.escape(name)) for name in shown]
-    wholes = (key, f"{key}x", f"{key}x:x")  # prefixes of keys of one part, and of two
+    wholes = (key, f"{key}x", f"{key}x:x", f"{key}x=x")  # keys of one part, and of two
     assert any(re.fullmatch(pattern, whole) for pattern in patterns for whole in wholes)

@@ -1,5 +1,6 @@
 """The store as it lies there, read in one call."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,8 @@ from monarq.jobs.failure import Failure, decode_failure
 from monarq.jobs.store import keys
 from monarq.jobs.store.keys import QueueKeys
 from monarq.jobs.store.sync_connection import SyncLink
+
+from .model import KINDS
 
 _LOOK = """
 local found = {}
@@ -24,6 +27,7 @@ for i, id in ipairs(ARGV) do
   job[14] = redis.call('HEXISTS', KEYS[8], id)
   job[15] = redis.call('HEXISTS', KEYS[11], id)
   job[16] = redis.call('EXISTS', 'monarq:corrupt:' .. id)
+  job[17] = redis.call('ZSCORE', KEYS[12], id) or redis.call('ZSCORE', KEYS[13], id)
   found[i] = job
 end
 local sizes = {}
@@ -31,6 +35,7 @@ for zset = 1, 7 do
   sizes[zset] = redis.call('ZCARD', KEYS[zset])
 end
 local time = redis.call('TIME')
+sizes[8] = redis.call('ZCARD', KEYS[12]) + redis.call('ZCARD', KEYS[13])
 return { found, sizes, redis.call('LLEN', KEYS[9]), redis.call('HGETALL', KEYS[10]), time[1], time[2] }
 """
 
@@ -53,6 +58,8 @@ class Seen:
     is_waited_for: bool
     is_canceller_known: bool
     has_quarantine: bool
+    #: Visible-at * 4 + rank, if it was put aside.
+    parked: int | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,7 @@ class Glance:
     running: int
     dead: int
     aborted: int
+    parked: int
     tokens: int
     stats: dict[str, int]
     now: int
@@ -73,8 +81,9 @@ class Glance:
 def look(link: SyncLink, queue: QueueKeys, job_ids: list[str]) -> Glance:
     """Read all of it at one moment."""
     zsets = (*queue.ranks, queue.running, queue.dead, queue.abort)
+    keys_of_queue = (*zsets, queue.waiters, queue.wake, queue.stats, queue.cancels, *map(queue.parked, KINDS))
     found, sizes, tokens, stats, seconds, micros = link.call(
-        "EVAL", _LOOK, 11, *zsets, queue.waiters, queue.wake, queue.stats, queue.cancels, *job_ids
+        "EVAL", _LOOK, len(keys_of_queue), *keys_of_queue, *job_ids
     )
     return Glance(
         jobs={job_id: _seen(raw) for job_id, raw in zip(job_ids, found, strict=True)},
@@ -82,6 +91,7 @@ def look(link: SyncLink, queue: QueueKeys, job_ids: list[str]) -> Glance:
         running=sizes[4],
         dead=sizes[5],
         aborted=sizes[6],
+        parked=sizes[7],
         tokens=tokens,
         stats={name.decode(): int(count) for name, count in zip(stats[::2], stats[1::2], strict=True)},
         now=int(seconds) * 1000 + int(micros) // 1000,
@@ -103,6 +113,7 @@ def _seen(raw: list[Any]) -> Seen:
         is_waited_for=raw[13] == 1,
         is_canceller_known=raw[14] == 1,
         has_quarantine=raw[15] == 1,
+        parked=None if raw[16] is None else int(raw[16]),
     )
 
 
@@ -113,6 +124,15 @@ def set_back(link: SyncLink, queue: QueueKeys, *job_ids: str) -> None:
     for score, job_id in enumerate(job_ids, first):
         for zset in (*queue.ranks, queue.running):
             link.call("ZADD", zset, "XX", score, job_id)
+        for parked in map(queue.parked, KINDS):
+            if (packed := link.call("ZSCORE", parked, job_id)) is not None:
+                link.call("ZADD", parked, score * 4 + int(packed) % 4, job_id)
+
+
+def end_pause(link: SyncLink, queue: QueueKeys, kind: str) -> None:
+    """Let the time of a pause be over."""
+    record = link.call("HGET", queue.pause, kind)
+    link.call("HSET", queue.pause, kind, re.sub(rb'"until_ms":\w+', b'"until_ms":1', record))
 
 
 def drop_result(link: SyncLink, job_id: str) -> None:

@@ -25,6 +25,15 @@ class IllegalMove(AssertionError):
     """The walk has left the table of transitions."""
 
 
+KINDS = ("even", "odd")
+WHOLE_QUEUE = ""
+
+
+def kind_of(job_id: str) -> str:
+    """`j0` is even."""
+    return KINDS[int(job_id[1:]) % 2]
+
+
 @dataclass(frozen=True)
 class Attempt:
     """What a worker believes to own: one start of one job."""
@@ -69,6 +78,8 @@ class Job:
     owner: str = ""
     #: Its lease ran out, and nobody has claimed it yet.
     is_lapsed: bool = False
+    #: It is due, and its kind is paused: a claim has put it aside.
+    is_parked: bool = False
     abort_asked: bool = False
     is_waited_for: bool = False
     has_result: bool = False
@@ -87,6 +98,10 @@ class Job:
         if not may_move(self.state, target):
             raise IllegalMove(f"{self.job_id}: {self.state} -> {target}")
         self.state = target
+
+    @property
+    def kind(self) -> str:
+        return kind_of(self.job_id)
 
     @property
     def is_claimable(self) -> bool:
@@ -112,6 +127,10 @@ class Model:
 
     jobs: dict[str, Job] = field(default_factory=dict)
     stats: dict[str, int] = field(default_factory=dict)
+    #: Kinds, or the whole queue.
+    paused: set[str] = field(default_factory=set)
+    #: Pauses that have ended, and not yet given all back.
+    over: set[str] = field(default_factory=set)
     #: Unique keys by name; a holder may be gone, and then holds nothing.
     keys: dict[str, Key] = field(default_factory=dict)
 
@@ -138,17 +157,36 @@ class Model:
     def start(self, job_id: str, worker: str) -> Attempt:
         """Somebody has claimed the job."""
         job = self.jobs[job_id]
-        if job.is_lapsed:
-            job.move(State.READY)
-            job.failures += 1
-            job.lapses += 1
-            self.count("failed:crash")
+        self._lose_worker(job)
         job.move(State.RUNNING)
         job.starts += 1
-        job.owner, job.is_lapsed = worker, False
+        job.owner = worker
         self._free(job, "start")
         self.count("started")
         return Attempt(job_id, worker, job.starts, job.spent, job.crashes, job.lapses)
+
+    def begin_claim(self) -> None:
+        """What is no longer paused comes back first."""
+        for job in self.jobs.values():
+            job.is_parked = job.is_parked and job.kind not in self.over
+        self.over.clear()
+
+    def put_aside(self, job_id: str) -> None:
+        """A claim has met the job, and its kind is paused."""
+        job = self.jobs[job_id]
+        self._lose_worker(job)
+        job.is_parked = True
+
+    def resume(self, kind: str, back: list[str], *, is_all: bool) -> bool:
+        """The pause of a kind, or of the queue, has ended, and these jobs are back; whether there was one."""
+        was_there = kind in self.paused | self.over
+        self.paused.discard(kind)
+        self.over.discard(kind)
+        for job_id in back:
+            self.jobs[job_id].is_parked = False
+        if not is_all:
+            self.over.add(kind)
+        return was_there
 
     def settle(
         self, attempt: Attempt, verb: Verb, *, is_late: bool, cause: Cause | None, keeps_result: bool
@@ -229,6 +267,14 @@ class Model:
         if job.state is not State.DEAD:
             del self.jobs[job_id]
 
+    def _lose_worker(self, job: Job) -> None:
+        if job.is_lapsed:
+            job.move(State.READY)
+            job.owner, job.is_lapsed = "", False
+            job.failures += 1
+            job.lapses += 1
+            self.count("failed:crash")
+
     def end_window(self, key: str) -> None:
         """Its time has passed."""
         del self.keys[key]
@@ -268,6 +314,7 @@ class Model:
         if rule.on_conflict == "replace":
             job.content, job.priority, job.rule = wished.content, wished.priority, rule
             self.keys[rule.key].is_window &= rule.until == "window"
+        job.is_parked = False
         later = State.RETRYING if job.failures else State.SCHEDULED
         target = State.READY if wished.state is State.READY else later
         if target is not job.state:
@@ -288,7 +335,7 @@ class Model:
     def _end(self, job: Job, state: State, *, keeps_result: bool) -> None:
         job.move(state)
         self._free(job, *_FREED_BY[state])
-        job.abort_asked = job.is_waited_for = False
+        job.abort_asked = job.is_waited_for = job.is_parked = False
         job.has_result = keeps_result
         if state is not State.DEAD:
             job.failures = job.spent = job.crashes = job.lapses = 0

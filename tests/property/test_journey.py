@@ -5,7 +5,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from secrets import token_hex
 from typing import Any, ClassVar, TypeVar, cast
@@ -30,18 +30,20 @@ from monarq.jobs.store.address import from_url
 from monarq.jobs.store.execute import execute_sync
 from monarq.jobs.store.keys import queue_keys
 from monarq.jobs.store.letter_verbs import Letter
+from monarq.jobs.store.pauses import pause_request, resume_request
 from monarq.jobs.store.sync_connection import SyncLink
 from monarq.jobs.store.verbs import Claim, End, Entry, Lease, Request, Settlement, Verb
 from monarq.jobs.unique import Unique
 from tests.contract.store import LEASE, RESTART_GRACE_SECONDS, a_job, digest_of
 
-from .glance import Glance, Seen, drop_result, look, set_back
-from .model import WAITING, Attempt, Job, Model, Rule
+from .glance import Glance, Seen, drop_result, end_pause, look, set_back
+from .model import KINDS, WAITING, WHOLE_QUEUE, Attempt, Job, Model, Rule, kind_of
 
 T = TypeVar("T")
 
 #: Names of unique keys.
-KEYS = ["k", "l"]
+#: Unique keys: one per kind, for no job takes the key of another kind.
+KEYS = list(KINDS)
 JOB_IDS = [f"j{n}" for n in range(5)]
 WORKERS = ["w1", "w2", "w3"]
 NO_AGEING = timedelta(days=1)
@@ -56,6 +58,7 @@ some_worker = st.sampled_from(WORKERS)
 some_priority = st.sampled_from(PRIORITIES)
 #: Which of the remembered attempts, counted from the latest.
 some_attempts = st.lists(st.integers(0, REMEMBERED - 1), min_size=1, max_size=3, unique=True)
+some_pause = st.sampled_from([WHOLE_QUEUE, *KINDS, *KINDS])
 #: Of ends that may come with a failure or without.
 _CAUSES = {
     Verb.RELEASED: Cause.INTERRUPTION,
@@ -83,7 +86,20 @@ class Wish:
             until = LATER if self.rule.until == "window" else cast(Any, self.rule.until)
             rule = Unique(until=until, on_conflict=cast(Any, self.rule.on_conflict))
         key = self.rule.key if self.rule is not None else ""
-        return a_job(self.job_id, priority=self.priority, content=self.content, due=due, unique=rule, key=key)
+        return a_job(
+            self.job_id,
+            kind=kind_of(self.job_id),
+            priority=self.priority,
+            content=self.content,
+            due=due,
+            unique=rule,
+            key=key,
+        )
+
+
+def a_wish(job_id: str, priority: Priority, content: str, is_due: bool, rule: Rule | None) -> Wish:
+    ruled = None if rule is None else replace(rule, key=kind_of(job_id))
+    return Wish(job_id, priority, content, is_due, ruled)
 
 
 @dataclass(frozen=True)
@@ -98,12 +114,14 @@ class Ending:
 
 some_rules = st.builds(
     Rule,
-    st.sampled_from(KEYS),
+    st.just(""),
     st.sampled_from(["start", "success", "end", "window"]),
     st.sampled_from(["return", "reject", "replace", "reschedule"]),
 )
 some_wishes = st.lists(
-    st.builds(Wish, some_job, some_priority, st.sampled_from("xxxy"), st.booleans(), st.none() | some_rules),
+    st.builds(
+        a_wish, some_job, some_priority, st.sampled_from("xxxy"), st.booleans(), st.none() | some_rules
+    ),
     min_size=1,
     max_size=4,
 )
@@ -187,12 +205,14 @@ class Journey(RuleBasedStateMachine):
         self.claim_anew(worker, request, limit)
 
     def claim_anew(self, worker: str, request: Request[Claim], limit: int) -> None:
+        self.model.begin_claim()
         claimable = self.claimable()
         # the clock would order them too, but not alike in each walk
         set_back(self.link, self.queue, *claimable)
         claim = self.ask(request)
-        assert [job.job_id for job in claim.jobs] == claimable[:limit]
-        if len(claimable) > limit:
+        given = self.given(claimable, limit)
+        assert [job.job_id for job in claim.jobs] == given[:limit]
+        if len(given) > limit:
             assert claim.next_due == 0
             assert self.glance().tokens == 1
         for job in claim.jobs:
@@ -205,9 +225,22 @@ class Journey(RuleBasedStateMachine):
             self.highest_fence[job.job_id] = job.starts
             self.workers[worker].attempts.append(attempt)
 
+    def given(self, claimable: list[str], limit: int) -> list[str]:
+        """Those that are not paused; the paused ones that a claim meets on its way are put aside."""
+        if WHOLE_QUEUE in self.model.paused:
+            return []
+        given: list[str] = []
+        for job_id in claimable:
+            if kind_of(job_id) not in self.model.paused:
+                given.append(job_id)
+            elif len(given) < limit:
+                self.model.put_aside(job_id)
+        return given
+
     def claimable(self) -> list[str]:
         """What may be claimed, in order: orphans first, then the ready ones by priority."""
         jobs = sorted(self.model.jobs.values(), key=lambda job: (job.priority.rank, job.job_id))
+        jobs = [job for job in jobs if not job.is_parked]
         orphans = [job.job_id for job in jobs if job.is_lapsed]
         return orphans + [job.job_id for job in jobs if job.state is State.READY]
 
@@ -289,7 +322,7 @@ class Journey(RuleBasedStateMachine):
     def record_of(self, job_id: str, state: State) -> bytes:
         """As far as an enqueue or a cancel looks into it."""
         job = self.model.jobs.get(job_id)
-        digest = a_job(content=job.content if job else "x").digest
+        digest = a_job(kind=kind_of(job_id), content=job.content if job else "x").digest
         return f'{{"m":{{"v":1,"h":"{digest}","s":"{state}"}}}}'.encode()
 
     @rule(worker=some_worker)
@@ -330,6 +363,31 @@ class Journey(RuleBasedStateMachine):
         assert self.ask(letter_verbs.discard(self.queue, job_ids)) == expected
         for job_id in held - set(self.model.jobs):
             drop_result(self.link, job_id)
+
+    @rule(kind=some_pause)
+    def pause(self, kind: str) -> None:
+        told = {"by": "ann", "why": "a walk", "now": False}
+        assert self.ask(pause_request(self.queue, kind, None, told)) is not None
+        self.model.paused.add(kind)
+        self.model.over.discard(kind)
+
+    @rule(kind=some_pause, limit=st.sampled_from([1, 500]))
+    def resume(self, kind: str, limit: int) -> None:
+        """In one call or, by one who dies half-way, in part of one."""
+        parked = {one: seen.parked for one, seen in self.glance().jobs.items() if kind_of(one) == kind}
+        order = sorted((score, one) for one, score in parked.items() if score is not None)
+        back = [one for _, one in order[:limit]]
+        pause, left = self.ask(resume_request(self.queue, kind, limit))
+        assert left == len(order) - len(back)
+        assert self.model.resume(kind, back, is_all=left == 0) == (pause is not None)
+
+    @precondition(lambda self: self.model.paused)
+    @rule(kind=some_pause)
+    def let_a_pause_be_over(self, kind: str) -> None:
+        if kind in self.model.paused:
+            self.model.paused.discard(kind)
+            self.model.over.add(kind)
+            end_pause(self.link, self.queue, kind)
 
     # --- time
 
@@ -395,7 +453,8 @@ class Journey(RuleBasedStateMachine):
 
     def check_queue(self, glance: Glance) -> None:
         jobs = self.model.jobs.values()
-        assert glance.waiting_or_running == sum(job.state not in FINAL for job in jobs)
+        assert glance.waiting_or_running + glance.parked == sum(job.state not in FINAL for job in jobs)
+        assert glance.parked == sum(job.is_parked for job in jobs)
         assert glance.running == sum(job.state is State.RUNNING for job in jobs)
         assert glance.dead == sum(job.state is State.DEAD for job in jobs)
         assert glance.aborted == sum(job.abort_asked for job in jobs)
@@ -416,7 +475,8 @@ def check(job: Job, seen: Seen, now: int) -> None:
     """Every trace of a job is one of its state, and there is no other."""
     lives = job.state not in FINAL
     runs = job.state is State.RUNNING
-    assert list(seen.ranks) == ([job.priority.rank] if lives else [])
+    assert list(seen.ranks) == ([job.priority.rank] if lives and not job.is_parked else [])
+    assert (seen.parked is not None) == job.is_parked
     assert seen.has_envelope == lives
     assert seen.fence == (verbs.fence(job.owner, job.starts) if runs else "")
     assert (seen.lease_end is not None) == runs
@@ -429,6 +489,10 @@ def check(job: Job, seen: Seen, now: int) -> None:
 
 
 def check_time(job: Job, seen: Seen, now: int) -> None:
+    if seen.parked is not None:
+        assert seen.parked % 4 == job.priority.rank
+        assert seen.parked // 4 <= now
+        return
     if job.state is State.RUNNING:
         assert seen.ranks[job.priority.rank] == seen.lease_end
     if job.state in WAITING or job.state is State.RUNNING:

@@ -113,3 +113,9 @@ local function set_result(id, result, ttl_ms)
     end
   end
 end
+
+-- arq gives payload and counter a TTL; a job that waits must not vanish, nor its fences begin anew
+local function keep_for_ever(id)
+  redis.call('PERSIST', KEY.job .. id)
+  redis.call('PERSIST', KEY.starts .. id)
+end

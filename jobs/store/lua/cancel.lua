@@ -8,7 +8,8 @@ KEYS[5] running     zset    job id -> lease end, ms
 KEYS[6] stats       hash    counters
 KEYS[7] waiters     hash    job id -> channels
 KEYS[8] abort       zset    job id -> when its cancellation was asked for
-KEYS[9] cancels     hash    job id -> who asked for it, and why
+KEYS[9] pause       hash    kind, or "" for the whole queue -> its pause, JSON
+KEYS[10] cancels    hash    job id -> who asked for it, and why
 ARGV[1] id          str
 ARGV[2] result      str     JSON, what those who wait will read
 ARGV[3] result_ms   int     how long it is kept; 0 not at all, -1 for ever
@@ -18,6 +19,7 @@ Returns     "cancelled" (now, or by an earlier call), "requested" (it runs; its 
             "unknown".
 Clock       the server's.
 Cost        O(log n).
+Uses        _parked.lua
 Reply lost  repeat it: the same answer.
 ]]
 local id = ARGV[1]
@@ -25,7 +27,8 @@ local waiting = false
 for rank = 1, 4 do
   waiting = waiting or redis.call('ZSCORE', KEYS[rank], id)
 end
-if not waiting then
+local parked = not waiting and find_parked(KEYS[9], id)
+if not waiting and not parked then
   local record = redis.pcall('GET', KEY.result .. id)
   if type(record) == 'string' and string.find(record, '^{"m":{[^}]-"s":"cancelled"') then
     return 'cancelled'
@@ -34,15 +37,18 @@ if not waiting then
 end
 if redis.call('EXISTS', KEY.fence .. id) == 1 then
   redis.call('ZADD', KEYS[8], 'NX', now_ms(), id)
-  redis.pcall('HSETNX', KEYS[9], id, ARGV[4]) -- who asked first is who cancelled it
+  redis.pcall('HSETNX', KEYS[10], id, ARGV[4]) -- who asked first is who cancelled it
   return 'requested'
 end
 for rank = 1, 4 do
   redis.call('ZREM', KEYS[rank], id)
 end
+if parked then
+  redis.call('ZREM', parked.key, id)
+end
 redis.call('ZREM', KEYS[5], id)
 redis.call('ZREM', KEYS[8], id)
-redis.pcall('HDEL', KEYS[9], id)
+redis.pcall('HDEL', KEYS[10], id)
 local held_until, digest = unique_of(redis.pcall('GET', KEY.job .. id))
 if digest and held_until ~= 'window' then
   hold_unique(false, KEYS[6], digest, id)

@@ -1,12 +1,14 @@
 --[[ claim: ready -> running
 
 Lease up to `limit` jobs to one worker, from queues in the order given: of each queue first the jobs whose lease ran
-out, then the ready ones by priority, where every `ageing_ms` of waiting counts as one step higher.
+out, then the ready ones by priority, where every `ageing_ms` of waiting counts as one step higher.  A paused queue gives
+nothing.  Jobs of a paused kind are put aside when they are due, so that no claim looks at them again before its resume.
 
 KEYS[1] reply       string  this worker's last claim, for a repeat
 KEYS[2] abort       zset    job id -> when its cancellation was asked for
-KEYS[3...] queues   8 each: critical, high, normal, low (zsets: job id -> visible-at, ms), running (zset: job id ->
-                    lease end, ms), wake (list), stats (hash), cancels (hash: job id -> who asked, and why)
+KEYS[3...] queues   9 each: critical, high, normal, low (zsets: job id -> visible-at, ms), running (zset: job id ->
+                    lease end, ms), wake (list), stats (hash), pause (hash: kind, or "" for the queue -> JSON), cancels
+                    (hash: job id -> who asked, and why)
 ARGV[1] nonce       str     new for each claim, the same for its repeats
 ARGV[2] worker      str     without a colon
 ARGV[3] limit       int     1..200
@@ -15,17 +17,22 @@ ARGV[5] fence_ms    int     how long the fence outlives a lease that nobody rene
 ARGV[6] ageing_ms   int
 ARGV[7] reply_ms    int     how long the reply is kept for a repeat
 
-Returns     {next, now, job, job, ...}, flat.  next: ms until another job is due, 0 if some are due now, -1 if none
-            waits.  now: the clock, ms (0 if no job waits).  A job has 6 fields: queue (1..), id, fence number,
-            visible-at, its past (nil, or "spent crashes lapses abort fault note": attempts spent, crashes, lapses,
-            1 if its cancellation is asked for, which of its keys cannot be used ("-" none), and who asked, and why),
-            envelope (nil if it is gone).
+Returns     {next, now, job, job, ...}, flat.  next: ms until another job is due or a pause is over, 0 if some are due
+            now, -1 if none waits.  now: the clock, ms (0 if no job waits).  A job has 6 fields: queue (1..), id, fence
+            number, visible-at, its past (nil, or "spent crashes lapses abort fault note": attempts spent, crashes,
+            lapses, 1 if its cancellation is asked for, which of its keys cannot be used ("-" none), and who asked, and
+            why), envelope (nil if it is gone).
 Clock       the server's.
-Cost        O(limit * log n) per queue that gives jobs; one command in all if no job waits anywhere.
+Cost        O(limit * log n) per queue that gives jobs; one command in all if no job waits anywhere.  Of a queue with
+            paused kinds some hundreds of jobs more are put aside or brought back.
+Uses        _parked.lua
+Uses        _pauses.lua
 Reply lost  repeat it with the same nonce: the same jobs come back, as far as they are still this worker's.
 ]]
-local QUEUE_KEYS, CANCELS = 8, 7
+local QUEUE_KEYS, CANCELS = 9, 8
 local RESTART_GRACE_MS = 5000
+-- the most jobs of paused kinds that one claim looks at, and brings back, per queue
+local PUT_ASIDE_AT_ONCE, BROUGHT_BACK_AT_ONCE = 200, 500
 local queue_count = (#KEYS - 2) / QUEUE_KEYS
 local nonce, worker, worker_colon = ARGV[1], ARGV[2], ARGV[2] .. ':'
 local limit, lease_ms, fence_ms, ageing_ms = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
@@ -33,15 +40,18 @@ local limit, lease_ms, fence_ms, ageing_ms = tonumber(ARGV[3]), tonumber(ARGV[4]
 local reply, rows = { -1, 0 }, {}
 
 -- the common idle case first: nothing waits anywhere
-local waiting = {}
+local waiting, pauses = {}, {}
 for base = 3, #KEYS, QUEUE_KEYS do
   for key = base, base + 4 do
     waiting[#waiting + 1] = KEYS[key]
   end
+  pauses[#pauses + 1] = KEYS[base + 7]
+  waiting[#waiting + 1] = KEYS[base + 7]
 end
 if redis.call('EXISTS', unpack(waiting)) == 0 then
   return reply
 end
+local any_pause = redis.call('EXISTS', unpack(pauses)) > 0
 local now = now_ms()
 reply[2] = now
 local lease_end = text(now + lease_ms)
@@ -323,9 +333,7 @@ local function report(queue, base, jobs)
         hold_unique(false, KEYS[base + 6], digest, job.id)
       end
     elseif head and head ~= '{"m":{"v' then
-      -- arq gives payload and counter a TTL; a job that waits must not vanish, nor its fences begin anew
-      redis.call('PERSIST', KEY.job .. job.id)
-      redis.call('PERSIST', KEY.starts .. job.id)
+      keep_for_ever(job.id)
     end
     local note = any_abort and cancel_note(queue, job.id)
     add(queue, job.id, job.starts, job.visible_at, body, note, job.fault)
@@ -356,18 +364,59 @@ local function sooner(one, other)
   return one
 end
 
-for queue = 1, queue_count do
-  local base = 3 + (queue - 1) * QUEUE_KEYS
-  local picked, more = {}, limit == 0
-  if limit > 0 then
+-- Those of `picked` whose kind is not paused; the others are put aside, before anything of them is leased.  A job that
+-- somebody holds is left to `lease`, and one with keys that cannot be used comes to its end, paused or not.
+local function without_paused(base, picked, kinds)
+  local keys, left = {}, {}
+  for i, job in ipairs(picked) do
+    keys[i] = KEY.job .. job.id
+  end
+  local bodies = #keys > 0 and redis.call('MGET', unpack(keys)) or {}
+  for i, job in ipairs(picked) do
+    local kind = kind_of(bodies[i])
+    if kind and kinds[kind] and not job.fault and (job.orphan or redis.call('EXISTS', KEY.fence .. job.id) == 0) then
+      put_aside(KEYS[base + 7], base, KEYS[base + 4], job, kind, bodies[i])
+    else
+      left[#left + 1] = job
+    end
+  end
+  return left
+end
+
+-- Lease what one queue gives; whether it has more to give.
+local function serve(queue, base, paused)
+  local kinds = paused and next(paused.kinds) and paused.kinds
+  local looked_at = 0
+  while looked_at < PUT_ASIDE_AT_ONCE do
+    local picked = {}
     claim_orphans(base, picked)
-    more = claim_ready(base, picked, limit - #picked)
+    local more = claim_ready(base, picked, limit - #picked)
+    local found = #picked
+    looked_at = looked_at + found
+    if kinds then
+      picked = without_paused(base, picked, kinds)
+    end
     local leased = #picked > 0 and lease_all(base, picked) or picked
     if #leased > 0 then
       move(base, leased)
       report(queue, base, leased)
       limit = limit - #leased
     end
+    if #picked == found or limit == 0 then
+      return more
+    end
+  end
+  return true
+end
+
+for queue = 1, queue_count do
+  local base = 3 + (queue - 1) * QUEUE_KEYS
+  local paused = any_pause and read_pauses(KEYS[base + 7], now, base, BROUGHT_BACK_AT_ONCE)
+  local is_open = not (paused and paused.whole)
+  local more = is_open and limit == 0
+  if limit > 0 then
+    more = is_open and serve(queue, base, paused)
+    more = more or (is_open and paused and paused.more)
     -- who has slots left will be back when the next job is due; who has none passes the token on
     if more or limit == 0 then
       push_token(KEYS[base + 5])
@@ -375,7 +424,10 @@ for queue = 1, queue_count do
       redis.call('DEL', KEYS[base + 5])
     end
   end
-  reply[1] = sooner(reply[1], more and 0 or next_due(base))
+  reply[1] = sooner(reply[1], more and 0 or (is_open and next_due(base) or -1))
+  if paused and paused.over then
+    reply[1] = sooner(reply[1], math.max(1, math.ceil(paused.over - now)))
+  end
 end
 
 if #rows > 0 then

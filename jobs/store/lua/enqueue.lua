@@ -102,6 +102,18 @@ if any_unique or not fresh then
         return
       end
     end
+    -- its kind may be paused, and a claim has put it aside; the next one does so again when it is due
+    local part = string.sub(KEYS[6], #KEY.stats + 1)
+    local kinds = redis.pcall('HKEYS', KEY.pause .. part)
+    for _, kind in ipairs(kinds.err and {} or kinds) do
+      local parked = KEY.parked .. part .. '=' .. kind
+      local place = redis.call('ZSCORE', parked, id)
+      if place then
+        redis.call('ZREM', parked, id)
+        redis.call('ZADD', KEYS[rank or place % 4 + 1], text(score), id)
+        earliest = math.min(earliest or score, score)
+      end
+    end
   end
 
   -- 1, or the id of the job that holds the key.

@@ -5,6 +5,7 @@ KEYS[2] high        zset
 KEYS[3] normal      zset
 KEYS[4] low         zset
 KEYS[5] waiters     hash    job id -> channels
+KEYS[6] pause       hash    kind, or "" for the whole queue -> its pause, JSON
 ARGV[1] id          str
 ARGV[2] channel     str     publish the job's end here; "" to only look
 
@@ -12,6 +13,7 @@ Returns     {what, record}: "ended" and the result; "dead", the last failure and
             "running" or "retrying"; "unknown".
 Clock       the server's.
 Cost        O(1).
+Uses        _parked.lua
 Reply lost  repeat it.
 ]]
 local id, channel = ARGV[1], ARGV[2]
@@ -34,7 +36,11 @@ for rank = 1, 4 do
   score = score or redis.call('ZSCORE', KEYS[rank], id)
 end
 if not score then
-  return { 'unknown' }
+  local parked = find_parked(KEYS[6], id)
+  if not parked then
+    return { 'unknown' }
+  end
+  score = parked.visible_at
 end
 if channel ~= '' then
   local known = redis.call('HGET', KEYS[5], id)

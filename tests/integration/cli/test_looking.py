@@ -19,7 +19,17 @@ def _report(**changes: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    "command", [["doctor"], ["health"], ["queues"], ["dead", "list"], ["dead", "replay", "--all"]]
+    "command",
+    [
+        ["doctor"],
+        ["health"],
+        ["queues"],
+        ["dead", "list"],
+        ["dead", "replay", "--all"],
+        ["pause", "-q", "a", "--why", "b"],
+        ["resume", "-q", "a"],
+        ["why", "a"],
+    ],
 )
 def test_without_redis_a_command_ends_with_69_and_one_clear_message(stage: Stage, command: list[str]) -> None:
     ended = stage.monarq(*command, **NOWHERE)

@@ -10,7 +10,10 @@ from redis.crc import key_slot
 from monarq.jobs.priority import Priority
 from monarq.jobs.store import keys, letter_verbs, verbs
 from monarq.jobs.store.address import from_url
+from monarq.jobs.store.examine import examine
+from monarq.jobs.store.execute import execute
 from monarq.jobs.store.keys import QueueKeys, arq_queue_keys, queue_keys
+from monarq.jobs.store.pauses import pause_request, resume_request
 from monarq.jobs.store.sync_connection import SyncLink
 from monarq.jobs.store.verbs import Request, Verb
 from monarq.jobs.unique import Unique
@@ -24,6 +27,7 @@ KINDS = {
     *(f"arq:{name}:" for name in ("queue", "job", "in-progress", "retry", "result", "abort")),
     *(f"monarq:{name}:" for name in ("queue", "running", "wake", "waiters", "stats", "dead", "reply")),
     *(f"monarq:{name}:" for name in ("failures", "dead-letter", "cancels", "corrupt", "unique")),
+    *(f"monarq:{name}:" for name in ("pause", "parked")),
 }
 
 
@@ -76,7 +80,11 @@ async def life_of(store: Store) -> set[str]:
     await store.discard(d.job_id)
     await store.expire_leases(f.job_id)
     assert len(await store.claim(5, worker="w2")) == 3
-    return seen | await store.keys()
+    await store.put_aside(f"{prefix}p")
+    assert (await execute(store.transport, examine(store.queue, f"{prefix}p", AGEING))).is_parked
+    seen |= await store.keys()
+    await store.resume("test.kind")
+    return seen
 
 
 async def test_a_whole_life_in_a_tagged_queue_stays_in_one_slot(store: Store) -> None:
@@ -128,4 +136,7 @@ def _requests(queue: QueueKeys) -> list[Request[Any]]:
         letter_verbs.browse(queue, ["a"], 1),
         letter_verbs.replay(queue, [letter_verbs.Letter("a", a_job().priority, a_failure())]),
         letter_verbs.discard(queue, ["a"]),
+        pause_request(queue, "", None, {}),
+        resume_request(queue, ""),
+        examine(queue, "a", AGEING),
     ]

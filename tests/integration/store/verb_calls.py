@@ -8,10 +8,13 @@ from typing import Any, TypeVar
 
 from monarq.jobs.failure import Cause
 from monarq.jobs.priority import Priority
+from monarq.jobs.state import State
 from monarq.jobs.store import keys, letter_verbs, verbs
 from monarq.jobs.store.connection import Link
+from monarq.jobs.store.examine import examine
 from monarq.jobs.store.execute import execute, execute_sync
 from monarq.jobs.store.letter_verbs import Letter
+from monarq.jobs.store.pauses import pause_request, resume_request
 from monarq.jobs.store.sync_connection import SyncLink
 from monarq.jobs.store.verbs import Accepted, Cancellation, Held, Renewal, Request, Verb
 from monarq.jobs.unique import Unique
@@ -125,6 +128,31 @@ async def _browse(store: Store) -> Request[Any]:
     return Request(request.script, request.keys, request.arguments, is_dead)
 
 
+async def _pause(store: Store) -> Request[Any]:
+    request = pause_request(store.queue, "k", None, {"by": "ann", "why": "a test", "now": False})
+    read = request.read
+    return Request(request.script, request.keys, request.arguments, lambda reply: read(reply).kind)
+
+
+async def _resume(store: Store) -> Request[Any]:
+    await store.put_aside("a", "b")
+    request = resume_request(store.queue, "test.kind")
+    return Request(request.script, request.keys, request.arguments, lambda reply: reply[1])
+
+
+async def _resume_in_steps(store: Store) -> Request[Any]:
+    await store.put_aside("a", "b", "c", "d", "e")
+    request = resume_request(store.queue, "test.kind", 2)
+    return Request(request.script, request.keys, request.arguments, lambda reply: reply[1])
+
+
+async def _examine(store: Store) -> Request[Any]:
+    await store.run("a")
+    request = examine(store.queue, "a", AGEING)
+    read = request.read
+    return Request(request.script, request.keys, request.arguments, lambda reply: read(reply).state)
+
+
 _CREATED, _EXISTS = Accepted.CREATED, Accepted.EXISTS
 _RENEWALS = [Renewal.RENEWED, Renewal.LOST, Renewal.ABORT_ASKED]
 _LEASES = ("arq:queue", "monarq:running:")
@@ -143,6 +171,10 @@ CALLS: dict[str, VerbCall] = {
     "browse": VerbCall(_browse, [True, False], [True, False], reads=True),
     "replay": VerbCall(_replay, [True, True, False], [False] * 3),
     "discard": VerbCall(_discard, [True, True, False], [False] * 3),
+    "pause": VerbCall(_pause, "k", "k", ("monarq:pause:",)),
+    "resume": VerbCall(_resume, 0, 0),
+    "resume-in-steps": VerbCall(_resume_in_steps, 3, 1, ("monarq:pause:", "monarq:parked:", "arq:queue")),
+    "examine": VerbCall(_examine, State.RUNNING, State.RUNNING, reads=True),
 }
 
 
