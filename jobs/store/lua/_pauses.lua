@@ -64,3 +64,22 @@ local function put_aside(pause, first_rank, running, job, kind, body)
     keep_for_ever(job.id)
   end
 end
+
+-- Those of `picked` whose kind is not paused; the others are put aside, before anything of them is leased.  A job that
+-- somebody holds is left to `lease`, and one with keys that cannot be used comes to its end, paused or not.
+local function without_paused(base, picked, kinds)
+  local keys, left = {}, {}
+  for i, job in ipairs(picked) do
+    keys[i] = KEY.job .. job.id
+  end
+  local bodies = #keys > 0 and redis.call('MGET', unpack(keys)) or {}
+  for i, job in ipairs(picked) do
+    local kind = kind_of(bodies[i])
+    if kind and kinds[kind] and not job.fault and (job.orphan or redis.call('EXISTS', KEY.fence .. job.id) == 0) then
+      put_aside(KEYS[base + 7], base, KEYS[base + 4], job, kind, bodies[i])
+    else
+      left[#left + 1] = job
+    end
+  end
+  return left
+end

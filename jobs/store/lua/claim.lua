@@ -27,6 +27,7 @@ Cost        O(limit * log n) per queue that gives jobs; one command in all if no
             paused kinds some hundreds of jobs more are put aside or brought back.
 Uses        _parked.lua
 Uses        _pauses.lua
+Uses        _suspicious.lua
 Reply lost  repeat it with the same nonce: the same jobs come back, as far as they are still this worker's.
 ]]
 local QUEUE_KEYS, CANCELS = 9, 8
@@ -56,25 +57,6 @@ local now = now_ms()
 reply[2] = now
 local lease_end = text(now + lease_ms)
 
--- attempts spent, crashes and lapses, as the last failure tells them, and the fault if it cannot
-local function budget(id)
-  local last = redis.pcall('LINDEX', KEY.failures .. id, -1)
-  if not last then
-    return '0', '0', '0'
-  end
-  if is_error(last) then
-    set_aside('failures', id)
-    last = ''
-  end
-  local spent, crashes, lapses, cause = string.match(last,
-    '^{"spent":(%d+),"crashes":(%d+),"lapses":(%d+),"cause":"(%a+)"')
-  if not spent then -- of a time before lapses were told
-    spent, crashes = string.match(last, '^{"spent":(%d+),"crashes":(%d+),"cause":"')
-  end
-  local fault = not spent and 'failures' or cause == 'corruption' and 'starts' or nil
-  return spent or '0', crashes or '0', lapses or '0', fault
-end
-
 -- what is worth telling of a job that is not on its undisturbed first start
 local function past(id, starts, note, fault)
   if starts == '1' and not note and not fault then
@@ -102,25 +84,6 @@ local function cancel_note(queue, id)
   local note = redis.pcall('HGET', KEYS[3 + (queue - 1) * QUEUE_KEYS + CANCELS], id)
   return type(note) == 'string' and note or ''
 end
-
--- What lies at a key of one job, or false.  If it cannot be used it is set aside, and the fault comes with it.
-local function read(part, id, pattern)
-  local value = redis.pcall('GET', KEY[part] .. id)
-  if not value or (not is_error(value) and string.find(value, pattern)) then
-    return value
-  end
-  set_aside(part, id)
-  return false, part
-end
-
--- Which of a job's keys an earlier claim has set aside, or nil.
-local function quarantined(id)
-  local parts = redis.pcall('HKEYS', KEY.corrupt .. id)
-  return parts[1]
-end
-
--- The starts that a job has had; at most 15 digits, for which Lua's numbers are exact.
-local COUNT = '^%d' .. string.rep('%d?', 14) .. '$'
 
 local kept = kept_reply(KEYS[1], nonce)
 if kept then
@@ -362,25 +325,6 @@ local function sooner(one, other)
     return other
   end
   return one
-end
-
--- Those of `picked` whose kind is not paused; the others are put aside, before anything of them is leased.  A job that
--- somebody holds is left to `lease`, and one with keys that cannot be used comes to its end, paused or not.
-local function without_paused(base, picked, kinds)
-  local keys, left = {}, {}
-  for i, job in ipairs(picked) do
-    keys[i] = KEY.job .. job.id
-  end
-  local bodies = #keys > 0 and redis.call('MGET', unpack(keys)) or {}
-  for i, job in ipairs(picked) do
-    local kind = kind_of(bodies[i])
-    if kind and kinds[kind] and not job.fault and (job.orphan or redis.call('EXISTS', KEY.fence .. job.id) == 0) then
-      put_aside(KEYS[base + 7], base, KEYS[base + 4], job, kind, bodies[i])
-    else
-      left[#left + 1] = job
-    end
-  end
-  return left
 end
 
 -- Lease what one queue gives; whether it has more to give.
