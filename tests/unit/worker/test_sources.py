@@ -89,7 +89,7 @@ def test_functions_are_named_by_module_and_name() -> None:
         functools.partial(function),
         functools.wraps(function)(lambda ctx: None),
     ],
-    ids=repr,
+    ids=["a method", "a lambda", "a partial", "a wrapper"],
 )
 def test_what_its_name_does_not_lead_to_is_refused(hook: Any) -> None:
     with pytest.raises(NotImportable):
