@@ -29,6 +29,8 @@ from .priority import RANKS, Priority
 
 VERSION = 1
 _DIGEST = re.compile("[0-9a-f]{16}")
+#: How the envelope of a job that holds a unique key begins.
+UNIQUE_HEAD = b'{"m":{"u"'
 _UNIQUE = re.compile(rb'{"m":{"u":"(start|success|end|window):([0-9a-f]{32})"')
 #: The year 10000, in ms since the epoch: no clock says more.
 _LATEST_MS = 253_402_300_800_000

@@ -74,6 +74,8 @@ class Prepared(Generic[R]):
             Conflict: Its id belongs to another job.
             NotUnique: Its unique key does, and its rule wants to know.
         """
+        if self.accepted is Accepted.CREATED:
+            return True
         if isinstance(self.accepted, Held):
             handler = self.order.call.handler
             rule = self.order.unique or handler.policy.unique
@@ -83,7 +85,7 @@ class Prepared(Generic[R]):
         if self.accepted is Accepted.CONFLICT:
             raise Conflict(self.entry.job_id)
         # an id of our own that exists already is one whose first reply was lost
-        return self.accepted is Accepted.CREATED or self.order.job_id is None
+        return self.order.job_id is None
 
 
 def prepare(order: Order[R], *, tagged: bool, max_payload_bytes: int) -> Prepared[R]:
@@ -99,7 +101,10 @@ def prepare(order: Order[R], *, tagged: bool, max_payload_bytes: int) -> Prepare
     handler = order.call.handler
     queue = queue_keys(handler.policy.queue, tagged=tagged) if order.queue is None else _queue(order, tagged)
     priority = handler.policy.priority if order.priority is None else _priority(order)
-    job_id, digest = _identity(order, queue)
+    if order.job_id is None:
+        job_id, digest = queue.id_prefix + new_job_id(), None
+    else:  # an id of the app's stands for this content
+        job_id, digest = _job_id(order, queue), content_digest(handler.kind, order.call.arguments)
     rule = handler.policy.unique if order.unique is None else order.unique
     mark, asked = (None, "") if rule is None else _unique(order, rule)
     head = encode_head(
@@ -151,13 +156,6 @@ def _queue(order: Order[R], tagged: bool) -> QueueKeys:
         return queue_keys(order.queue or "", tagged=tagged)
     except (DefinitionError, TypeError) as error:
         raise _fault(order, "queue", str(error).removeprefix("queue: ")) from None
-
-
-def _identity(order: Order[R], queue: QueueKeys) -> tuple[str, str | None]:
-    """The job's id and, if the app has chosen it, the digest of the content that it stands for."""
-    if order.job_id is None:
-        return queue.id_prefix + new_job_id(), None
-    return _job_id(order, queue), content_digest(order.call.handler.kind, order.call.arguments)
 
 
 def _unique(order: Order[R], rule: Unique) -> tuple[str, str]:

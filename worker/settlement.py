@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container
 from datetime import timedelta
 
-from monarq.jobs.envelope import unique_key_of
+from monarq.jobs.envelope import UNIQUE_HEAD, unique_key_of
 from monarq.jobs.outcome import Cancelled, Dead, Expired, Outcome, Released, Retrying, Snoozed, Succeeded
 from monarq.jobs.record import kept_for_canceller
 from monarq.jobs.store.verbs import End, Verb, milliseconds
@@ -55,7 +55,10 @@ def handed_back(run: Run) -> End:
 
 def _key(run: Run, held_until: Container[str]) -> str:
     """Digest of the job's unique key, if it is held until one of these; else empty."""
-    unique = unique_key_of(run.claimed.body or b"")
+    body = run.claimed.body
+    if body is None or not body.startswith(UNIQUE_HEAD):  # nearly every job, and no time to lose
+        return ""
+    unique = unique_key_of(body)
     return unique[1] if unique is not None and unique[0] in held_until else ""
 
 

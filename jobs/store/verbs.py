@@ -147,7 +147,7 @@ def claim(
         jobs = [
             Claimed(
                 queues[reply[at] - 1],
-                reply[at + 1].decode(errors="surrogateescape"),  # what others write may be any bytes
+                reply[at + 1].decode("utf-8", "surrogateescape"),  # what others write may be any bytes
                 int(reply[at + 2]),
                 int(reply[at + 3]),
                 *(FRESH if (told := reply[at + 4]) is None else read_budget(told)),
@@ -156,9 +156,10 @@ def claim(
             )
             for at in range(2, len(reply), 6)
         ]
-        for job, past in zip(jobs, reply[6::6], strict=True):
-            if past is not None:
-                job.cancel_note, job.fault = read_news(past)
+        if any(pasts := reply[6::6]):
+            for job, past in zip(jobs, pasts, strict=True):
+                if past is not None:
+                    job.cancel_note, job.fault = read_news(past)
         return Claim(jobs, next_ms / 1000 if next_ms >= 0 else None)
 
     return _request(
