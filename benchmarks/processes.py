@@ -145,7 +145,9 @@ def crew(
         with log.open("w") as output:
             processes = [
                 subprocess.Popen(
-                    command(system, "worker", url, concurrency=concurrency, marks=path, slot=slot),
+                    command(
+                        system, "worker", url, concurrency=concurrency, marks=path, slot=slot, workers=workers
+                    ),
                     stdout=output,
                     stderr=output,
                     env=variables(system.peer),

@@ -97,7 +97,7 @@ def rq_unsettled(client: Client, n: int) -> int:
 MONARQ = System(
     name="monarq",
     label="Monarq",
-    settings="`max_jobs=100`, `nice=10`, leases, fences, retries, timeouts, validation, results: all on",
+    settings="`max_jobs=100`, `nice=10` for two workers; leases, fences, retries, timeouts, results: all on",
     unsettled=count("ZCARD", "arq:queue"),
     kept=keys("arq:result:*"),
     script=adapter("monarq"),

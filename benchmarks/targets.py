@@ -114,10 +114,8 @@ ROWS = (
     Row(
         metric="drain_1ms",
         title="the same with 1 ms added on the way to Redis, jobs/s",
-        targets=(
-            times("drain_1ms", 0.8, OURS, "the proxy without delay", "proxy_0ms"),
-            times("drain_1ms", 0.8, OURS, "no proxy at all", "straight"),
-        ),
+        # what the way costs; the proxy itself, which shares the two cores, is in both
+        targets=(times("drain_1ms", 0.8, OURS, "the proxy without delay", "proxy_0ms"),),
     ),
     Row(
         metric="sleep50",

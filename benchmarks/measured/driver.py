@@ -189,6 +189,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--concurrency", type=int, default=100)
     parser.add_argument("--marks")
     parser.add_argument("--slot", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1, help="worker processes side by side")
     parser.add_argument("--variant", default="")
     return parser.parse_args()
 

@@ -61,7 +61,8 @@ class Monarq:
             functions=list(JOBS.values()),
             redis_settings=RedisSettings.from_dsn(url),
             max_jobs=options.concurrency,
-            settings=Settings(nice=10),
+            # two of them and Redis want three cores
+            settings=Settings(nice=10 if options.workers > 1 else 0),
         )
         marks.ready()
         worker.run()
