@@ -13,10 +13,10 @@ from ..failure import Cause, Failure, decode_failure
 from ..priority import PRIORITIES, Priority
 from ..record import Record, decode_record
 from ..state import State
-from . import scripts
 from .keys import QueueKeys
 from .pauses import Pause, read_pauses
-from .verbs import Request, milliseconds
+from .request import Request, rank_keys, request
+from .verbs import milliseconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,13 +106,10 @@ class Examined:
 
 def examine(queue: QueueKeys, job_id: str, ageing: timedelta) -> Request[Examined]:
     """Look at a job from all sides; nothing is changed."""
-    script = scripts.load("examine")
-    critical, high, normal, low = queue.ranks
-    packed = script.pack(
-        critical=critical,
-        high=high,
-        normal=normal,
-        low=low,
+    return request(
+        "examine",
+        lambda reply: _read(queue.name, reply),
+        **rank_keys(queue),
         running=queue.running,
         dead=queue.dead,
         abort=queue.abort,
@@ -120,7 +117,6 @@ def examine(queue: QueueKeys, job_id: str, ageing: timedelta) -> Request[Examine
         id=job_id,
         ageing_ms=milliseconds(ageing),
     )
-    return Request(script, *packed, lambda reply: _read(queue.name, reply))
 
 
 def _read(queue: str, reply: Sequence[Any]) -> Examined:

@@ -18,12 +18,12 @@ from ..actor import this_actor
 from ..errors import DefinitionError, StoreRefused
 from ..failure import clean
 from ..identity import check_name
-from . import scripts
 from .clock import moment_of, server_ms
 from .execute import Transport, execute
 from .keys import QueueKeys, queue_keys
 from .queues import known_queues
-from .verbs import Request, milliseconds
+from .request import Request, rank_keys, request
+from .verbs import milliseconds
 
 #: Jobs that one call of a resume brings back: a script stops the server for all others while it runs.
 BROUGHT_BACK_AT_ONCE = 500
@@ -209,11 +209,15 @@ def pause_request(
     keys: QueueKeys, kind: str, until: datetime | timedelta | None, told: dict[str, Any]
 ) -> Request[Pause | None]:
     """Begin one pause, of a kind or (if that is empty) of the queue; None if `until` is over already."""
-    script = scripts.load("pause")
-    packed = script.pack(
-        pause=keys.pause, wake=keys.wake, kind=kind, until=_end(until), told=to_json(told).removeprefix(b"{")
+    return request(
+        "pause",
+        lambda reply: None if reply is None else _read(keys.name, kind, reply),
+        pause=keys.pause,
+        wake=keys.wake,
+        kind=kind,
+        until=_end(until),
+        told=to_json(told).removeprefix(b"{"),
     )
-    return Request(script, *packed, lambda reply: None if reply is None else _read(keys.name, kind, reply))
 
 
 def _end(until: datetime | timedelta | None) -> str:
@@ -232,16 +236,12 @@ def resume_request(
     def read(reply: Sequence[Any]) -> tuple[Pause | None, int]:
         return None if reply[0] is None else _read(keys.name, kind, reply[0]), reply[1]
 
-    script = scripts.load("resume")
-    critical, high, normal, low = keys.ranks
-    packed = script.pack(
-        critical=critical,
-        high=high,
-        normal=normal,
-        low=low,
+    return request(
+        "resume",
+        read,
+        **rank_keys(keys),
         pause=keys.pause,
         wake=keys.wake,
         kind=kind,
         limit=limit,
     )
-    return Request(script, *packed, read)

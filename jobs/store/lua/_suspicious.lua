@@ -12,9 +12,6 @@ local function budget(id)
   end
   local spent, crashes, lapses, cause = string.match(last,
     '^{"spent":(%d+),"crashes":(%d+),"lapses":(%d+),"cause":"(%a+)"')
-  if not spent then -- of a time before lapses were told
-    spent, crashes = string.match(last, '^{"spent":(%d+),"crashes":(%d+),"cause":"')
-  end
   local fault = not spent and 'failures' or cause == 'corruption' and 'starts' or nil
   return spent or '0', crashes or '0', lapses or '0', fault
 end
