@@ -5,10 +5,8 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from secrets import token_hex
-from typing import Any, ClassVar, TypeVar, cast
+from typing import ClassVar, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -23,7 +21,7 @@ from hypothesis.stateful import (
 )
 
 from monarq.jobs.failure import Cause, Failure
-from monarq.jobs.priority import PRIORITIES, Priority
+from monarq.jobs.priority import Priority
 from monarq.jobs.state import FINAL, State
 from monarq.jobs.store import letter_verbs, verbs
 from monarq.jobs.store.address import from_url
@@ -32,116 +30,34 @@ from monarq.jobs.store.keys import queue_keys
 from monarq.jobs.store.letter_verbs import Letter
 from monarq.jobs.store.pauses import pause_request, resume_request
 from monarq.jobs.store.sync_connection import SyncLink
-from monarq.jobs.store.verbs import Claim, End, Entry, Lease, Request, Settlement, Verb
-from monarq.jobs.unique import Unique
+from monarq.jobs.store.verbs import Claim, End, Lease, Request, Verb
 from tests.contract.store import LEASE, RESTART_GRACE_SECONDS, a_job, digest_of
 
-from .glance import Glance, Seen, drop_result, end_pause, look, set_back
-from .model import KINDS, WAITING, WHOLE_QUEUE, Attempt, Job, Model, Rule, kind_of
+from .glance import Glance, drop_result, end_pause, look, set_back
+from .material import (
+    CAUSES,
+    JOB_IDS,
+    KEPT_MS,
+    KEYS,
+    LATER,
+    NO_AGEING,
+    WORKERS,
+    Ending,
+    Wish,
+    WorkerMemory,
+    some_attempts,
+    some_endings,
+    some_job,
+    some_jobs,
+    some_pause,
+    some_priority,
+    some_wishes,
+    some_worker,
+)
+from .model import WHOLE_QUEUE, Attempt, Job, Model, kind_of
+from .traces import NOTHING, check
 
 T = TypeVar("T")
-
-#: Names of unique keys.
-#: Unique keys: one per kind, for no job takes the key of another kind.
-KEYS = list(KINDS)
-JOB_IDS = [f"j{n}" for n in range(5)]
-WORKERS = ["w1", "w2", "w3"]
-NO_AGEING = timedelta(days=1)
-LATER = timedelta(hours=1)
-KEPT_MS = 3_600_000
-#: Attempts that workers remember, ended or lost ones too.
-REMEMBERED = 8
-
-some_job = st.sampled_from(JOB_IDS)
-some_jobs = st.lists(some_job, min_size=1, max_size=3)
-some_worker = st.sampled_from(WORKERS)
-some_priority = st.sampled_from(PRIORITIES)
-#: Which of the remembered attempts, counted from the latest.
-some_attempts = st.lists(st.integers(0, REMEMBERED - 1), min_size=1, max_size=3, unique=True)
-some_pause = st.sampled_from([WHOLE_QUEUE, *KINDS, *KINDS])
-#: Of ends that may come with a failure or without.
-_CAUSES = {
-    Verb.RELEASED: Cause.INTERRUPTION,
-    Verb.CANCELLED: Cause.CANCELLATION,
-    Verb.EXPIRED: Cause.TIMEOUT,
-}
-sometimes = st.integers(0, 3).map(lambda n: n == 0)
-
-
-@dataclass(frozen=True)
-class Wish:
-    """An entry of an enqueue."""
-
-    job_id: str
-    priority: Priority
-    content: str
-    is_due: bool
-    rule: Rule | None
-
-    @property
-    def entry(self) -> Entry:
-        due = timedelta(0) if self.is_due else LATER
-        rule = None
-        if self.rule is not None:
-            until = LATER if self.rule.until == "window" else cast(Any, self.rule.until)
-            rule = Unique(until=until, on_conflict=cast(Any, self.rule.on_conflict))
-        key = self.rule.key if self.rule is not None else ""
-        return a_job(
-            self.job_id,
-            kind=kind_of(self.job_id),
-            priority=self.priority,
-            content=self.content,
-            due=due,
-            unique=rule,
-            key=key,
-        )
-
-
-def a_wish(job_id: str, priority: Priority, content: str, is_due: bool, rule: Rule | None) -> Wish:
-    ruled = None if rule is None else replace(rule, key=kind_of(job_id))
-    return Wish(job_id, priority, content, is_due, ruled)
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How an attempt is said to have ended."""
-
-    verb: Verb
-    is_late: bool
-    is_told: bool
-    keeps_result: bool
-
-
-some_rules = st.builds(
-    Rule,
-    st.just(""),
-    st.sampled_from(["start", "success", "end", "window"]),
-    st.sampled_from(["return", "reject", "replace", "reschedule"]),
-)
-some_wishes = st.lists(
-    st.builds(
-        a_wish, some_job, some_priority, st.sampled_from("xxxy"), st.booleans(), st.none() | some_rules
-    ),
-    min_size=1,
-    max_size=4,
-)
-some_endings = st.builds(Ending, st.sampled_from(Verb), st.booleans(), st.booleans(), st.booleans())
-
-
-@dataclass
-class WorkerMemory:
-    """What one worker knows; a crash wipes it."""
-
-    attempts: list[Attempt] = field(default_factory=list)
-    last_claim: Request[Claim] | None = None
-    last_settle: tuple[Request[list[Settlement]], list[Settlement]] | None = None
-
-    def pick(self, places: list[int]) -> list[Attempt]:
-        recent = self.attempts[-REMEMBERED:]
-        if not recent:
-            return []
-        # around the end: a place that pointed at nothing would make most of the walk's calls empty
-        return [recent[-1 - place] for place in dict.fromkeys(place % len(recent) for place in places)]
 
 
 class Journey(RuleBasedStateMachine):
@@ -298,8 +214,8 @@ class Journey(RuleBasedStateMachine):
 
     def end_of(self, attempt: Attempt, ending: Ending) -> End:
         verb, failure = ending.verb, None
-        cause = _CAUSES.get(verb, Cause.ERROR)
-        if verb in (Verb.RETRYING, Verb.DEAD) or (verb in _CAUSES and ending.is_told):
+        cause = CAUSES.get(verb, Cause.ERROR)
+        if verb in (Verb.RETRYING, Verb.DEAD) or (verb in CAUSES and ending.is_told):
             failure = Failure(
                 spent=attempt.spent + cause.spends_attempt,
                 crashes=attempt.crashes,
@@ -432,7 +348,7 @@ class Journey(RuleBasedStateMachine):
             job = self.model.jobs.get(job_id)
             if job is None:
                 self.forget(job_id)
-                assert seen == _NOTHING, f"{job_id} is gone, and yet there is {seen}"
+                assert seen == NOTHING, f"{job_id} is gone, and yet there is {seen}"
             else:
                 check(job, seen, glance.now)
         self.check_queue(glance)
@@ -468,61 +384,13 @@ class Journey(RuleBasedStateMachine):
             memory.attempts = [attempt for attempt in memory.attempts if attempt.job_id != job_id]
 
 
-_NOTHING = Seen({}, None, False, False, False, False, False, "", False, [], False, False, False)
-
-
-def check(job: Job, seen: Seen, now: int) -> None:
-    """Every trace of a job is one of its state, and there is no other."""
-    lives = job.state not in FINAL
-    runs = job.state is State.RUNNING
-    assert list(seen.ranks) == ([job.priority.rank] if lives and not job.is_parked else [])
-    assert (seen.parked is not None) == job.is_parked
-    assert seen.has_envelope == lives
-    assert seen.fence == (verbs.fence(job.owner, job.starts) if runs else "")
-    assert (seen.lease_end is not None) == runs
-    assert seen.is_listed_dead == seen.has_letter == (job.state is State.DEAD)
-    assert seen.has_result == job.has_result
-    assert (seen.abort_asked, seen.is_waited_for) == (job.abort_asked, job.is_waited_for)
-    assert (seen.is_canceller_known, seen.has_quarantine) == (job.abort_asked, False)
-    check_time(job, seen, now)
-    check_budget(job, seen)
-
-
-def check_time(job: Job, seen: Seen, now: int) -> None:
-    if seen.parked is not None:
-        assert seen.parked % 4 == job.priority.rank
-        assert seen.parked // 4 <= now
-        return
-    if job.state is State.RUNNING:
-        assert seen.ranks[job.priority.rank] == seen.lease_end
-    if job.state in WAITING or job.state is State.RUNNING:
-        assert (seen.ranks[job.priority.rank] <= now) == job.is_claimable
-
-
-def check_budget(job: Job, seen: Seen) -> None:
-    """What was spent is what was settled as an error since the last replay, no more."""
-    assert len(seen.failures) == job.failures
-    since_replay: list[Failure] = []
-    for failure in seen.failures:
-        since_replay = [] if failure.cause is Cause.REPLAY else [*since_replay, failure]
-    assert sum(failure.cause.spends_attempt for failure in since_replay) == job.spent
-    assert sum(failure.cause is Cause.CRASH for failure in since_replay) == job.lapses
-    if seen.failures:
-        last = seen.failures[-1]
-        assert (last.spent, last.crashes, last.lapses) == (job.spent, job.crashes, job.lapses)
-    if job.state in FINAL and job.state is not State.DEAD:
-        assert not seen.has_counter
-
-
 def profile() -> settings:
     """Few and the same walks for every day; many and new ones on demand."""
     wanted = os.environ.get("PROPERTY_EXAMPLES")
     return settings(
         max_examples=int(wanted or 700),
         stateful_step_count=40,
-        derandomize=wanted is None,
         database=None,
-        deadline=None,
         suppress_health_check=list(HealthCheck),
     )
 
