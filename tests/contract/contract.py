@@ -8,6 +8,7 @@ from .discard_rules import DiscardRules
 from .enqueue_rules import EnqueueRules
 from .examine_rules import ExamineRules
 from .inspect_rules import InspectRules
+from .orphan_rules import OrphanRules
 from .pause_rules import PauseRules
 from .renew_rules import RenewRules
 from .replay_rules import ReplayRules
@@ -19,6 +20,7 @@ from .unique_rules import UniqueRules
 class StoreContract(
     EnqueueRules,
     ClaimRules,
+    OrphanRules,
     SettleRules,
     RenewRules,
     CancelRules,
