@@ -121,8 +121,7 @@ ARQ = System(
     settings="`max_jobs=100`, `poll_delay=0.01`, uvloop, hiredis, pickle (its default)",
     unsettled=count("ZCARD", "arq:queue"),
     kept=keys("arq:result:*"),
-    script=adapter("arq"),
-    workloads=USUAL | {"depth"},
+    script=adapter("arq"),  # not in "depth": its million takes five minutes to fill, each round
 )
 PEERS = (
     System(

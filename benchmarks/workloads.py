@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import quantiles
+from statistics import median, quantiles
 
 from . import processes
 from .measured.marks import STAMPS_AT
@@ -23,6 +23,7 @@ LATENCY_JOBS = 150
 OPEN_LOOP_RATE = 300
 OPEN_LOOP_JOBS = 1_500
 SHALLOW, DEEP = 10_000, 1_000_000
+DEPTH_SAMPLES = 3
 IDLE_SETTLE_SECONDS = 3.0
 IDLE_SECONDS = 30.0
 REST_SECONDS = 2.0
@@ -210,10 +211,8 @@ def idle(run: Run) -> Metrics:
     return {"idle_commands": sent / passed}
 
 
-def first_rate(run: Run, queued: int, n: int) -> float:
-    """Jobs per second over the first `n` of `queued` jobs, acknowledgements of the last batch aside."""
-    run.fill(queued)
-    time.sleep(REST_SECONDS)  # the server may still be enlarging its tables
+def first_rate(run: Run, n: int) -> float:
+    """Jobs per second over the first `n` of the queued jobs, acknowledgements of the last batch aside."""
     with processes.crew(run.system, run.server.url) as crew:
         crew.go()
         crew.wait(lambda: crew.ended() >= n, timeout_for(n), f"end of {n} jobs")
@@ -222,9 +221,20 @@ def first_rate(run: Run, queued: int, n: int) -> float:
 
 
 def depth(run: Run) -> Metrics:
+    """The first jobs of a short and of a long queue: a quarter of a second each, so measured thrice."""
     shallow, deep = run.jobs(SHALLOW), run.jobs(DEEP)
-    few, many = first_rate(run, shallow, shallow), first_rate(run, deep, shallow)
-    return {"drain_10k": few, "drain_1m": many, "depth": many / few}
+    few = []
+    for _ in range(DEPTH_SAMPLES):
+        run.fill(shallow)
+        few.append(first_rate(run, shallow))
+    run.fill(deep)
+    time.sleep(REST_SECONDS)  # the server may still be enlarging its tables
+    many = [first_rate(run, shallow) for _ in range(DEPTH_SAMPLES)]
+    return {
+        "drain_10k": median(few),
+        "drain_1m": median(many),
+        "depth": median(many) / median(few),
+    }
 
 
 WORKLOADS: dict[str, Callable[[Run], Metrics]] = {

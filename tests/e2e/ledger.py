@@ -42,8 +42,13 @@ class Ledger:
         path.touch()
 
     def events(self, what: str, job_id: str | None = None) -> list[Event]:
-        """The events of this sort, of one job or of all, in the order in which they were written."""
-        lines = [line.split() for line in self.path.read_text().splitlines()]
+        """The events of this sort, of one job or of all, in the order in which they were written.
+
+        A line without its end is one that a process is writing at this moment (a file grows page by page):
+        it is read next time.
+        """
+        written, _, _ = self.path.read_text().rpartition("\n")
+        lines = [line.split() for line in written.splitlines()]
         found = [Event(a, b, int(c), int(d), int(e), float(f)) for a, b, c, d, e, f in lines]
         return [event for event in found if event.what == what and job_id in (None, event.job_id)]
 
