@@ -5,6 +5,7 @@
     │   ├── DuplicateKind
     │   └── UnknownKind
     ├── ConfigError                    the settings or the server's settings are unusable
+    │   └── NoDatabase                 this needs PostgreSQL, and none is named
     ├── JobRejected                    this enqueue was refused; nothing was written
     │   ├── InvalidArguments
     │   ├── PayloadTooLarge
@@ -19,8 +20,11 @@
     ├── CorruptRecord                  a record in the store cannot be read
     └── StoreError
         ├── StoreUnavailable           no answer; what was asked may have happened
+        │   └── DatabaseUnavailable    none from PostgreSQL
         └── StoreRefused               the store answered with an error (forbidden, a wrong type, …)
-            └── StoreFull              it has no memory or disk left; what was asked did not happen
+            ├── StoreFull              it has no memory or disk left; what was asked did not happen
+            └── DatabaseRefused        PostgreSQL did
+                └── NotMigrated        its tables are not there, or of another release
 
 `code` is stable and meant for machines; the message is meant for people and says what to do next.
 """
@@ -78,6 +82,15 @@ class ConfigError(MonarqError):
     def __init__(self, faults: list[str]) -> None:
         super().__init__("; ".join(faults))
         self.faults = faults
+
+
+class NoDatabase(ConfigError):
+    """What was asked needs PostgreSQL, and the settings name none."""
+
+    code = "no_database"
+
+    def __init__(self) -> None:
+        super().__init__(["this needs PostgreSQL: set MONARQ_DATABASE_URL, then run `monarq migrate`"])
 
 
 class JobRejected(MonarqError):
@@ -218,3 +231,21 @@ class StoreFull(StoreRefused):
     """The store has no memory or disk left.  It did not happen; make room, or enqueue more slowly."""
 
     code = "store_full"
+
+
+class DatabaseUnavailable(StoreUnavailable):
+    """PostgreSQL did not answer.  What was asked may have happened."""
+
+    code = "database_unavailable"
+
+
+class DatabaseRefused(StoreRefused):
+    """PostgreSQL answered with an error.  What was asked did not happen."""
+
+    code = "database_refused"
+
+
+class NotMigrated(DatabaseRefused):
+    """The tables of Monarq are not in the database, or are those of another release."""
+
+    code = "not_migrated"

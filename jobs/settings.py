@@ -40,6 +40,23 @@ class Settings(BaseSettings):
 
     #: `redis://`, `rediss://` (TLS) or `unix://`.  Kept out of every `repr`, since it may hold a password.
     redis_url: SecretStr = SecretStr("redis://localhost:6379/0")
+    #: `postgresql://…`, as libpq reads it (`?sslmode=verify-full&sslrootcert=…` for TLS).  Without it there is
+    #: no outbox, no durable job and no history.
+    database_url: SecretStr | None = None
+    #: A replica, for all that is only read.
+    database_replica_url: SecretStr | None = None
+    #: Past PgBouncer, for LISTEN: its transaction mode cannot carry that.  By default `database_url`.
+    database_direct_url: SecretStr | None = None
+    #: Connections that one process opens, at most, to each server.
+    database_pool_size: int = Field(10, ge=2, le=1_000)
+    #: How long a new connection may take.
+    database_connect_timeout: Span = timedelta(seconds=5)
+    #: How long to wait for a connection while all are in use.
+    database_acquire_timeout: Span = timedelta(seconds=5)
+    #: How long one statement may take.
+    database_statement_timeout: Span = timedelta(seconds=30)
+    #: Let the server keep statements prepared.  Turn it off behind PgBouncer in transaction mode.
+    database_prepared_statements: bool = True
     #: Modules that hold `@job` handlers, separated by commas.
     jobs: Annotated[tuple[str, ...], NoDecode] = ()
     #: What a worker serves: `mail,default` in strict order, or `critical=6,default=3` by weights.
@@ -94,7 +111,16 @@ class Settings(BaseSettings):
     log_payloads: bool = False
 
     @field_validator(
-        "lease", "ageing", "drain_timeout", "cancel_grace", "arq_poll", "dead_keep", mode="before"
+        "lease",
+        "ageing",
+        "drain_timeout",
+        "cancel_grace",
+        "arq_poll",
+        "dead_keep",
+        "database_connect_timeout",
+        "database_acquire_timeout",
+        "database_statement_timeout",
+        mode="before",
     )
     @classmethod
     def _read_span(cls, value: Any) -> Any:
@@ -114,6 +140,13 @@ class Settings(BaseSettings):
     @classmethod
     def _check_queues(cls, queues: dict[str, int]) -> dict[str, int]:
         return _checked(queues)
+
+    @field_validator("database_url", "database_replica_url", "database_direct_url")
+    @classmethod
+    def _check_database_url(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("it must begin with postgresql://")
+        return url
 
     @field_validator("redis_url")
     @classmethod

@@ -7,6 +7,7 @@ import pytest
 import redis
 from hypothesis import settings
 
+from tests.postgres import PostgresServer, postgres_server
 from tests.servers import ValkeyServer
 
 # A gate says the same twice of the same code, and judges no code by how busy the machine is.
@@ -31,3 +32,16 @@ def redis_url(valkey_url: str) -> str:
         client.flushall()
         client.config_resetstat()
     return valkey_url
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """The PostgreSQL that all tests of this run share."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture
+def database_url(postgres: PostgresServer) -> str:
+    """The address of a database of the test's own, with our tables and nothing in them."""
+    return postgres.new_database()

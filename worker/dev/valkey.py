@@ -179,7 +179,7 @@ class EmbeddedValkey:
             return
         recorded = self._recorded_url() or ""
         before = from_url(recorded).port if recorded.startswith("redis://") else 0
-        self._port = before if before and _is_free(before) else _free_port()
+        self._port = before if before and _is_free(before) else free_port()
 
     def _launch(self, binary: Path) -> subprocess.Popen[bytes]:
         options = {
@@ -251,7 +251,8 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A loopback port that nobody listens on now; another process may still take it first."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

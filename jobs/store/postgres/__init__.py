@@ -1,0 +1,1 @@
+"""PostgreSQL: what must outlive Redis.  Optional; nothing here is imported before a database is named."""

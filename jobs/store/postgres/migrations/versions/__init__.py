@@ -1,0 +1,1 @@
+"""One file per step, beside it the script that it runs."""

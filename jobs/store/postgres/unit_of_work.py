@@ -1,0 +1,45 @@
+"""One transaction of PostgreSQL, and the repositories that work in it."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self, TypeAlias
+
+import asyncpg
+
+#: asyncpg's own, or what stands for one that its pool lends.
+Connection: TypeAlias = asyncpg.Connection
+
+
+class UnitOfWork:
+    """A use case, all of it or nothing: what was not committed when it is left is undone.
+
+    The connection may be an app's own, in a transaction of its own: then `commit` releases a savepoint of it,
+    and the app's own commit decides.
+
+    Repositories hold no transaction: they do what they are asked on the connection of their unit.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._transaction = connection.transaction()
+        self._is_open = False
+
+    async def __aenter__(self) -> Self:
+        await self._transaction.start()
+        self._is_open = True
+        return self
+
+    async def commit(self) -> None:
+        """Keep what was done.  Nothing can be done in the unit afterwards."""
+        self._is_open = False
+        await self._transaction.commit()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._is_open:
+            return
+        self._is_open = False
+        if not self.connection.is_closed():  # a broken connection has undone it already
+            await self._transaction.rollback()

@@ -1,0 +1,100 @@
+"""A real PostgreSQL for the tests: killed, restarted and copied at will."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+import asyncpg
+
+from monarq.jobs.settings import Settings
+from monarq.jobs.store.postgres.migrating import migrate
+from monarq.worker.dev.postgres import EmbeddedPostgres
+from tests.servers import free_port
+
+#: What is killed here is processes, never the machine, so nothing is lost without fsync.
+_FAST = {"fsync": "off", "full_page_writes": "off", "max_connections": "60", "max_wal_size": "1GB"}
+_TEMPLATE = "migrated"
+
+
+class PostgresServer:
+    """One server on a free loopback port, kept over restarts; `stop` removes its data.
+
+    `options` are further settings of the server, by their names.
+    """
+
+    def __init__(self, options: dict[str, str] | None = None) -> None:
+        self.port = free_port()
+        self.directory = Path(tempfile.mkdtemp(prefix="monarq-tests-"))
+        self._server = EmbeddedPostgres(self.directory / "pg", self.port, options=_FAST | (options or {}))
+
+    @property
+    def url(self) -> str:
+        return self._server.url
+
+    def start(self) -> None:
+        self._server.start()
+
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
+        self._server.kill()
+
+    def restart(self) -> None:
+        """Crash and come back, on the same port, with what was committed."""
+        self._server.kill()
+        self._server.start()
+
+    def stop(self) -> None:
+        self._server.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def new_database(self, *, migrated: bool = True) -> str:
+        """The address of an empty database of its own, with our tables or without."""
+        name = f"test_{token_hex(6)}"
+        asyncio.run(self._create(name, migrated))
+        return self._server.url_of(name)
+
+    def execute(self, statement: str, *arguments: Any) -> Any:
+        """Run one statement as the superuser, outside of any transaction; the rows."""
+        return run_sql(self.url, statement, *arguments)
+
+    async def _create(self, name: str, migrated: bool) -> None:
+        connection = await asyncpg.connect(self.url)
+        try:
+            if migrated and not await connection.fetchval(
+                "SELECT 1 FROM pg_database WHERE datname = $1", _TEMPLATE
+            ):
+                await connection.execute(f"CREATE DATABASE {_TEMPLATE}")
+                await migrate(Settings(database_url=self._server.url_of(_TEMPLATE)))
+            template = f" TEMPLATE {_TEMPLATE}" if migrated else ""
+            await connection.execute(f"CREATE DATABASE {name}{template}")
+        finally:
+            await connection.close()
+
+
+def run_sql(url: str, statement: str, *arguments: Any) -> Any:
+    """Run one statement over a connection of its own; the rows.  For tests that have no event loop."""
+
+    async def run() -> Any:
+        connection = await asyncpg.connect(url)
+        try:
+            return await connection.fetch(statement, *arguments)
+        finally:
+            await connection.close()
+
+    return asyncio.run(run())
+
+
+@contextmanager
+def postgres_server(options: dict[str, str] | None = None) -> Iterator[PostgresServer]:
+    """A server of one's own, for tests that kill it."""
+    server = PostgresServer(options)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
