@@ -40,8 +40,8 @@ class Settings(BaseSettings):
 
     #: `redis://`, `rediss://` (TLS) or `unix://`.  Kept out of every `repr`, since it may hold a password.
     redis_url: SecretStr = SecretStr("redis://localhost:6379/0")
-    #: `postgresql://…`, as libpq reads it (`?sslmode=verify-full&sslrootcert=…` for TLS).  Without it there is
-    #: no outbox, no durable job and no history.
+    #: `postgresql://…`, as libpq reads it (`?sslmode=verify-full&sslrootcert=…` for TLS).  Without it
+    #: there is no outbox, no durable job and no history.
     database_url: SecretStr | None = None
     #: A replica, for all that is only read.
     database_replica_url: SecretStr | None = None

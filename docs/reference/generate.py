@@ -147,7 +147,7 @@ def _tree(error: type[MonarqError], below: str) -> Iterator[tuple[type[MonarqErr
 
 def _import_all() -> None:
     for module in pkgutil.walk_packages(monarq.__path__, "monarq."):
-        if not module.name.endswith("__main__"):
+        if not module.name.endswith("__main__") and ".migrations." not in module.name:
             importlib.import_module(module.name)
 
 
