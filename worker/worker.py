@@ -25,6 +25,7 @@ from monarq.jobs.store.address import Address, from_arq, from_pool, from_url, to
 from monarq.jobs.store.arq_json import deserialize, serialize
 from monarq.jobs.store.arq_pool import open_pool
 from monarq.jobs.store.connection import Link
+from monarq.jobs.store.postgres import open_database_if_named
 from monarq.jobs.store.verbs import Claimed, End, Settlement, fence
 
 from . import signals
@@ -117,6 +118,8 @@ class Worker(arq.worker.Worker):
             **cast(dict[str, Any], arq_options),
         )
         self.worker_id = f"{socket.gethostname().split('.')[0]}-{os.getpid()}-{token_hex(3)}"
+        #: None: nothing here needs, or gets, PostgreSQL.
+        self.database = open_database_if_named(self.settings)
         self.journal = Journal(log_successes=self.settings.log_successes)
         self.runs: set[Run] = set()
         self.exit_code = 0
@@ -199,6 +202,8 @@ class Worker(arq.worker.Worker):
             for link in self._links:
                 await link.close()
             await self.pool.aclose(close_connection_pool=True)
+            if self.database is not None:
+                await self.database.close()
             self._pool = None
 
     def handle_sig(self, signum: Signals) -> None:

@@ -8,8 +8,6 @@ from typing import Annotated
 import typer
 
 from ..errors import NoDatabase
-from ..store.postgres.migrating import migrate as bring_up_to_date
-from ..store.postgres.migrating import missing_steps
 from .commands import new_commands
 from .exit_codes import ExitCode
 from .output import AsJson, print_json
@@ -32,6 +30,10 @@ def migrate(
     settings = read_settings()
     if settings.database_url is None:
         raise NoDatabase
+    # here, so that the command can say what it needs where the packages are not installed
+    from ..store.postgres.migrating import migrate as bring_up_to_date
+    from ..store.postgres.migrating import missing_steps
+
     steps = asyncio.run((missing_steps if check else bring_up_to_date)(settings))
     if as_json:
         print_json({"missing" if check else "done": steps})

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import structlog
 
-from ...errors import DatabaseUnavailable, NoDatabase, StoreError
+from ...errors import DatabaseUnavailable, StoreError
 from ...settings import Settings
 from .faults import CONFLICTS, told_in_our_words
 from .pool import Pool
@@ -33,13 +33,11 @@ _REST_SECONDS = 5.0
 class Database:
     """PostgreSQL, reached when it is first needed: a process starts while it is away.
 
-    Raises:
-        NoDatabase: The settings name none.
+    Made by `open_database`.
     """
 
     def __init__(self, settings: Settings) -> None:
-        if settings.database_url is None:
-            raise NoDatabase
+        assert settings.database_url is not None
         self._primary = Pool(settings.database_url.get_secret_value(), settings)
         replica = settings.database_replica_url
         self._replica = Pool(replica.get_secret_value(), settings) if replica else None

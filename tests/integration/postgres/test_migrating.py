@@ -7,7 +7,7 @@ import pytest
 
 from monarq.jobs.errors import DatabaseUnavailable, NotMigrated
 from monarq.jobs.settings import Settings
-from monarq.jobs.store.postgres.database import Database
+from monarq.jobs.store.postgres import open_database
 from monarq.jobs.store.postgres.migrating import migrate, missing_steps
 from tests.postgres import PostgresServer
 from tests.servers import free_port
@@ -33,7 +33,7 @@ async def test_two_that_migrate_at_once_take_turns(empty: Settings) -> None:
 
 
 async def test_a_database_without_our_tables_says_what_to_run(empty: Settings) -> None:
-    database = Database(empty)
+    database = open_database(empty)
     with pytest.raises(NotMigrated, match="monarq migrate"):
         async with database.connection() as connection:
             await connection.fetch("SELECT * FROM monarq.outbox")
