@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 from arq.connections import ArqRedis, RedisSettings
 from arq.cron import CronJob
 from arq.typing import StartupShutdown
+from arq.utils import to_seconds
 
 from monarq.jobs.codec import Deserializer, ForeignCodec, Serializer
 from monarq.jobs.settings import Settings
@@ -18,6 +19,9 @@ from monarq.jobs.store.keys import QueueKeys, arq_queue_keys, queue_keys
 from monarq.jobs.store.pickled import pickle_codec
 
 Seconds = int | float | timedelta
+
+#: arq's own default, kept for its functions: their producers wake nobody.
+_ARQ_POLL = 0.5
 
 
 class ArqOptions(TypedDict, total=False):
@@ -89,3 +93,12 @@ def queue_weights(
         return {arq_queue_keys(arq_name): 0}
     weights = queues if isinstance(queues, Mapping) else dict.fromkeys(queues, 0)
     return {queue_keys(name, tagged=tagged): weight for name, weight in weights.items()}
+
+
+def poll_seconds(settings: Settings, given: Any, *, has_arq_functions: bool) -> float | None:
+    """How often to look for jobs that nobody was woken for; None for never."""
+    if given is not None:
+        return float(to_seconds(given))
+    if settings.arq_poll is not None:
+        return settings.arq_poll.total_seconds()
+    return _ARQ_POLL if has_arq_functions else None

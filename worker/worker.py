@@ -9,7 +9,7 @@ import socket
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from secrets import token_hex
 from signal import Signals
-from typing import Any, Unpack, cast
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 import arq.worker
 import structlog
@@ -44,9 +44,10 @@ from .maintenance.aborts import Aborts
 from .maintenance.announcer import Announcer
 from .maintenance.arq_health import ArqHealth
 from .maintenance.cron import Cron
+from .maintenance.duties import Duty
 from .maintenance.pruner import Pruner
 from .maintenance.server_watch import ServerWatch
-from .options import ArqOptions, foreign_codec, queue_weights
+from .options import ArqOptions, foreign_codec, poll_seconds, queue_weights
 from .report import report_of
 from .run import Run, arm_all, now_ms
 from .runnable import ArqDefaults, all_runnables, as_arq
@@ -55,10 +56,11 @@ from .slots import Slots
 from .threads import Threads
 from .watchdog import Watchdog
 
+if TYPE_CHECKING:
+    from .persistence import Persistence
+
 log = structlog.get_logger("monarq.worker")
 
-#: arq's own default, kept for its functions: their producers wake nobody.
-_ARQ_POLL = 0.5
 #: The exit code of a worker that could not finish all of its jobs in time (sysexits' EX_TEMPFAIL).
 EXIT_HANDED_BACK = 75
 
@@ -93,6 +95,8 @@ class Worker(arq.worker.Worker):
     grace: Grace
     drain: Drain
     server_watch: ServerWatch
+    #: None if the settings name no database.
+    persistence: Persistence | None
 
     def __init__(
         self,
@@ -118,12 +122,11 @@ class Worker(arq.worker.Worker):
             **cast(dict[str, Any], arq_options),
         )
         self.worker_id = f"{socket.gethostname().split('.')[0]}-{os.getpid()}-{token_hex(3)}"
-        #: None: nothing here needs, or gets, PostgreSQL.
-        self.database = open_database_if_named(self.settings)
         self.journal = Journal(log_successes=self.settings.log_successes)
         self.runs: set[Run] = set()
         self.exit_code = 0
-        self._poll = self._poll_seconds(poll_given, has_arq_functions=bool(plain or self.cron_jobs))
+        has_arq_functions = bool(plain or self.cron_jobs)
+        self._poll = poll_seconds(self.settings, poll_given, has_arq_functions=has_arq_functions)
         self._weights = queue_weights(queues, self.queue_name, tagged=self.settings.hash_tags)
         defaults = ArqDefaults(
             timeout=self.job_timeout_s,
@@ -202,8 +205,8 @@ class Worker(arq.worker.Worker):
             for link in self._links:
                 await link.close()
             await self.pool.aclose(close_connection_pool=True)
-            if self.database is not None:
-                await self.database.close()
+            if self.persistence is not None:
+                await self.persistence.close()
             self._pool = None
 
     def handle_sig(self, signum: Signals) -> None:
@@ -315,7 +318,7 @@ class Worker(arq.worker.Worker):
         self.server_watch = ServerWatch(duties)
         interval, tell = to_seconds(self.health_check_interval), lambda: self.journal.counters(len(self.runs))
         self._arq_health = ArqHealth(duties, self.health_check_key, interval, tell)
-        self._duties = (
+        self._duties: tuple[Duty, ...] = (
             Cron(duties, next(iter(self._weights)), self.cron_jobs, self.timezone),
             Announcer(duties, self._weights),
             Aborts(duties, self._weights),
@@ -324,6 +327,17 @@ class Worker(arq.worker.Worker):
             self._arq_health,
             self.grace,
         )
+        self.persistence = self._make_persistence(duties)
+        if self.persistence is not None:
+            self._duties += self.persistence.duties
+
+    def _make_persistence(self, link: Link) -> Persistence | None:
+        database = open_database_if_named(self.settings)
+        if database is None:
+            return None
+        from .persistence import Persistence  # it imports what need not be installed
+
+        return Persistence(database, link, self._weights, self.settings, worker_id=self.worker_id)
 
     def _make_children(self) -> Children:
         settings = self.settings
@@ -369,13 +383,6 @@ class Worker(arq.worker.Worker):
         return float(self._job_completion_wait) or self.settings.drain_timeout.total_seconds()
 
     # --- what the constructor works out
-
-    def _poll_seconds(self, given: Any, *, has_arq_functions: bool) -> float | None:
-        if given is not None:
-            return float(to_seconds(given))
-        if self.settings.arq_poll is not None:
-            return self.settings.arq_poll.total_seconds()
-        return _ARQ_POLL if has_arq_functions else None
 
     def _hooks(self) -> Hooks:
         return {name: getattr(self, name) for name in HOOKS}
