@@ -318,18 +318,21 @@ class Worker(arq.worker.Worker):
         self.server_watch = ServerWatch(duties)
         interval, tell = to_seconds(self.health_check_interval), lambda: self.journal.counters(len(self.runs))
         self._arq_health = ArqHealth(duties, self.health_check_key, interval, tell)
-        self._duties: tuple[Duty, ...] = (
-            Cron(duties, next(iter(self._weights)), self.cron_jobs, self.timezone),
-            Announcer(duties, self._weights),
-            Aborts(duties, self._weights),
-            Pruner(duties, self._weights, keep=settings.dead_keep, limit=settings.dead_limit),
+        self.persistence = self._make_persistence(duties)
+        self._duties = self._make_duties(duties)
+
+    def _make_duties(self, link: Link) -> tuple[Duty, ...]:
+        settings, queues = self.settings, self._weights
+        return (
+            Cron(link, next(iter(queues)), self.cron_jobs, self.timezone),
+            Announcer(link, queues),
+            Aborts(link, queues),
+            Pruner(link, queues, keep=settings.dead_keep, limit=settings.dead_limit),
             self.server_watch,
             self._arq_health,
             self.grace,
+            *(self.persistence.duties if self.persistence is not None else ()),
         )
-        self.persistence = self._make_persistence(duties)
-        if self.persistence is not None:
-            self._duties += self.persistence.duties
 
     def _make_persistence(self, link: Link) -> Persistence | None:
         database = open_database_if_named(self.settings)
@@ -340,21 +343,15 @@ class Worker(arq.worker.Worker):
         return Persistence(database, link, self._weights, self.settings, worker_id=self.worker_id)
 
     def _make_children(self) -> Children:
-        settings = self.settings
         recipe = Recipe(
             worker_id=self.worker_id,
-            settings=settings,
+            settings=self.settings,
             redis=self.redis_settings or to_arq(from_pool(self.pool)),
             queue_name=self.queue_name,
             honour_retry=self.retry_jobs,
             hooks=self._hooks(),
         )
-        return Children(
-            recipe,
-            limit=settings.processes or os.cpu_count() or 1,
-            max_jobs=settings.child_max_jobs,
-            max_memory_bytes=settings.child_max_memory_bytes,
-        )
+        return Children(recipe)
 
     def _listen(self) -> Callable[[], None]:
         return signals.install(self.loop, shut_down=self.handle_sig, quiet=self._quiet, dump=self._dump)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -39,19 +40,16 @@ _GENTLE = (Cause.CANCELLATION, Cause.INTERRUPTION)
 class Children:
     """Runs jobs in processes of their own.  Starts none before it is needed.
 
-    Args:
-        limit: Children at a time, besides the one for a job that is to be alone.
-        max_jobs: Jobs after which a child is replaced.
-        max_memory_bytes: Resident memory after which it is; None for no limit.
+    How many at a time (besides the one for a job that is to be alone), and when a child is replaced, is up to
+    the settings of its recipe.
     """
 
-    def __init__(
-        self, recipe: Recipe, *, limit: int, max_jobs: int, max_memory_bytes: int | None = None
-    ) -> None:
+    def __init__(self, recipe: Recipe) -> None:
+        settings = recipe.settings
         self._recipe = recipe
-        self._max_jobs = max_jobs
-        self._max_memory_bytes = max_memory_bytes
-        self._room = Room(limit)
+        self._max_jobs = settings.child_max_jobs
+        self._max_memory_bytes = settings.child_max_memory_bytes
+        self._room = Room(settings.processes or os.cpu_count() or 1)
         self._room_alone = Room(1)
         self._sources: dict[str, Facts] = {}
         self._first_words: Facts | None = None

@@ -42,13 +42,13 @@ async def make(redis_url: str) -> AsyncIterator[Make]:
     def children(*, hooks: dict[str, Any] | None = None, **options: Any) -> Children:
         recipe = Recipe(
             worker_id="worker-1",
-            settings=Settings(redis_url=redis_url),
+            settings=Settings(redis_url=redis_url, **{"processes": 1} | options),
             redis=RedisSettings.from_dsn(redis_url),
             queue_name="arq:queue",
             honour_retry=True,
             hooks=hooks or {},
         )
-        made.append(Children(recipe, **{"limit": 1, "max_jobs": 1_000} | options))
+        made.append(Children(recipe))
         return made[-1]
 
     yield children
@@ -138,13 +138,13 @@ async def test_jobs_that_are_to_be_alone_run_one_at_a_time(make: Make, tmp_path:
 
 
 async def test_a_child_is_replaced_after_so_many_jobs(make: Make) -> None:
-    children = make(max_jobs=2)
+    children = make(child_max_jobs=2)
     pids = [await result(children, kinds.pid.of()) for _ in range(4)]
     assert pids[0] == pids[1] != pids[2] == pids[3]
 
 
 async def test_a_child_that_keeps_too_much_memory_is_replaced(make: Make) -> None:
-    children = make(max_memory_bytes=1)
+    children = make(child_max_memory_bytes=1)
     assert await result(children, kinds.pid.of()) != await result(children, kinds.pid.of())
 
 
