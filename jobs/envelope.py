@@ -7,6 +7,7 @@ producer's clock is ever believed:
 
 `m` holds, each only where it differs from the default:
     v   version of this layout                    p   priority
+    d   1 for a durable job.  It follows `v`, where workers and cancel.lua look for it.
     q   queue                                     x   expires this many ms after `et`
     h   digest of kind and arguments, for jobs whose id the app has chosen
     u   `<until>:<digest>`, for jobs that hold a unique key.  It stands first: claim.lua tells such a job by
@@ -32,6 +33,9 @@ _DIGEST = re.compile("[0-9a-f]{16}")
 #: How the envelope of a job that holds a unique key begins.
 UNIQUE_HEAD = b'{"m":{"u"'
 _UNIQUE = re.compile(rb'{"m":{"u":"(start|success|end|window):([0-9a-f]{32})"')
+#: How the envelope of a durable job begins: first what nearly every job can be told by.
+_MAYBE_DURABLE = (b'{"m":{"v":1,"d"', UNIQUE_HEAD)
+_DURABLE = re.compile(rb'{"m":{(?:"u":"[a-z]+:[0-9a-f]+",)?"v":1,"d":1[,}]')
 #: The year 10000, in ms since the epoch: no clock says more.
 _LATEST_MS = 253_402_300_800_000
 
@@ -120,6 +124,12 @@ def unique_key_of(body: bytes) -> tuple[str, str] | None:
     """
     found = _UNIQUE.match(body)
     return (found[1].decode(), found[2].decode()) if found else None
+
+
+def is_durable(body: bytes | None) -> bool:
+    """Whether this is the envelope of a job of which PostgreSQL is the truth."""
+    # two comparisons for nearly every job; never a look at its arguments, which may hold the same bytes
+    return body is not None and body.startswith(_MAYBE_DURABLE) and _DURABLE.match(body) is not None
 
 
 def decode(body: bytes) -> Envelope:
