@@ -33,11 +33,18 @@ class Outbox:
 
     async def take(self, limit: int) -> list[WaitingRow]:
         """Up to `limit` rows, the oldest first, that no other unit has taken; the unit's until its end."""
-        return [WaitingRow(*row) for row in await self._connection.fetch(statement("outbox_take"), limit)]
+        rows = await self._connection.fetch(statement("outbox_take"), limit)
+        if rows:
+            await self._connection.execute(statement("outbox_bound_idle"))
+        return [WaitingRow(*row) for row in rows]
 
     async def remove(self, job_ids: Sequence[str]) -> None:
         """Forget these rows."""
         await self._connection.execute(statement("outbox_remove"), job_ids)
+
+    async def end_durable(self, records: Mapping[str, bytes]) -> None:
+        """Let durable jobs end as cancelled, each with this record: they are not sent."""
+        await self._connection.execute(statement("outbox_end_durable"), [*records], [*records.values()])
 
     async def set_aside(self, reasons: Mapping[str, str]) -> None:
         """Keep these rows from being taken, until somebody looks after them."""
