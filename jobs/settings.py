@@ -58,11 +58,13 @@ class Settings(BaseSettings):
     #: How long a handler may leave the transaction of `ctx.once()` idle.  A frozen worker holds its locks for
     #: so long.
     once_idle_timeout: Span = timedelta(seconds=60)
-    #: How long an ended durable job is remembered in PostgreSQL: later than that, a copy of it is not known as
-    #: one.  Dead ones stay as long as dead letters do.
+    #: How long an ended durable job is remembered in PostgreSQL: later than that, a copy of it is no longer
+    #: known as one.  Dead ones stay as long as dead letters do.
     durable_keep: Span = timedelta(days=7)
     #: Let the server keep statements prepared.  Turn it off behind PgBouncer in transaction mode.
     database_prepared_statements: bool = True
+    #: Let workers bring jobs from PostgreSQL to Redis.  Turn it off where `monarq relay` does it alone.
+    relay: bool = True
     #: Modules that hold `@job` handlers, separated by commas.
     jobs: Annotated[tuple[str, ...], NoDecode] = ()
     #: What a worker serves: `mail,default` in strict order, or `critical=6,default=3` by weights.

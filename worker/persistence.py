@@ -9,6 +9,7 @@ from monarq.jobs.store.execute import Transport
 from monarq.jobs.store.keys import QueueKeys
 from monarq.jobs.store.postgres import open_database
 from monarq.jobs.store.postgres.database import Database
+from monarq.producer.relay import Relay
 
 from .completer import Settled
 from .durable_completer import DurableCompleter
@@ -46,6 +47,8 @@ class Persistence:
             KeptEnds(link, database, queues, self.ledger),
             Forgetting(database, keep=settings.durable_keep, dead_keep=settings.dead_keep),
         )
+        if settings.relay:
+            self.duties += (Relay(database, link, settings),)
 
     def completer(self, link: Transport, on_settled: Settled) -> DurableCompleter:
         """What records outcomes, those of durable jobs here first."""

@@ -8,6 +8,7 @@ from typing import Self, TypeAlias
 import asyncpg
 
 from .repositories.durable_jobs import DurableJobRepository
+from .repositories.outbox import Outbox
 
 #: asyncpg's own, or what stands for one that its pool lends.
 Connection: TypeAlias = asyncpg.Connection
@@ -27,6 +28,7 @@ class UnitOfWork:
         self._transaction = connection.transaction()
         self._is_open = False
         self.durable_jobs = DurableJobRepository(connection)
+        self.outbox = Outbox(connection)
 
     async def __aenter__(self) -> Self:
         await self._transaction.start()
