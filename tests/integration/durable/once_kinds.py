@@ -1,11 +1,12 @@
 """Kinds that use `ctx.once()`, and that a child process can import."""
 
-import asyncio
 import os
 from pathlib import Path
 
 from monarq.jobs import JobContext, job
 from monarq.jobs.retry import fixed
+from tests.integration.worker.child_kinds import note
+from tests.integration.worker.deadlines import eventually
 
 ADD_EFFECT = "INSERT INTO effects VALUES ($1, $2, $3)"
 
@@ -39,14 +40,16 @@ async def hold(ctx: JobContext, folder: str) -> int:
     """Writes, says so, and ends when it may."""
     async with ctx.once() as conn:
         await conn.execute(ADD_EFFECT, ctx.job_id, ctx.fence, ctx.attempt)
-        Path(folder, f"began-{ctx.fence}").write_text(str(os.getpid()))
-        while not Path(folder, f"gate-{ctx.fence}").exists():
-            await asyncio.sleep(0.01)
+        gate = Path(folder, f"gate-{ctx.fence}")
+        note(f"{folder}/began-{ctx.fence}", str(os.getpid()))
+        await eventually(gate.exists, within=60)
         ctx.complete(ctx.fence)
     return 0
 
 
-@job("plain.hold")
-async def plain(ctx: JobContext) -> None:
-    async with ctx.once():
-        pass
+@job("durable.count", durable=True)
+async def count(ctx: JobContext, log: str) -> int:
+    """Notes each of its runs."""
+    with open(log, "a") as runs:  # noqa: ASYNC230 - a line, and no loop that waits
+        runs.write(f"{ctx.fence}\n")
+    return ctx.fence
