@@ -1,4 +1,4 @@
-"""A worker that dies at one point of a durable job's way: python -m tests.integration.durable.crashing_worker POINT
+"""A worker that dies at one point of a durable job's way: `python -m …crashing_worker POINT`.
 
 What it replaces is its own code, not a server: the process is gone at once, as by SIGKILL.
 """

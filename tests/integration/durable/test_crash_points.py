@@ -97,7 +97,7 @@ async def test_an_effect_happens_once_wherever_its_worker_dies(
 async def test_a_frozen_holder_of_a_transaction_is_undone(
     serve: Serve, put: Put, books: Books, processes: Processes, tmp_path: Path, is_unique: bool
 ) -> None:
-    """Another worker does the job meanwhile; where both write one row, once the server has ended the first."""
+    """Another worker does the job; where both write one row, once the server has ended the first."""
     if is_unique:
         await books.fetch("ALTER TABLE effects ADD PRIMARY KEY (job_id)")
     [handle] = await put(hold.of(str(tmp_path)))
