@@ -19,3 +19,7 @@ async def audit(ctx: JobContext, order: int) -> None: ...
 @job("stock.count", unique=Unique(by=["shelf"]))
 async def count_stock(ctx: JobContext, shelf: int) -> int:
     return shelf
+
+
+@job("order.note")
+async def note(ctx: JobContext, text: str) -> None: ...
