@@ -18,9 +18,9 @@ from monarq.jobs.retry import fixed
 from monarq.producer import Producer
 from tests.integration.worker.deadlines import eventually
 from tests.integration.worker.stage import dead_letter, failures_of
+from tests.postgres_proxy import PostgresProxy
 
 from . import once_kinds
-from .commit_proxy import CommitProxy
 from .once_kinds import ADD_EFFECT, pay
 from .stage import Books, Put, Serve
 
@@ -241,44 +241,44 @@ async def test_a_job_that_has_ended_meanwhile_ends_as_postgresql_says(
 
 
 @pytest.fixture
-async def proxy(database_url: str) -> AsyncIterator[CommitProxy]:
-    async with CommitProxy(database_url) as standing:
+async def proxy(database_url: str) -> AsyncIterator[PostgresProxy]:
+    async with PostgresProxy(database_url) as standing:
         yield standing
 
 
 async def test_a_commit_whose_answer_is_lost_is_looked_up(
-    serve: Serve, put: Put, books: Books, proxy: CommitProxy
+    serve: Serve, put: Put, books: Books, proxy: PostgresProxy
 ) -> None:
     [handle] = await put(pay.of(5))
     async with serve(pay, settings={"database_url": proxy.url, "relay": False}) as worker:
-        proxy.lose_answer()
+        proxy.cut_after("COMMIT")
         assert await handle.result(timeout=20) == 5
         assert worker.journal.retried == worker.journal.released == 0
     assert await books.effects() == [(handle.job_id, 1)]
 
 
 async def test_a_commit_that_does_not_arrive_is_tried_again(
-    serve: Serve, put: Put, books: Books, proxy: CommitProxy
+    serve: Serve, put: Put, books: Books, proxy: PostgresProxy
 ) -> None:
     [handle] = await put(pay.of(5))
     async with serve(pay, settings={"database_url": proxy.url, "relay": False}) as worker:
-        proxy.lose_commit()
+        proxy.cut_before("COMMIT")
         assert await handle.result(timeout=20) == 5
         assert worker.journal.retried == 1
     assert await books.effects() == [(handle.job_id, 2)]
 
 
 async def test_a_commit_of_which_nothing_can_be_learnt_is_found_by_the_next_attempt(
-    serve: Serve, put: Put, books: Books, proxy: CommitProxy, monkeypatch: pytest.MonkeyPatch, client: Redis
+    serve: Serve, put: Put, books: Books, proxy: PostgresProxy, monkeypatch: pytest.MonkeyPatch, client: Redis
 ) -> None:
     """It spends no attempt, so that the job cannot die of it."""
     monkeypatch.setattr("monarq.worker.once._DECIDED_WITHIN", 0.3)
     monkeypatch.setattr("monarq.worker.once.AWAY_DELAY", timedelta(seconds=0.1))
     [handle] = await put(pay.of(5))
     async with serve(pay, settings={"database_url": proxy.url, "relay": False}) as worker:
-        proxy.lose_answer(refuse=True)
+        proxy.cut_after("COMMIT", and_refuse=True)
         await eventually(lambda: worker.journal.released >= 2)
-        proxy.heal()
+        await proxy.heal()
         assert await handle.result(timeout=20) == 5
     assert await failures_of(client, handle.job_id) == []
     assert await books.effects() == [(handle.job_id, 1)]
