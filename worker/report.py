@@ -24,6 +24,7 @@ def report_of(
     journal: Journal,
     ageing: timedelta,
     stopping: bool,
+    has_database: bool,
 ) -> dict[str, object]:
     """The report as plain data; `LiveWorker` is how it is read."""
     return {
@@ -40,5 +41,6 @@ def report_of(
         "failed": journal.failed,
         "loop_blocks": journal.loop_blocks,
         "stopping": stopping,
+        "has_database": has_database,
         "at_ms": now_ms(),
     }

@@ -395,4 +395,5 @@ class Worker(arq.worker.Worker):
             journal=self.journal,
             ageing=self.settings.ageing,
             stopping=self._stopping.is_set(),
+            has_database=self.persistence is not None,
         )

@@ -31,6 +31,8 @@ class LiveWorker:
     busy: int
     #: It was told to stop: it finishes what runs, and claims no more.
     stopping: bool
+    #: It reaches PostgreSQL, and so may run durable jobs.
+    has_database: bool = False
 
     def serves(self, queue: str) -> bool:
         """Whether it claims jobs of this queue."""
@@ -68,6 +70,7 @@ def _read(report: bytes | None) -> LiveWorker | None:
             slots=int(told["slots"]),
             busy=int(told["busy"]),
             stopping=bool(told["stopping"]),
+            has_database=bool(told.get("has_database")),
         )
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
