@@ -164,8 +164,6 @@ def test_facts_leave_out_what_is_not_known() -> None:
 
 
 DURABLE = replace(READY, body=b'{"m":{"v":1,"d":1,"o":1},"t":null,"f":"send","a":[],"k":{},"et":1}')
-    READY, body=b'{"m":{"v":1,"d":1,"o":1},"t":null,"f":"send","a":[],"k":{},"et":1763999995000}'
-)
 
 
 def a_crew_for_durable_jobs(*workers: LiveWorker) -> Crew:
