@@ -8,8 +8,11 @@ from monarq.jobs.settings import Settings
 from monarq.jobs.store.execute import Transport
 from monarq.jobs.store.keys import QueueKeys
 from monarq.jobs.store.postgres.database import Database
+from monarq.jobs.store.postgres.loss_watch import LossWatch
+from monarq.jobs.store.postgres.reconciling import Reconciler
 
 from .maintenance.duties import Duty
+from .maintenance.epochs import Epochs
 
 
 class Persistence:
@@ -31,8 +34,10 @@ class Persistence:
         worker_id: str,
     ) -> None:
         self.database = database
+        reconciler = Reconciler(link, database, lease=settings.lease, tagged=settings.hash_tags)
+        self.epochs = Epochs(LossWatch(link, database), reconciler)
         #: What is done now and then, beside the worker's other duties.
-        self.duties: tuple[Duty, ...] = ()
+        self.duties: tuple[Duty, ...] = (self.epochs,)
 
     async def close(self) -> None:
         """Close the connections to PostgreSQL."""
