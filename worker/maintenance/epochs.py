@@ -50,14 +50,15 @@ class Epochs:
         Raises:
             StoreUnavailable: Redis or PostgreSQL did not answer.
         """
-        why = await self._watch.look() or self._asked
+        asked, self._asked = self._asked, None  # who asks from now on is answered by the next look
+        why = await self._watch.look() or asked
         if why is None:
             return
         log.warning("worker.redis_lost_jobs", why=why)
         restored = await self._reconciler.restore(take_over=False)
         if restored is None:  # another worker is at it
+            self._asked = self._asked or asked
             return
-        self._asked = None
         log.warning(
             "worker.redis_restored",
             open=restored.open,
