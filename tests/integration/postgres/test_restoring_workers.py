@@ -7,12 +7,10 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 
-import asyncpg
 import pytest
 
 from monarq import JobContext, job
 from monarq.jobs.settings import Settings
-from monarq.worker import Worker
 from monarq.worker.maintenance import epochs
 from tests.integration.worker.deadlines import eventually
 from tests.integration.worker.stage import running, settings_for
@@ -30,21 +28,15 @@ def _look_often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Work:
-    """Runs jobs, and lets each end as a worker of durable jobs does: in PostgreSQL first."""
+    """Runs jobs, and counts how often."""
 
-    def __init__(self, sql: asyncpg.Pool) -> None:
+    def __init__(self) -> None:
         self.runs: Counter[str] = Counter()
 
         @job(KIND, keep_result=0)
         async def handler(ctx: JobContext) -> None:
             self.runs[ctx.job_id] += 1
             await asyncio.sleep(0.01)
-            await sql.execute(
-                "UPDATE monarq.durable_jobs SET state = 'succeeded', ended_at = now(), fence = $2 "
-                "WHERE job_id = $1 AND state IS NULL AND fence <= $2",
-                ctx.job_id,
-                ctx.fence,
-            )
 
         self.handler = handler
 
@@ -56,9 +48,8 @@ async def pair(redis_url: str, database_url: str) -> AsyncIterator[Pair]:
 
 
 @pytest.fixture
-async def work(database_url: str) -> AsyncIterator[Work]:
-    async with asyncpg.create_pool(database_url, min_size=0, max_size=8) as pool:
-        yield Work(pool)
+def work() -> Work:
+    return Work()
 
 
 def settings(redis_url: str, database_url: str, **given: Any) -> Settings:
@@ -107,16 +98,17 @@ async def test_jobs_that_a_restart_has_lost_are_restored(work: Work, database_ur
     assert work.runs == Counter(row.job_id for row in rows)
 
 
-async def test_who_asks_gets_a_look_at_all_jobs(
+async def test_a_job_of_which_redis_has_forgotten_attempts_is_renumbered_and_runs(
     pair: Pair, work: Work, redis_url: str, database_url: str
 ) -> None:
-    """Nothing speaks against this Redis, but a worker has met a job that it had lost."""
-    async with running([work.handler], settings(redis_url, database_url)) as worker:
+    """Nothing that Redis says of itself speaks against it."""
+    async with running([work.handler], settings(redis_url, database_url)):
         await eventually(lambda: knows_its_redis(pair))
-        await pair.write(many(10))
-        assert not work.runs
-        _epochs(worker).ask("an attempt has the number of an earlier one")
+        rows = many(3, fence=40, worker="another")
+        await pair.write(rows)
+        await pair.push(rows)
         await eventually(lambda: all_ended(pair))
+    assert work.runs == Counter(row.job_id for row in rows)
 
 
 async def test_a_worker_whose_redis_is_well_restores_nothing(
@@ -135,8 +127,3 @@ async def test_a_worker_whose_redis_is_well_restores_nothing(
 async def _has_beaten(pair: Pair, before_ms: int) -> bool:
     known, _ = await pair.watch.read()
     return known is not None and known.beat_ms > before_ms
-
-
-def _epochs(worker: Worker) -> epochs.Epochs:
-    assert worker.persistence is not None
-    return worker.persistence.epochs
