@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from monarq import JobContext, job
+from monarq import JobContext, Order, Producer, job
 from monarq.jobs.settings import Settings
 from monarq.worker.maintenance import epochs
 from tests.integration.worker.deadlines import eventually
@@ -84,6 +84,36 @@ async def test_jobs_that_are_flushed_while_workers_run_all_end(
     assert set(work.runs) == {row.job_id for row in rows}
     # only what ran when it was flushed may have run again
     assert sum(work.runs.values()) - _JOBS <= 3 * _SLOTS
+
+
+async def test_effects_happen_once_although_redis_is_flushed_again_and_again(
+    pair: Pair, redis_url: str, database_url: str
+) -> None:
+    """Jobs are committed, relayed, run and ended all the while."""
+    await pair.sql.execute("CREATE TABLE effects (job_id text)")
+    runs: Counter[str] = Counter()
+
+    @job("effect.add", keep_result=0, durable=True)
+    async def add(ctx: JobContext) -> None:
+        runs[ctx.job_id] += 1
+        async with ctx.once() as conn:
+            await conn.execute("INSERT INTO effects VALUES ($1)", ctx.job_id)
+
+    asked = [f"effect-{n}" for n in range(600)]
+    async with AsyncExitStack() as stack:
+        for _ in range(2):
+            await stack.enter_async_context(running([add], settings(redis_url, database_url)))
+        await eventually(lambda: knows_its_redis(pair))
+        producer = await stack.enter_async_context(Producer.connect(redis_url))
+        for at in range(0, len(asked), 150):
+            async with pair.sql.transaction():
+                orders = [Order(add.of(), job_id=job_id) for job_id in asked[at : at + 150]]
+                await producer.enqueue_many(orders, connection=pair.sql)
+            await eventually(lambda at=at: len(runs) > at + 20)  # type: ignore[misc]
+            await pair.link.call("FLUSHALL")
+        await eventually(lambda: all_ended(pair), within=40)
+    rows = await pair.sql.fetch("SELECT job_id FROM effects ORDER BY job_id")
+    assert [row["job_id"] for row in rows] == sorted(asked)
 
 
 async def test_jobs_that_a_restart_has_lost_are_restored(work: Work, database_url: str) -> None:
