@@ -1,20 +1,15 @@
 """A durable job from its claim to its end, in both servers."""
 
-import asyncio
 import json
-from datetime import timedelta
-from typing import Any
 
 import pytest
-import structlog
 from redis.asyncio import Redis
 
-from monarq.jobs import Cancel, JobContext, State, job
+from monarq.jobs import Cancel, JobContext, job
 from monarq.jobs.errors import JobCancelled, JobExpired, JobFailed
 from monarq.jobs.retry import fixed
 from monarq.producer import Producer
-from tests.integration.worker.deadlines import always, eventually
-from tests.integration.worker.stage import stats, waiting
+from tests.integration.worker.deadlines import eventually
 
 from .stage import QUEUE, Books, Serve, relayed
 
