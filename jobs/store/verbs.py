@@ -213,7 +213,7 @@ class End:
     unique: str = ""
     #: The job is released because its handler wished so.
     is_snooze: bool = False
-    #: The failure records of the job's earlier starts: told by the settle if it was asked for them, and ended it.
+    #: The failure records of the job's earlier starts: a settle that ends the job tells them if it was asked.
     past: Sequence[bytes] = ()
 
 
@@ -263,7 +263,8 @@ def settle(
 
 def _take_past(end: End, told: int | list[Any]) -> int:
     if isinstance(told, list):
-        told, *end.past = told
+        code, *end.past = told
+        return int(code)
     return told
 
 

@@ -7,6 +7,8 @@ from typing import Self, TypeAlias
 
 import asyncpg
 
+from .repositories.jobs import Jobs
+
 #: asyncpg's own, or what stands for one that its pool lends.
 Connection: TypeAlias = asyncpg.Connection
 
@@ -22,6 +24,7 @@ class UnitOfWork:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self.jobs = Jobs(connection)
         self._transaction = connection.transaction()
         self._is_open = False
 
