@@ -107,7 +107,11 @@ BEGIN
     END IF;
     PERFORM pg_advisory_xact_lock(hashtext('monarq.history_days'));
     FOR day IN SELECT first + n FROM generate_series(0, days - 1) AS n LOOP
-        CONTINUE WHEN to_regclass('monarq.jobs_' || to_char(day, 'YYYYMMDD')) IS NOT NULL;
+        -- not to_regclass, which may remember from above what was not there before the lock was free
+        CONTINUE WHEN EXISTS (
+            SELECT FROM pg_class
+            WHERE relnamespace = 'monarq'::regnamespace AND relname = 'jobs_' || to_char(day, 'YYYYMMDD')
+        );
         FOREACH parent IN ARRAY ARRAY['attempts', 'job_tags', 'jobs'] LOOP
             EXECUTE format(
                 'CREATE TABLE monarq.%I (LIKE monarq.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES)',
