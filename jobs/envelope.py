@@ -9,6 +9,7 @@ producer's clock is ever believed:
     v   version of this layout                    p   priority
     q   queue                                     x   expires this many ms after `et`
     h   digest of kind and arguments, for jobs whose id the app has chosen
+    g   the job's tags, a list
     u   `<until>:<digest>`, for jobs that hold a unique key.  It stands first: claim.lua tells such a job by
         one byte.
 """
@@ -69,6 +70,12 @@ class Envelope:
         lifetime = self.meta.get("x")
         return self.enqueued_ms + lifetime if isinstance(lifetime, int) else None
 
+    @property
+    def tags(self) -> list[str]:
+        """By which it is found in the history."""
+        tags = self.meta.get("g")
+        return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
+
 
 def encode_head(
     kind: str,
@@ -79,15 +86,16 @@ def encode_head(
     expires_in: timedelta | None = None,
     digest: str | None = None,
     unique: str | None = None,
+    tags: tuple[str, ...] = (),
 ) -> bytes:
-    """An envelope up to the value of `et`.  Kinds, queues and digests hold nothing that needs escaping."""
-    if digest is None and unique is None:
+    """An envelope up to the value of `et`.  Kinds, queues, digests and tags hold nothing to be escaped."""
+    if digest is None and unique is None and not tags:
         return _prefix(kind, queue, priority, expires_in) + arguments + b',"et":'
-    prefix = _prefix.__wrapped__(kind, queue, priority, expires_in, digest, unique)
+    prefix = _prefix.__wrapped__(kind, queue, priority, expires_in, digest, unique, tags)
     return prefix + arguments + b',"et":'
 
 
-@lru_cache(maxsize=1024)  # the same few dozen, over and over; digests would only push them out
+@lru_cache(maxsize=1024)  # the same few dozen, over and over; digests and tags would only push them out
 def _prefix(
     kind: str,
     queue: str,
@@ -95,6 +103,7 @@ def _prefix(
     expires_in: timedelta | None,
     digest: str | None = None,
     unique: str | None = None,
+    tags: tuple[str, ...] = (),
 ) -> bytes:
     meta = f'"v":{VERSION}' if unique is None else f'"u":"{unique}","v":{VERSION}'
     if digest is not None:
@@ -105,6 +114,8 @@ def _prefix(
         meta += f',"p":"{priority}"'
     if expires_in is not None:
         meta += f',"x":{round(expires_in.total_seconds() * 1000)}'
+    if tags:
+        meta += ',"g":["' + '","'.join(tags) + '"]'
     return f'{{"m":{{{meta}}},"t":null,"f":"{kind}","a":[],"k":'.encode()
 
 

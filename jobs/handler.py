@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -15,6 +15,7 @@ from .identity import check_name
 from .payload import Arguments, Result
 from .priority import Priority
 from .retry import Backoff, as_backoff, as_span, exponential
+from .tags import check_tags
 from .unique import Unique, no_such_argument
 
 P = ParamSpec("P")
@@ -57,6 +58,8 @@ class Policy:
     memory_limit: int | None = None
     #: At most one job per key; None for no such rule.
     unique: Unique | None = None
+    #: By which its jobs are found in the history, beside those that an enqueue adds.
+    tags: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_name("queue", self.queue)
@@ -237,6 +240,7 @@ def job(
     run_in: Literal["loop", "thread", "process"] | None = None,
     memory_limit: int | None = None,
     unique: Unique | None = None,
+    tags: Iterable[str] = (),
 ) -> Decorator:
     """Make a kind of job of an `async def handler(ctx, …)`, or of a plain `def`.
 
@@ -255,6 +259,7 @@ def job(
         run_in: loop, thread or process; by default the loop for an `async def` and a thread for a `def`.
         memory_limit: Bytes that a job in a process may take; past them it gets a `MemoryError`.
         unique: At most one job per key: `Unique(by=["month"])`, `Unique.debounce(5)`, `Unique.throttle(60)`.
+        tags: Words of your own by which its jobs are found in the history: `["eu", "billing"]`.
 
     Raises:
         DefinitionError: At import, naming the option.
@@ -273,6 +278,7 @@ def job(
         run_in=None if run_in is None else _choice("run_in", RunIn, run_in),
         memory_limit=memory_limit,
         unique=unique,
+        tags=check_tags(tags),
     )
 
     def define(function: Callable[..., Any]) -> Handler[..., Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from reprlib import repr as short_repr
@@ -21,6 +22,7 @@ from monarq.jobs.identity import is_job_id, new_job_id
 from monarq.jobs.priority import PRIORITIES, Priority
 from monarq.jobs.store.keys import QueueKeys, queue_keys
 from monarq.jobs.store.verbs import Accepted, Entry, Held, unique_rule
+from monarq.jobs.tags import check_tags
 from monarq.jobs.unique import Unique
 
 R = TypeVar("R")
@@ -50,6 +52,8 @@ class Order(Generic[R]):
     expires_in: timedelta | float | None = None
     #: At most one job per key.
     unique: Unique | None = None
+    #: By which the job is found in the history, beside those of its kind.
+    tags: Iterable[str] | None = None
 
 
 @dataclass(slots=True)
@@ -115,6 +119,7 @@ def prepare(order: Order[R], *, tagged: bool, max_payload_bytes: int) -> Prepare
         expires_in=None if order.expires_in is None else _span(order, "expires_in", order.expires_in),
         digest=digest,
         unique=mark,
+        tags=handler.policy.tags if order.tags is None else _tags(order),
     )
     if len(head) > max_payload_bytes:
         raise PayloadTooLarge(handler.kind, len(head), max_payload_bytes)
@@ -165,6 +170,13 @@ def _unique(order: Order[R], rule: Unique) -> tuple[str, str]:
     call = order.call
     digest = rule.digest(call.handler.kind, call.handler.arguments, call.arguments)
     return f"{rule.held_until}:{digest}", unique_rule(rule, digest)
+
+
+def _tags(order: Order[R]) -> tuple[str, ...]:
+    try:
+        return check_tags([*order.call.handler.policy.tags, *check_tags(order.tags)])
+    except DefinitionError as error:
+        raise _fault(order, "tags", str(error).removeprefix("tags: ")) from None
 
 
 def _due(order: Order[R], rule: Unique | None) -> timedelta | datetime:

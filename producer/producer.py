@@ -75,6 +75,7 @@ class Producer:
         job_id: str | None = None,
         expires_in: timedelta | float | None = None,
         unique: Unique | None = None,
+        tags: Iterable[str] | None = None,
     ) -> JobHandle[R]:
         """Write one job and return a handle to it.
 
@@ -92,6 +93,7 @@ class Producer:
             expires_in: It is worth nothing later than this; it then ends as `expired`, also while it runs.
             unique: At most one job per key; the handler's rule by default.  If another job holds the key, the
                 handle is on that one, and `handle.created` is False.
+            tags: Words by which it is found in the history, beside those of its kind.
 
         Raises:
             InvalidArguments: An option is unusable.  Nothing was written.
@@ -102,7 +104,7 @@ class Producer:
             StoreUnavailable: Redis did not answer, after some seconds of retries.  The job may exist:
                 enqueue it again under the same `job_id`.
         """
-        order = Order(call, delay, at, priority, queue, job_id, expires_in, unique)
+        order = Order(call, delay, at, priority, queue, job_id, expires_in, unique, tags)
         prepared = self._prepare(order)
         try:
             await self._gather(prepared)

@@ -58,13 +58,16 @@ CREATE TABLE monarq.job_tags (
 ) PARTITION BY RANGE (ended_at);
 COMMENT ON TABLE monarq.job_tags IS 'The tags of monarq.jobs once more, each in the order of time';
 
--- The words of an error: runs of letters, digits and underscores, so that `httpx.ReadTimeout` has two.
+-- The words of an error: runs of letters, digits and underscores, and the parts of the type's name, so that
+-- `httpx.ReadTimeout` is found by httpx, readtimeout, read and timeout.
 -- NULL where there is no error, so that the planner knows how many there are.
 CREATE FUNCTION monarq.error_words(error_type text, error_message text) RETURNS tsvector
     LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT to_tsvector('simple', regexp_replace(
-        left(coalesce(error_type || ' ' || error_message, error_type, error_message), 8000), '\W+', ' ', 'g'
-    ))
+    SELECT to_tsvector('simple', regexp_replace(left(coalesce(
+        error_type || ' ' || regexp_replace(error_type, '([a-z])([A-Z])', '\1 \2', 'g') || ' ' || error_message,
+        error_type,
+        error_message
+    ), 8000), '\W+', ' ', 'g'))
 $$;
 -- What finds the errors in which each of these words begins a word.
 CREATE FUNCTION monarq.error_query(words text) RETURNS tsquery

@@ -1,0 +1,42 @@
+"""The tables of the history, as far as searches are built on them."""
+
+from __future__ import annotations
+
+from sqlalchemy import ARRAY, BigInteger, Column, DateTime, Integer, MetaData, Table, Text
+from sqlalchemy.dialects.postgresql import JSONB
+
+_SCHEMA = MetaData(schema="monarq")
+
+jobs = Table(
+    "jobs",
+    _SCHEMA,
+    Column("job_id", Text),
+    Column("ended_at", DateTime(timezone=True)),
+    Column("state", Text),
+    Column("queue", Text),
+    Column("kind", Text),
+    Column("priority", Text),
+    Column("tags", ARRAY(Text)),
+    Column("worker", Text),
+    Column("attempts", Integer),
+    Column("starts", Integer),
+    Column("enqueued_at", DateTime(timezone=True)),
+    Column("started_at", DateTime(timezone=True)),
+    Column("run_ms", BigInteger),
+    Column("wait_ms", BigInteger),
+    Column("error_type", Text),
+    Column("error_message", Text),
+    Column("fingerprint", Text),
+    Column("reason", Text),
+    Column("by", Text),
+    Column("payload", JSONB),
+    Column("result", JSONB),
+)
+
+job_tags = Table(
+    "job_tags",
+    _SCHEMA,
+    Column("tag", Text),
+    Column("ended_at", DateTime(timezone=True)),
+    Column("job_id", Text),
+)
