@@ -111,7 +111,7 @@ def _row(
         queue,
         envelope.kind,
         envelope.priority.value,
-        _tags(envelope),
+        envelope.tags,
         worker,
         attempts,
         starts,
@@ -161,6 +161,8 @@ def moment_or_none(ms: int) -> datetime | None:
 
 def payload_of(envelope: Envelope) -> str | None:
     """The arguments as JSON; None if they have none, or are too large."""
+    if envelope is _NO_ENVELOPE:
+        return None
     try:
         return _document(arguments_json(envelope))
     except (ValueError, TypeError):
@@ -203,11 +205,6 @@ def _document(found: bytes | None) -> str | None:
     if found is None or len(found) > MAX_DOCUMENT_BYTES:
         return None
     return found.decode("utf-8", "surrogateescape")
-
-
-def _tags(envelope: Envelope) -> Sequence[str]:
-    tags = envelope.meta.get("g")
-    return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else ()
 
 
 def _time(ms: int) -> datetime:

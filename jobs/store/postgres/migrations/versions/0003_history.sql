@@ -17,7 +17,7 @@ CREATE TABLE monarq.jobs (
     -- of the last attempt
     started_at    timestamptz,
     run_ms        bigint,
-    -- from its enqueue to the start of the last attempt
+    -- from when it was due to the start of the last attempt
     wait_ms       bigint,
     error_type    text,
     error_message text,
