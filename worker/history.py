@@ -27,14 +27,14 @@ from .run import Run
 log = structlog.get_logger("monarq.worker")
 
 #: A batch is written when it is full, or after so many seconds.
-BATCH = 1_000
+BATCH = 500
 FLUSH_SECONDS = 0.5
 #: Besides the number of jobs, their size is bounded.
 MAX_BUFFER_BYTES = 64 * 1024 * 1024
 #: What a job takes besides its documents and tracebacks, roughly.
 _JOB_BYTES = 1_000
 #: Seconds that a worker that stops waits for PostgreSQL to take the rest.
-_LAST_SECONDS = 5.0
+_LAST_SECONDS = 3.0
 _LOG_EVERY = 60.0
 
 _ENDS = frozenset({Verb.SUCCEEDED, Verb.DEAD, Verb.CANCELLED, Verb.EXPIRED})
@@ -104,7 +104,7 @@ class History:
             if len(self._waiting) < BATCH:
                 self._full.clear()
                 await _wait(self._full, FLUSH_SECONDS)
-            while self.pending:
+            if self.pending:
                 await self._write_batch()
 
     async def close(self) -> None:

@@ -288,6 +288,20 @@ async def test_what_was_cancelled_is_written_once_by_many_workers(
     assert await count(rows) == 30
 
 
+async def test_what_was_cancelled_is_written_once_though_a_worker_died_between_writing_and_taking_it(
+    keeps: Serve, producer: Producer, client: Redis, rows: asyncpg.Connection
+) -> None:
+    await client.set(DEFAULT.history, "1")
+    handle = await producer.enqueue(greet.of("ann"), delay=timedelta(hours=1))
+    await handle.cancel(by="bob")
+    [record] = await client.lrange(DEFAULT.ended, 0, -1)
+    async with keeps(greet):
+        await row_of(rows, handle.job_id)
+        await client.rpush(DEFAULT.ended, record)
+        await eventually(lambda: _is_gone(client))
+    assert await count(rows) == 1
+
+
 # --- what it costs the queue
 
 
