@@ -18,6 +18,8 @@ from monarq.worker.maintenance.history_days import DAYS_AHEAD, HistoryDays
 from tests.postgres import PostgresServer
 from tests.servers import free_port
 
+from .commit_eater import CommitEater
+
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
 
@@ -73,6 +75,24 @@ async def test_a_batch_whose_commit_was_not_answered_is_written_once(
         *"abc"
     ]
     assert await connection.fetchval("SELECT count(*) FROM monarq.attempts") == 1
+
+
+async def test_a_batch_is_tried_again_after_a_commit_that_was_done_and_not_told(
+    database_url: str, connection: asyncpg.Connection
+) -> None:
+    batch = [an_ended_job(str(number), attempts=1, tags=["t"]) for number in range(10)]
+    await record(database := open_database(Settings(database_url=database_url)), [an_ended_job("before")])
+    await database.close()
+    async with CommitEater(database_url) as proxy:
+        database = open_database(Settings(database_url=proxy.url))
+        with pytest.raises(DatabaseUnavailable):
+            await record(database, batch)
+        assert proxy.left == 0
+        assert await connection.fetchval("SELECT count(*) FROM monarq.jobs") == 11
+        assert await record(database, batch) == []
+        await database.close()
+    for table in ("jobs WHERE job_id <> 'before'", "attempts", "job_tags"):
+        assert await connection.fetchval(f"SELECT count(*) FROM monarq.{table}") == 10
 
 
 async def test_a_job_that_ends_twice_has_a_row_for_each_end(
