@@ -64,8 +64,8 @@ COMMENT ON TABLE monarq.job_tags IS 'The tags of monarq.jobs once more, each in 
 CREATE FUNCTION monarq.error_words(error_type text, error_message text) RETURNS tsvector
     LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT to_tsvector('simple', regexp_replace(left(coalesce(
-        error_type || ' ' || regexp_replace(error_type, '([a-z])([A-Z])', '\1 \2', 'g') || ' ' || error_message,
-        error_type,
+        error_type || ' ' || regexp_replace(error_type, '([a-z])([A-Z])', '\1 \2', 'g')
+            || coalesce(' ' || error_message, ''),
         error_message
     ), 8000), '\W+', ' ', 'g'))
 $$;
@@ -86,8 +86,9 @@ CREATE INDEX jobs_kind ON monarq.jobs (kind, ended_at);
 CREATE INDEX jobs_priority ON monarq.jobs (priority, ended_at);
 CREATE INDEX jobs_worker ON monarq.jobs (worker, ended_at) WHERE worker IS NOT NULL;
 CREATE INDEX jobs_fingerprint ON monarq.jobs (fingerprint, ended_at) WHERE fingerprint IS NOT NULL;
-CREATE INDEX jobs_run ON monarq.jobs (run_ms, ended_at, job_id) WHERE run_ms IS NOT NULL;
-CREATE INDEX jobs_wait ON monarq.jobs (wait_ms, ended_at, job_id) WHERE wait_ms IS NOT NULL;
+CREATE INDEX jobs_run ON monarq.jobs (run_ms, ended_at) WHERE run_ms IS NOT NULL;
+CREATE INDEX jobs_kind_run ON monarq.jobs (kind, run_ms, ended_at) WHERE run_ms IS NOT NULL;
+CREATE INDEX jobs_tags ON monarq.jobs USING gin (tags) WITH (gin_pending_list_limit = 512);
 -- what waits to be sorted into these two is read from end to end by each search, so it is kept short
 CREATE INDEX jobs_error ON monarq.jobs USING gin (monarq.error_words(error_type, error_message))
     WITH (gin_pending_list_limit = 512);
