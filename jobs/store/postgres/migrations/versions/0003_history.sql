@@ -12,7 +12,7 @@ CREATE TABLE monarq.jobs (
     worker        text COLLATE "C",
     -- those that count against the budget, and all starts
     attempts      integer NOT NULL DEFAULT 0,
-    starts        integer NOT NULL DEFAULT 0,
+    starts        integer NOT NULL DEFAULT 0 CHECK (starts >= 0),
     enqueued_at   timestamptz,
     -- of the last attempt
     started_at    timestamptz,
@@ -50,14 +50,6 @@ CREATE TABLE monarq.attempts (
 ) PARTITION BY RANGE (ended_at);
 COMMENT ON TABLE monarq.attempts IS 'What went wrong with jobs that have ended, attempt by attempt';
 
-CREATE TABLE monarq.job_tags (
-    tag      text COLLATE "C" NOT NULL,
-    ended_at timestamptz NOT NULL,
-    job_id   text COLLATE "C" NOT NULL,
-    PRIMARY KEY (tag, ended_at, job_id)
-) PARTITION BY RANGE (ended_at);
-COMMENT ON TABLE monarq.job_tags IS 'The tags of monarq.jobs once more, each in the order of time';
-
 -- The words of an error: runs of letters, digits and underscores, and the parts of the type's name, so that
 -- `httpx.ReadTimeout` is found by httpx, readtimeout, read and timeout.
 -- NULL where there is no error, so that the planner knows how many there are.
@@ -77,22 +69,29 @@ CREATE FUNCTION monarq.error_query(words text) RETURNS tsquery
     ) || ':*')
 $$;
 
--- Job ids break the ties of one moment, which are few; they are left out of the indexes by time, which are a third
--- as large without them.  Run times and waits have many ties, so there the ids are in.
-CREATE INDEX jobs_end ON monarq.jobs (ended_at);
+-- Job ids break the ties of one moment, which are few: they are left out of the indexes, which are a third as large
+-- without them.
 CREATE INDEX jobs_state ON monarq.jobs (state, ended_at);
 CREATE INDEX jobs_queue ON monarq.jobs (queue, ended_at);
 CREATE INDEX jobs_kind ON monarq.jobs (kind, ended_at);
 CREATE INDEX jobs_priority ON monarq.jobs (priority, ended_at);
 CREATE INDEX jobs_worker ON monarq.jobs (worker, ended_at) WHERE worker IS NOT NULL;
 CREATE INDEX jobs_fingerprint ON monarq.jobs (fingerprint, ended_at) WHERE fingerprint IS NOT NULL;
-CREATE INDEX jobs_run ON monarq.jobs (run_ms, ended_at) WHERE run_ms IS NOT NULL;
 CREATE INDEX jobs_kind_run ON monarq.jobs (kind, run_ms, ended_at) WHERE run_ms IS NOT NULL;
+
+-- Two to walk along in order while looking for what another index finds.  PostgreSQL thinks that quicker than it is:
+-- what it looks for may lie at the far end.  So it sees them only if the search says `starts >= 0`, which all rows
+-- fulfil, and searches for which an index above has both the value and the order do not say it.
+CREATE INDEX jobs_end ON monarq.jobs (ended_at) WHERE starts >= 0;
+CREATE INDEX jobs_run ON monarq.jobs (run_ms, ended_at) WHERE run_ms IS NOT NULL AND starts >= 0;
+-- to walk along the failures only
+CREATE INDEX jobs_failed ON monarq.jobs (ended_at) WHERE fingerprint IS NOT NULL;
+
+-- What waits to be sorted into one of these is read from end to end by each search, so it is kept short.
 CREATE INDEX jobs_tags ON monarq.jobs USING gin (tags) WITH (gin_pending_list_limit = 512);
--- what waits to be sorted into these two is read from end to end by each search, so it is kept short
+CREATE INDEX jobs_payload ON monarq.jobs USING gin (payload jsonb_path_ops) WITH (gin_pending_list_limit = 512);
 CREATE INDEX jobs_error ON monarq.jobs USING gin (monarq.error_words(error_type, error_message))
     WITH (gin_pending_list_limit = 512);
-CREATE INDEX jobs_payload ON monarq.jobs USING gin (payload jsonb_path_ops) WITH (gin_pending_list_limit = 512);
 
 -- Make the partitions of `days` days from `first` on, where they are missing; how many days were.
 -- Several at once take turns.  A table is made first and then attached: that locks out neither reads nor writes.
@@ -112,7 +111,7 @@ BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('monarq.history_days'));
     FOR day IN SELECT first + n FROM generate_series(0, days - 1) AS n LOOP
         CONTINUE WHEN to_regclass('monarq.jobs_' || to_char(day, 'YYYYMMDD')) IS NOT NULL;
-        FOREACH parent IN ARRAY ARRAY['attempts', 'job_tags', 'jobs'] LOOP
+        FOREACH parent IN ARRAY ARRAY['attempts', 'jobs'] LOOP
             EXECUTE format(
                 'CREATE TABLE monarq.%I (LIKE monarq.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES)',
                 parent || to_char(day, '_YYYYMMDD'), parent
@@ -144,8 +143,7 @@ BEGIN
         ORDER BY 1
     LOOP
         EXECUTE format(
-            'DROP TABLE IF EXISTS monarq.%I, monarq.%I, monarq.%I',
-            'jobs' || suffix, 'attempts' || suffix, 'job_tags' || suffix
+            'DROP TABLE IF EXISTS monarq.%I, monarq.%I', 'jobs' || suffix, 'attempts' || suffix
         );
         dropped := dropped + 1;
     END LOOP;
