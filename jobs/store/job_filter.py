@@ -81,7 +81,7 @@ class JobFilter:
     since: datetime | None = None
     #: Those that ended before this time.
     until: datetime | None = None
-    #: Each of its words begins a word of the error; upper and lower case are alike.
+    #: The error has all of its words, in any order and case; `time*`: one that begins with it.
     text: str | None = None
     payload: tuple[PayloadField, ...] = ()
 

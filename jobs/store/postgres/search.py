@@ -58,7 +58,7 @@ def page_query(wanted: JobFilter, sort: Sort, after: Position | None, limit: int
 def count_query(wanted: JobFilter, at_most: int) -> Query:
     """How many jobs there are, counted no further than `at_most`."""
     found: Select[Any] = select(literal_column("1")).where(*_conditions(wanted)).select_from(jobs)
-    if _needs_walk(wanted, Sort.NEWEST):
+    if not any(getattr(wanted, name) for name in (*_PLAIN, "tag", "text", "payload")):
         found = found.where(_WALK)
     return _compiled(select(func.count()).select_from(found.limit(at_most).subquery()))
 
@@ -93,9 +93,7 @@ def _conditions(wanted: JobFilter) -> Iterator[ColumnElement[bool]]:
     for one in wanted.payload:
         yield jobs.c.payload.bool_op("@>")(cast(literal(one.as_json(), Text), JSONB))
     if wanted.text is not None:
-        words = func.monarq.error_words(jobs.c.error_type, jobs.c.error_message)
-        yield words.bool_op("@@")(func.monarq.error_query(literal(wanted.text, Text)))
-        yield jobs.c.fingerprint.is_not(None)
+        yield jobs.c.error_words.bool_op("@@")(func.monarq.error_query(literal(wanted.text, Text)))
 
 
 def _comes_after(keys: list[Any], sort: Sort, after: Position) -> ColumnElement[bool]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import ARRAY, BigInteger, Column, DateTime, Integer, MetaData, Table, Text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 
 jobs = Table(
     "jobs",
@@ -24,6 +24,7 @@ jobs = Table(
     Column("wait_ms", BigInteger),
     Column("error_type", Text),
     Column("error_message", Text),
+    Column("error_words", TSVECTOR),
     Column("fingerprint", Text),
     Column("reason", Text),
     Column("by", Text),
