@@ -110,7 +110,7 @@ BEGIN
         CONTINUE WHEN to_regclass('monarq.jobs_' || to_char(day, 'YYYYMMDD')) IS NOT NULL;
         FOREACH parent IN ARRAY ARRAY['attempts', 'jobs'] LOOP
             EXECUTE format(
-                'CREATE TABLE monarq.%I (LIKE monarq.%I INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING CONSTRAINTS INCLUDING INDEXES)',
+                'CREATE TABLE monarq.%I (LIKE monarq.%I INCLUDING ALL)',
                 parent || to_char(day, '_YYYYMMDD'), parent
             );
             EXECUTE format(
