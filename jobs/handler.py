@@ -58,6 +58,8 @@ class Policy:
     memory_limit: int | None = None
     #: At most one job per key; None for no such rule.
     unique: Unique | None = None
+    #: PostgreSQL keeps its jobs until they have ended, so that they outlive Redis.
+    durable: bool = False
     #: By which its jobs are found in the history, beside those that an enqueue adds.
     tags: tuple[str, ...] = ()
 
@@ -87,6 +89,7 @@ class Policy:
                 self.unique is None or isinstance(self.unique, Unique),
                 f"unique: {self.unique!r} is no rule; write unique=Unique(by=[…])",
             ),
+            (isinstance(self.durable, bool), f"durable: {self.durable!r} is neither True nor False"),
         )
         if faults := [fault for holds, fault in rules if not holds]:
             raise DefinitionError("; ".join(faults))
@@ -240,6 +243,7 @@ def job(
     run_in: Literal["loop", "thread", "process"] | None = None,
     memory_limit: int | None = None,
     unique: Unique | None = None,
+    durable: bool = False,
     tags: Iterable[str] = (),
 ) -> Decorator:
     """Make a kind of job of an `async def handler(ctx, …)`, or of a plain `def`.
@@ -259,6 +263,7 @@ def job(
         run_in: loop, thread or process; by default the loop for an `async def` and a thread for a `def`.
         memory_limit: Bytes that a job in a process may take; past them it gets a `MemoryError`.
         unique: At most one job per key: `Unique(by=["month"])`, `Unique.debounce(5)`, `Unique.throttle(60)`.
+        durable: PostgreSQL keeps its jobs until they have ended: they outlive a Redis that loses its data.
         tags: Words of your own by which its jobs are found in the history: `["eu", "billing"]`.
 
     Raises:
@@ -278,6 +283,7 @@ def job(
         run_in=None if run_in is None else _choice("run_in", RunIn, run_in),
         memory_limit=memory_limit,
         unique=unique,
+        durable=durable,
         tags=check_tags(tags),
     )
 

@@ -63,6 +63,8 @@ class Settings(BaseSettings):
     history_keep: Annotated[timedelta, Field(ge=timedelta(0))] = timedelta(days=30)
     #: Finished jobs that a worker keeps while PostgreSQL is away; of more, the oldest are not written.
     history_buffer: int = Field(50_000, ge=1)
+    #: Let workers bring jobs from PostgreSQL to Redis.  Turn it off where `monarq relay` does it alone.
+    relay: bool = True
     #: Modules that hold `@job` handlers, separated by commas.
     jobs: Annotated[tuple[str, ...], NoDecode] = ()
     #: What a worker serves: `mail,default` in strict order, or `critical=6,default=3` by weights.

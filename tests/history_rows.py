@@ -111,10 +111,5 @@ async def write(connection: Any, history: MadeUpHistory, batch: int = 5_000) -> 
 
 
 async def copy(connection: Any, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Copy rows of `COLUMNS`, and their tags."""
-    async with connection.transaction():
-        await connection.copy_records_to_table("jobs", schema_name="monarq", columns=COLUMNS, records=rows)
-        tags = [(tag, row[1], row[0]) for row in rows for tag in row[6]]
-        await connection.copy_records_to_table(
-            "job_tags", schema_name="monarq", columns=("tag", "ended_at", "job_id"), records=tags
-        )
+    """Copy rows of `COLUMNS`."""
+    await connection.copy_records_to_table("jobs", schema_name="monarq", columns=COLUMNS, records=rows)

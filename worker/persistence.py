@@ -9,6 +9,7 @@ from monarq.jobs.store.execute import Transport
 from monarq.jobs.store.keys import QueueKeys
 from monarq.jobs.store.postgres.database import Database
 from monarq.jobs.store.verbs import End, Settlement
+from monarq.producer.relay import Relay
 
 from .history import History
 from .maintenance.duties import Duty
@@ -44,6 +45,8 @@ class Persistence:
             self.history = History(database, worker_id=worker_id, limit=settings.history_buffer)
             days = HistoryDays(database, keep=settings.history_keep)
             self.duties += (self.history, days, Unstarted(link, queues, database))
+        if settings.relay:
+            self.duties += (Relay(database, link, settings),)
 
     def settled(self, run: Run, end: End, settlement: Settlement) -> None:
         """Note how an attempt ended, once Redis has it."""

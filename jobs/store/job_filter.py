@@ -23,14 +23,12 @@ _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class Sort(StrEnum):
-    """Which jobs come first.  By run time or wait, those that never started are left out."""
+    """Which jobs come first.  By run time, those that never ran are left out."""
 
     NEWEST = "newest"
     OLDEST = "oldest"
     SLOWEST = "slowest"  #: the last attempt ran longest
     FASTEST = "fastest"
-    LONGEST_WAIT = "longest-wait"  #: from the enqueue to the start of the last attempt
-    SHORTEST_WAIT = "shortest-wait"
 
     @property
     def is_by_time(self) -> bool:
@@ -83,7 +81,7 @@ class JobFilter:
     since: datetime | None = None
     #: Those that ended before this time.
     until: datetime | None = None
-    #: Each of its words begins a word of the error; upper and lower case are alike.
+    #: The error has all of its words, in any order and case; `time*`: one that begins with it.
     text: str | None = None
     payload: tuple[PayloadField, ...] = ()
 

@@ -22,7 +22,7 @@ _LATEST_MICROSECONDS = 253_402_300_799_999_999
 class Position(NamedTuple):
     """A row's place in the order of its search; no two rows share one."""
 
-    #: Run time or wait, ms; None in the order of time.
+    #: Run time, ms; None in the order of time.
     value: int | None
     ended_at: datetime
     job_id: str

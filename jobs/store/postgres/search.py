@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
-    FromClause,
     Select,
     Text,
     and_,
@@ -24,11 +24,14 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from ..finished_job import FINISHED_JOB_COLUMNS, FinishedJob
 from ..job_filter import JobFilter, Sort
 from .cursor import Position
-from .tables import job_tags, jobs
+from .tables import jobs
 
 _DIALECT = dialect()  # type: ignore[no-untyped-call]
-#: Filters that compare one column of a job.
+#: Each has an index in the order of time.
 _PLAIN = ("state", "queue", "kind", "priority", "worker", "fingerprint")
+#: Lets the indexes be seen that have an order and no value.
+_WALK = jobs.c.starts >= literal_column("0")
+_DESCENDING = (Sort.NEWEST, Sort.SLOWEST)
 
 
 class Query(NamedTuple):
@@ -38,94 +41,64 @@ class Query(NamedTuple):
     parameters: list[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class _Order:
-    """What is sorted by, before the time and the id; None: the time alone."""
-
-    column: str | None
-    is_descending: bool
-
-
-_ORDERS = {
-    Sort.NEWEST: _Order(None, True),
-    Sort.OLDEST: _Order(None, False),
-    Sort.SLOWEST: _Order("run_ms", True),
-    Sort.FASTEST: _Order("run_ms", False),
-    Sort.LONGEST_WAIT: _Order("wait_ms", True),
-    Sort.SHORTEST_WAIT: _Order("wait_ms", False),
-}
-
-
 def page_query(wanted: JobFilter, sort: Sort, after: Position | None, limit: int) -> Query:
     """The first `limit` jobs of a search, or those that come after a position."""
-    order = _ORDERS[sort]
-    keys = _keys(wanted, order)
-    ask = _from(wanted, *(jobs.c[name] for name in FINISHED_JOB_COLUMNS)).where(*_conditions(wanted))
-    if order.column is not None:
-        ask = ask.where(jobs.c[order.column].is_not(None))
+    keys = [jobs.c.ended_at, jobs.c.job_id]
+    ask = select(*(jobs.c[name] for name in FINISHED_JOB_COLUMNS)).where(*_conditions(wanted))
+    if not sort.is_by_time:
+        keys.insert(0, jobs.c.run_ms)
+        ask = ask.where(jobs.c.run_ms.is_not(None))
+    if _needs_walk(wanted, sort):
+        ask = ask.where(_WALK)
     if after is not None:
-        ask = ask.where(_comes_after(keys, order, after))
-    return compiled(ask.order_by(*(key.desc() if order.is_descending else key for key in keys)).limit(limit))
+        ask = ask.where(_comes_after(keys, sort, after))
+    return _compiled(ask.order_by(*(key.desc() if sort in _DESCENDING else key for key in keys)).limit(limit))
 
 
 def count_query(wanted: JobFilter, at_most: int) -> Query:
     """How many jobs there are, counted no further than `at_most`."""
-    found = _from(wanted, literal_column("1")).where(*_conditions(wanted)).limit(at_most).subquery()
-    return compiled(select(func.count()).select_from(found))
+    found: Select[Any] = select(literal_column("1")).where(*_conditions(wanted)).select_from(jobs)
+    if not any(getattr(wanted, name) for name in (*_PLAIN, "tag", "text", "payload")):
+        found = found.where(_WALK)
+    return _compiled(select(func.count()).select_from(found.limit(at_most).subquery()))
 
 
 def position_of(job: FinishedJob, sort: Sort) -> Position:
     """Where a job stands in its order."""
-    column = _ORDERS[sort].column
-    return Position(None if column is None else getattr(job, column), job.ended_at, job.job_id)
+    return Position(None if sort.is_by_time else job.run_ms, job.ended_at, job.job_id)
 
 
-def compiled(ask: Select[Any]) -> Query:
-    """The statement with `$1`, `$2`, …, and what they stand for."""
+def _compiled(ask: Select[Any]) -> Query:
     done = ask.compile(dialect=_DIALECT)
     return Query(str(done), [done.params[name] for name in done.positiontup or ()])
 
 
-def _from(wanted: JobFilter, *columns: ColumnElement[Any]) -> Select[Any]:
-    source: FromClause = jobs
-    if wanted.tag is not None:
-        same = and_(jobs.c.job_id == job_tags.c.job_id, jobs.c.ended_at == job_tags.c.ended_at)
-        source = job_tags.join(jobs, same)
-    return select(*columns).select_from(source)
+def _needs_walk(wanted: JobFilter, sort: Sort) -> bool:
+    """Whether no index has both a value of the filter and the order: see the indexes in 0003_history.sql."""
+    if sort.is_by_time:
+        return all(getattr(wanted, name) is None for name in _PLAIN)
+    return wanted.kind is None
 
 
-def _end(wanted: JobFilter) -> FromClause:
-    """The table whose times are compared: tags lie in the order of time, and lead to their jobs."""
-    return jobs if wanted.tag is None else job_tags
-
-
-def _keys(wanted: JobFilter, order: _Order) -> list[ColumnElement[Any]]:
-    if order.column is not None:
-        return [jobs.c[order.column], jobs.c.ended_at, jobs.c.job_id]
-    table = _end(wanted)
-    return [table.c.ended_at, table.c.job_id]
-
-
-def _conditions(wanted: JobFilter) -> list[ColumnElement[bool]]:
-    found = [jobs.c[name] == value for name in _PLAIN if (value := getattr(wanted, name)) is not None]
-    if wanted.tag is not None:
-        found.append(job_tags.c.tag == wanted.tag)
+def _conditions(wanted: JobFilter) -> Iterator[ColumnElement[bool]]:
+    for name in _PLAIN:
+        if (value := getattr(wanted, name)) is not None:
+            yield jobs.c[name] == value
     if wanted.since is not None:
-        found.append(_end(wanted).c.ended_at >= wanted.since)
+        yield jobs.c.ended_at >= wanted.since
     if wanted.until is not None:
-        found.append(_end(wanted).c.ended_at < wanted.until)
-    if wanted.text is not None:
-        words = func.monarq.error_words(jobs.c.error_type, jobs.c.error_message)
-        found.append(words.bool_op("@@")(func.monarq.error_query(literal(wanted.text, Text))))
+        yield jobs.c.ended_at < wanted.until
+    if wanted.tag is not None:
+        yield jobs.c.tags.bool_op("@>")(literal([wanted.tag], ARRAY(Text)))
     for one in wanted.payload:
-        found.append(jobs.c.payload.bool_op("@>")(cast(literal(one.as_json(), Text), JSONB)))
-    return found
+        yield jobs.c.payload.bool_op("@>")(cast(literal(one.as_json(), Text), JSONB))
+    if wanted.text is not None:
+        yield jobs.c.error_words.bool_op("@@")(func.monarq.error_query(literal(wanted.text, Text)))
 
 
-def _comes_after(keys: list[ColumnElement[Any]], order: _Order, after: Position) -> ColumnElement[bool]:
+def _comes_after(keys: list[Any], sort: Sort, after: Position) -> ColumnElement[bool]:
     place = [literal(value, key.type) for key, value in zip(keys, after.keys(), strict=True)]
-    first, first_place = keys[0], place[0]
-    if order.is_descending:
-        # the first key on its own: whole days are left out by that alone
-        return and_(first <= first_place, tuple_(*keys) < tuple_(*place))
-    return and_(first >= first_place, tuple_(*keys) > tuple_(*place))
+    # the first key on its own as well: by it alone, whole days are left out
+    if sort in _DESCENDING:
+        return and_(keys[0] <= place[0], tuple_(*keys) < tuple_(*place))
+    return and_(keys[0] >= place[0], tuple_(*keys) > tuple_(*place))

@@ -1,15 +1,13 @@
-"""The tables of the history, as far as searches are built on them."""
+"""The table that searches of the history are built on."""
 
 from __future__ import annotations
 
 from sqlalchemy import ARRAY, BigInteger, Column, DateTime, Integer, MetaData, Table, Text
-from sqlalchemy.dialects.postgresql import JSONB
-
-_SCHEMA = MetaData(schema="monarq")
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 
 jobs = Table(
     "jobs",
-    _SCHEMA,
+    MetaData(schema="monarq"),
     Column("job_id", Text),
     Column("ended_at", DateTime(timezone=True)),
     Column("state", Text),
@@ -26,17 +24,10 @@ jobs = Table(
     Column("wait_ms", BigInteger),
     Column("error_type", Text),
     Column("error_message", Text),
+    Column("error_words", TSVECTOR),
     Column("fingerprint", Text),
     Column("reason", Text),
     Column("by", Text),
     Column("payload", JSONB),
     Column("result", JSONB),
-)
-
-job_tags = Table(
-    "job_tags",
-    _SCHEMA,
-    Column("tag", Text),
-    Column("ended_at", DateTime(timezone=True)),
-    Column("job_id", Text),
 )

@@ -8,6 +8,7 @@ from typing import Self, TypeAlias
 import asyncpg
 
 from .repositories.jobs import Jobs
+from .repositories.outbox import Outbox
 
 #: asyncpg's own, or what stands for one that its pool lends.
 Connection: TypeAlias = asyncpg.Connection
@@ -24,9 +25,10 @@ class UnitOfWork:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self.jobs = Jobs(connection)
         self._transaction = connection.transaction()
         self._is_open = False
+        self.outbox = Outbox(connection)
+        self.jobs = Jobs(connection)
 
     async def __aenter__(self) -> Self:
         await self._transaction.start()

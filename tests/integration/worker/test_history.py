@@ -136,7 +136,6 @@ async def test_a_success_is_kept_with_its_arguments_and_its_result(
     told_only_of_others = ("error_type", "error_message", "fingerprint", "reason", "by")
     assert [row[name] for name in told_only_of_others] == [None] * 5
     assert row["tags"] == ["vip", "eu"]
-    assert {tag for [tag] in await rows.fetch("SELECT tag FROM monarq.job_tags")} == {"vip", "eu"}
     assert await attempts_of(rows, handle.job_id) == []
 
 

@@ -59,24 +59,11 @@ class AttemptRow(NamedTuple):
     finished_at: datetime | None
 
 
-class TagRow(NamedTuple):
-    """A row of `monarq.job_tags`."""
-
-    tag: str
-    ended_at: datetime
-    job_id: str
-
-
 class EndedJob(NamedTuple):
     """A job that has ended, and its attempts that did not succeed."""
 
     job: JobRow
     attempts: Sequence[AttemptRow] = ()
-
-    @property
-    def tags(self) -> Iterable[TagRow]:
-        """The rows of its tags, each once."""
-        return (TagRow(tag, self.job.ended_at, self.job.job_id) for tag in dict.fromkeys(self.job.tags))
 
 
 class Jobs:
@@ -89,13 +76,11 @@ class Jobs:
         """Write jobs that are all new: the fast way, which fails if one of them is there."""
         await self._copy("jobs", JobRow._fields, [ended.job for ended in jobs])
         await self._copy("attempts", AttemptRow._fields, _attempts(jobs))
-        await self._copy("job_tags", TagRow._fields, _tags(jobs))
 
     async def add(self, jobs: Sequence[EndedJob]) -> None:
         """Write those that are not there yet."""
         await self._connection.executemany(statement("add_job"), [ended.job for ended in jobs])
         await self._connection.executemany(statement("add_attempt"), _attempts(jobs))
-        await self._connection.executemany(statement("add_job_tag"), _tags(jobs))
 
     async def make_day(self, day: date) -> None:
         """Make room for the jobs that ended on this day (UTC), if there is none."""
@@ -118,7 +103,3 @@ class Jobs:
 
 def _attempts(jobs: Iterable[EndedJob]) -> list[AttemptRow]:
     return [attempt for ended in jobs for attempt in ended.attempts]
-
-
-def _tags(jobs: Iterable[EndedJob]) -> list[TagRow]:
-    return [tag for ended in jobs if ended.job.tags for tag in ended.tags]

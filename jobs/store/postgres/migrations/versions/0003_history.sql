@@ -12,7 +12,7 @@ CREATE TABLE monarq.jobs (
     worker        text COLLATE "C",
     -- those that count against the budget, and all starts
     attempts      integer NOT NULL DEFAULT 0,
-    starts        integer NOT NULL DEFAULT 0,
+    starts        integer NOT NULL DEFAULT 0 CHECK (starts >= 0),
     enqueued_at   timestamptz,
     -- of the last attempt
     started_at    timestamptz,
@@ -21,6 +21,15 @@ CREATE TABLE monarq.jobs (
     wait_ms       bigint,
     error_type    text,
     error_message text,
+    -- Runs of letters, digits and underscores, and the parts of the type's name: `httpx.ReadTimeout` is found by
+    -- httpx, readtimeout, read and timeout.  NULL where there is no error.
+    error_words   tsvector GENERATED ALWAYS AS (
+        to_tsvector('simple', regexp_replace(left(coalesce(
+            error_type || ' ' || regexp_replace(error_type, '([a-z])([A-Z])', '\1 \2', 'g')
+                || coalesce(' ' || error_message, ''),
+            error_message
+        ), 8000), '\W+', ' ', 'g'))
+    ) STORED,
     -- the same for failures that look like the same bug
     fingerprint   text COLLATE "C",
     -- why it was cancelled and the like, and by whom
@@ -50,48 +59,36 @@ CREATE TABLE monarq.attempts (
 ) PARTITION BY RANGE (ended_at);
 COMMENT ON TABLE monarq.attempts IS 'What went wrong with jobs that have ended, attempt by attempt';
 
-CREATE TABLE monarq.job_tags (
-    tag      text COLLATE "C" NOT NULL,
-    ended_at timestamptz NOT NULL,
-    job_id   text COLLATE "C" NOT NULL,
-    PRIMARY KEY (tag, ended_at, job_id)
-) PARTITION BY RANGE (ended_at);
-COMMENT ON TABLE monarq.job_tags IS 'The tags of monarq.jobs once more, each in the order of time';
-
--- The words of an error: runs of letters, digits and underscores, and the parts of the type's name, so that
--- `httpx.ReadTimeout` is found by httpx, readtimeout, read and timeout.
--- NULL where there is no error, so that the planner knows how many there are.
-CREATE FUNCTION monarq.error_words(error_type text, error_message text) RETURNS tsvector
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT to_tsvector('simple', regexp_replace(left(coalesce(
-        error_type || ' ' || regexp_replace(error_type, '([a-z])([A-Z])', '\1 \2', 'g') || ' ' || error_message,
-        error_type,
-        error_message
-    ), 8000), '\W+', ' ', 'g'))
-$$;
--- What finds the errors in which each of these words begins a word.
+-- What finds the errors that have all of these words; `time*` stands for all that begin with it.
 CREATE FUNCTION monarq.error_query(words text) RETURNS tsquery
     LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT to_tsquery('simple', replace(
-        nullif(btrim(regexp_replace(words, '\W+', ' ', 'g')), ''), ' ', ':* & '
-    ) || ':*')
+    SELECT to_tsquery('simple', string_agg(found[1] || CASE found[2] WHEN '*' THEN ':*' ELSE '' END, ' & '))
+    FROM regexp_matches(words, '(\w+)(\*?)', 'g') AS found
 $$;
 
--- Job ids break the ties of one moment, which are few; they are left out of the indexes by time, which are a third
--- as large without them.  Run times and waits have many ties, so there the ids are in.
-CREATE INDEX jobs_end ON monarq.jobs (ended_at);
+-- Job ids break the ties of one moment, which are few: they are left out of the indexes, which are a third as large
+-- without them.
 CREATE INDEX jobs_state ON monarq.jobs (state, ended_at);
 CREATE INDEX jobs_queue ON monarq.jobs (queue, ended_at);
 CREATE INDEX jobs_kind ON monarq.jobs (kind, ended_at);
 CREATE INDEX jobs_priority ON monarq.jobs (priority, ended_at);
 CREATE INDEX jobs_worker ON monarq.jobs (worker, ended_at) WHERE worker IS NOT NULL;
 CREATE INDEX jobs_fingerprint ON monarq.jobs (fingerprint, ended_at) WHERE fingerprint IS NOT NULL;
-CREATE INDEX jobs_run ON monarq.jobs (run_ms, ended_at, job_id) WHERE run_ms IS NOT NULL;
-CREATE INDEX jobs_wait ON monarq.jobs (wait_ms, ended_at, job_id) WHERE wait_ms IS NOT NULL;
--- what waits to be sorted into these two is read from end to end by each search, so it is kept short
-CREATE INDEX jobs_error ON monarq.jobs USING gin (monarq.error_words(error_type, error_message))
-    WITH (gin_pending_list_limit = 512);
+CREATE INDEX jobs_kind_run ON monarq.jobs (kind, run_ms, ended_at) WHERE run_ms IS NOT NULL;
+
+-- Two to walk along in order while looking for what another index finds.  PostgreSQL thinks that quicker than it is:
+-- what it looks for may lie at the far end.  So it sees them only if the search says `starts >= 0`, which all rows
+-- fulfil, and searches for which an index above has both the value and the order do not say it.
+CREATE INDEX jobs_end ON monarq.jobs (ended_at) WHERE starts >= 0;
+CREATE INDEX jobs_run ON monarq.jobs (run_ms, ended_at) WHERE run_ms IS NOT NULL AND starts >= 0;
+-- to walk along the failures only
+CREATE INDEX jobs_failed ON monarq.jobs (ended_at)
+    WHERE error_words IS NOT NULL AND starts >= 0;
+
+-- What waits to be sorted into one of these is read from end to end by each search, so it is kept short.
+CREATE INDEX jobs_tags ON monarq.jobs USING gin (tags) WITH (gin_pending_list_limit = 512);
 CREATE INDEX jobs_payload ON monarq.jobs USING gin (payload jsonb_path_ops) WITH (gin_pending_list_limit = 512);
+CREATE INDEX jobs_error ON monarq.jobs USING gin (error_words) WITH (gin_pending_list_limit = 512);
 
 -- Make the partitions of `days` days from `first` on, where they are missing; how many days were.
 -- Several at once take turns.  A table is made first and then attached: that locks out neither reads nor writes.
@@ -115,9 +112,9 @@ BEGIN
             SELECT FROM pg_class
             WHERE relnamespace = 'monarq'::regnamespace AND relname = 'jobs_' || to_char(day, 'YYYYMMDD')
         );
-        FOREACH parent IN ARRAY ARRAY['attempts', 'job_tags', 'jobs'] LOOP
+        FOREACH parent IN ARRAY ARRAY['attempts', 'jobs'] LOOP
             EXECUTE format(
-                'CREATE TABLE monarq.%I (LIKE monarq.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES)',
+                'CREATE TABLE monarq.%I (LIKE monarq.%I INCLUDING ALL)',
                 parent || to_char(day, '_YYYYMMDD'), parent
             );
             EXECUTE format(
@@ -147,8 +144,7 @@ BEGIN
         ORDER BY 1
     LOOP
         EXECUTE format(
-            'DROP TABLE IF EXISTS monarq.%I, monarq.%I, monarq.%I',
-            'jobs' || suffix, 'attempts' || suffix, 'job_tags' || suffix
+            'DROP TABLE IF EXISTS monarq.%I, monarq.%I', 'jobs' || suffix, 'attempts' || suffix
         );
         dropped := dropped + 1;
     END LOOP;
