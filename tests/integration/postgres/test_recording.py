@@ -49,13 +49,11 @@ async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     await opened.close()
 
 
-async def test_a_job_is_written_with_its_attempts_(
-    database: Database, connection: asyncpg.Connection
-) -> None:
+async def test_a_job_is_written_with_its_attempts(database: Database, connection: asyncpg.Connection) -> None:
     ended = an_ended_job(attempts=2, tags=["red", "blue", "red"], payload='{"x": 1}', result="[2]")
     assert await record(database, [ended, an_ended_job("b")]) == []
     [a, b] = await connection.fetch("SELECT * FROM monarq.jobs ORDER BY job_id")
-    assert tuple(a.values()) == (*ended.job[:6], ["red", "blue", "red"], *ended.job[7:])
+    assert tuple(a[name] for name in JobRow._fields) == ended.job
     assert b["job_id"] == "b"
     attempts = await connection.fetch("SELECT * FROM monarq.attempts ORDER BY number")
     assert [tuple(row.values()) for row in attempts] == ended.attempts
