@@ -106,8 +106,14 @@ BEGIN
         RETURN 0;
     END IF;
     PERFORM pg_advisory_xact_lock(hashtext('monarq.history_days'));
-    FOR day IN SELECT first + n FROM generate_series(0, days - 1) AS n LOOP
-        CONTINUE WHEN to_regclass('monarq.jobs_' || to_char(day, 'YYYYMMDD')) IS NOT NULL;
+    FOR day IN
+        -- not by to_regclass: what another session has just made, it may not see yet
+        SELECT first + n FROM generate_series(0, days - 1) AS n
+        WHERE NOT EXISTS (
+            SELECT FROM pg_class
+            WHERE relnamespace = 'monarq'::regnamespace AND relname = 'jobs_' || to_char(first + n, 'YYYYMMDD')
+        )
+    LOOP
         FOREACH parent IN ARRAY ARRAY['attempts', 'jobs'] LOOP
             EXECUTE format(
                 'CREATE TABLE monarq.%I (LIKE monarq.%I INCLUDING ALL)',
