@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from secrets import token_hex
 from signal import Signals
 from typing import TYPE_CHECKING, Any, Unpack, cast
@@ -37,6 +37,7 @@ from .executor import Executor
 from .fetcher import Fetcher
 from .grace import Grace
 from .heartbeat import Heartbeat
+from .hooks import start_after_job_end
 from .journal import Journal
 from .loop import calm_collector, ensure_loop, step_back
 from .maintenance import duties as background
@@ -239,6 +240,7 @@ class Worker(arq.worker.Worker):
 
     async def _attempt(self, run: Run) -> None:
         outcome = await self.executor.attempt(run)
+        run.ended_ms = now_ms()
         self.slots.busy -= 1
         self.fetcher.notify()
         if run in self.runs and not run.is_abandoned:
@@ -247,18 +249,12 @@ class Worker(arq.worker.Worker):
     def _settled(self, run: Run, end: End, settlement: Settlement) -> None:
         self.runs.discard(run)
         self.journal.settled(run, end, settlement)
+        if self.persistence is not None:
+            self.persistence.settled(run, end, settlement)
         self.jobs_complete, self.jobs_failed = self.journal.complete, self.journal.failed
         self.jobs_retried = self.journal.retried
         if self.after_job_end is not None and run.ctx is not None:
-            hook = self.loop.create_task(self._after_job_end(run))
-            self.job_tasks[run.job_id] = hook  # the loop itself keeps only a weak reference
-            hook.add_done_callback(lambda _: self.job_tasks.pop(run.job_id, None))
-
-    async def _after_job_end(self, run: Run) -> None:
-        try:
-            await cast(Callable[[Any], Awaitable[None]], self.after_job_end)(run.ctx)
-        except BaseException:  # a hook of the app must not hurt the worker, not even by SystemExit
-            log.exception("worker.hook_failed", hook="after_job_end", job_id=run.job_id)
+            start_after_job_end(self.after_job_end, run, self.job_tasks)
 
     def _list_runs(self) -> list[Run]:
         return list(self.runs)
@@ -297,7 +293,9 @@ class Worker(arq.worker.Worker):
             on_job_end=self.on_job_end,
             honour_retry=self.retry_jobs,
         )
-        self.completer = Completer(settles, self._settled, worker_id=worker_id)
+        self.completer = Completer(
+            settles, self._settled, worker_id=worker_id, tells_past=settings.writes_history
+        )
         self.fetcher = Fetcher(
             claims,
             blocking,
@@ -388,7 +386,7 @@ class Worker(arq.worker.Worker):
         return {queue.name: weight for queue, weight in self._weights.items()}
 
     def _report(self) -> dict[str, object]:
-        return report_of(
+        report = report_of(
             self.worker_id,
             queues=self._queue_names(),
             runnables=self._runnables,
@@ -397,3 +395,4 @@ class Worker(arq.worker.Worker):
             ageing=self.settings.ageing,
             stopping=self._stopping.is_set(),
         )
+        return report if self.persistence is None else report | self.persistence.report()

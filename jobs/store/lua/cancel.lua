@@ -10,6 +10,8 @@ KEYS[7] waiters     hash    job id -> channels
 KEYS[8] abort       zset    job id -> when its cancellation was asked for
 KEYS[9] pause       hash    kind, or "" for the whole queue -> its pause, JSON
 KEYS[10] cancels    hash    job id -> who asked for it, and why
+KEYS[11] ended      list    jobs that ended here, for the history
+KEYS[12] history    string  exists while somebody writes the history
 ARGV[1] id          str
 ARGV[2] result      str     JSON, what those who wait will read
 ARGV[3] result_ms   int     how long it is kept; 0 not at all, -1 for ever
@@ -23,6 +25,7 @@ Uses        _parked.lua
 Reply lost  repeat it: the same answer.
 ]]
 local id = ARGV[1]
+local LONGEST_ENDED = 10000
 local waiting = false
 for rank = 1, 4 do
   waiting = waiting or redis.call('ZSCORE', KEYS[rank], id)
@@ -40,6 +43,21 @@ if redis.call('EXISTS', KEY.fence .. id) == 1 then
   redis.pcall('HSETNX', KEYS[10], id, ARGV[4]) -- who asked first is who cancelled it
   return 'requested'
 end
+
+-- Hand the job over to the history, by way of a list; what comes too fast for whoever empties it is counted.
+local function hand_over(body)
+  local starts, failures = redis.pcall('GET', KEY.starts .. id), redis.pcall('LRANGE', KEY.failures .. id, -100, -1)
+  local record = cjson.encode({
+    id, text(now_ms()), type(starts) == 'string' and starts or '0', ARGV[4], type(body) == 'string' and body or '',
+    is_error(failures) and {} or failures,
+  })
+  local length = redis.pcall('RPUSH', KEYS[11], record)
+  if type(length) == 'number' and length > LONGEST_ENDED then
+    redis.call('LTRIM', KEYS[11], -LONGEST_ENDED, -1)
+    redis.call('HINCRBY', KEYS[6], 'history_dropped', length - LONGEST_ENDED)
+  end
+end
+
 for rank = 1, 4 do
   redis.call('ZREM', KEYS[rank], id)
 end
@@ -49,9 +67,13 @@ end
 redis.call('ZREM', KEYS[5], id)
 redis.call('ZREM', KEYS[8], id)
 redis.pcall('HDEL', KEYS[10], id)
-local held_until, digest = unique_of(redis.pcall('GET', KEY.job .. id))
+local body = redis.pcall('GET', KEY.job .. id)
+local held_until, digest = unique_of(body)
 if digest and held_until ~= 'window' then
   hold_unique(false, KEYS[6], digest, id)
+end
+if redis.call('EXISTS', KEYS[12]) == 1 then
+  hand_over(body)
 end
 redis.call('DEL', KEY.job .. id, KEY.starts .. id, KEY.failures .. id, KEY.corrupt .. id)
 set_result(id, ARGV[2], ARGV[3])

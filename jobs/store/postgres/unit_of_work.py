@@ -7,6 +7,7 @@ from typing import Self, TypeAlias
 
 import asyncpg
 
+from .repositories.jobs import Jobs
 from .repositories.outbox import Outbox
 
 #: asyncpg's own, or what stands for one that its pool lends.
@@ -27,6 +28,7 @@ class UnitOfWork:
         self._transaction = connection.transaction()
         self._is_open = False
         self.outbox = Outbox(connection)
+        self.jobs = Jobs(connection)
 
     async def __aenter__(self) -> Self:
         await self._transaction.start()
@@ -44,5 +46,8 @@ class UnitOfWork:
         if not self._is_open:
             return
         self._is_open = False
-        if not self.connection.is_closed():  # a broken connection has undone it already
+        try:
             await self._transaction.rollback()
+        except Exception:  # a broken connection has undone it already; what broke it is what is told
+            if error is None:
+                raise
