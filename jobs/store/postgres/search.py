@@ -29,8 +29,9 @@ from .tables import jobs
 _DIALECT = dialect()  # type: ignore[no-untyped-call]
 #: Each has an index in the order of time.
 _PLAIN = ("state", "queue", "kind", "priority", "worker", "fingerprint")
-#: Lets the indexes be seen that have an order and no value.
-_WALK = jobs.c.starts >= literal_column("0")
+#: What lets the indexes be seen that have an order and no value: see 0003_history.sql.
+_WALK_BY_TIME = jobs.c.starts >= literal_column("0")
+_WALK_BY_RUN_TIME = jobs.c.attempts >= literal_column("0")
 _DESCENDING = (Sort.NEWEST, Sort.SLOWEST)
 
 
@@ -49,7 +50,7 @@ def page_query(wanted: JobFilter, sort: Sort, after: Position | None, limit: int
         keys.insert(0, jobs.c.run_ms)
         ask = ask.where(jobs.c.run_ms.is_not(None))
     if _needs_walk(wanted, sort):
-        ask = ask.where(_WALK)
+        ask = ask.where(_WALK_BY_TIME if sort.is_by_time else _WALK_BY_RUN_TIME)
     if after is not None:
         ask = ask.where(_comes_after(keys, sort, after))
     return _compiled(ask.order_by(*(key.desc() if sort in _DESCENDING else key for key in keys)).limit(limit))
@@ -58,8 +59,8 @@ def page_query(wanted: JobFilter, sort: Sort, after: Position | None, limit: int
 def count_query(wanted: JobFilter, at_most: int) -> Query:
     """How many jobs there are, counted no further than `at_most`."""
     found: Select[Any] = select(literal_column("1")).where(*_conditions(wanted)).select_from(jobs)
-    if not any(getattr(wanted, name) for name in (*_PLAIN, "tag", "text", "payload")):
-        found = found.where(_WALK)
+    if _needs_walk(wanted, Sort.NEWEST):
+        found = found.where(_WALK_BY_TIME)
     return _compiled(select(func.count()).select_from(found.limit(at_most).subquery()))
 
 
@@ -74,7 +75,7 @@ def _compiled(ask: Select[Any]) -> Query:
 
 
 def _needs_walk(wanted: JobFilter, sort: Sort) -> bool:
-    """Whether no index has both a value of the filter and the order: see the indexes in 0003_history.sql."""
+    """Whether no index has both a value of the filter and the order."""
     if sort.is_by_time:
         return all(getattr(wanted, name) is None for name in _PLAIN)
     return wanted.kind is None

@@ -11,7 +11,7 @@ CREATE TABLE monarq.jobs (
     -- of the last attempt; NULL if there was none
     worker        text COLLATE "C",
     -- those that count against the budget, and all starts
-    attempts      integer NOT NULL DEFAULT 0,
+    attempts      integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
     starts        integer NOT NULL DEFAULT 0 CHECK (starts >= 0),
     enqueued_at   timestamptz,
     -- of the last attempt
@@ -76,14 +76,12 @@ CREATE INDEX jobs_worker ON monarq.jobs (worker, ended_at) WHERE worker IS NOT N
 CREATE INDEX jobs_fingerprint ON monarq.jobs (fingerprint, ended_at) WHERE fingerprint IS NOT NULL;
 CREATE INDEX jobs_kind_run ON monarq.jobs (kind, run_ms, ended_at) WHERE run_ms IS NOT NULL;
 
--- Two to walk along in order while looking for what another index finds.  PostgreSQL thinks that quicker than it is:
--- what it looks for may lie at the far end.  So it sees them only if the search says `starts >= 0`, which all rows
--- fulfil, and searches for which an index above has both the value and the order do not say it.
+-- To walk along in an order while looking for what another index finds.  PostgreSQL thinks that quicker than it is:
+-- what it looks for may lie at the far end.  So it sees them only if the search says what all rows fulfil: `starts >=
+-- 0` by time, `attempts >= 0` by run time; and where an index above has both the value and the order, none says it.
 CREATE INDEX jobs_end ON monarq.jobs (ended_at) WHERE starts >= 0;
-CREATE INDEX jobs_run ON monarq.jobs (run_ms, ended_at) WHERE run_ms IS NOT NULL AND starts >= 0;
--- to walk along the failures only
-CREATE INDEX jobs_failed ON monarq.jobs (ended_at)
-    WHERE error_words IS NOT NULL AND starts >= 0;
+CREATE INDEX jobs_failed ON monarq.jobs (ended_at) WHERE error_words IS NOT NULL AND starts >= 0;
+CREATE INDEX jobs_run ON monarq.jobs (run_ms, ended_at) WHERE run_ms IS NOT NULL AND attempts >= 0;
 
 -- What waits to be sorted into one of these is read from end to end by each search, so it is kept short.
 CREATE INDEX jobs_tags ON monarq.jobs USING gin (tags) WITH (gin_pending_list_limit = 512);

@@ -39,10 +39,11 @@ class MadeUpHistory:
         self.count = count
         self.days = days
         self._span = timedelta(days=days - 1, hours=18)
-        self._random = random.Random(20260331)
+        self._random = random.Random()
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
         """All rows, the oldest first, as `COLUMNS` names them."""
+        self._random.seed(20260331)
         for number in range(self.count):
             yield self._row(number)
 
