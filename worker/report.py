@@ -17,14 +17,13 @@ from .slots import Slots
 
 def report_of(
     worker_id: str,
-    *,
     queues: dict[str, int],
     runnables: Mapping[str, Runnable],
     slots: Slots,
     journal: Journal,
+    *,
     ageing: timedelta,
     stopping: bool,
-    has_database: bool,
 ) -> dict[str, object]:
     """The report as plain data; `LiveWorker` is how it is read."""
     return {
@@ -41,6 +40,5 @@ def report_of(
         "failed": journal.failed,
         "loop_blocks": journal.loop_blocks,
         "stopping": stopping,
-        "has_database": has_database,
         "at_ms": now_ms(),
     }
