@@ -9,16 +9,20 @@ import subprocess
 import time
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlsplit
 
 from monarq.jobs.errors import ConfigError
 
 from .server_user import let_in, run_options
 from .valkey import ServerDidNotStart, free_port, is_free
+
+if TYPE_CHECKING:
+    import psutil
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 15.0
@@ -122,16 +126,15 @@ class EmbeddedPostgres:
             return
         import psutil  # comes with the server
 
-        try:
+        with suppress(psutil.NoSuchProcess):
             orphan = psutil.Process(pid)
-            if str(self._data) not in orphan.cmdline():  # the number has gone to another process
-                return
-            orphan.send_signal(signal.SIGINT)
-            orphan.wait(_STOP_SECONDS)
-        except psutil.TimeoutExpired:
-            _kill_with_children(pid)
-        except psutil.NoSuchProcess:
-            return
+            if str(self._data) in orphan.cmdline():  # else the number has gone to another process
+                orphan.send_signal(signal.SIGINT)
+                if not _ends_within(_STOP_SECONDS, orphan):
+                    _kill_with_children(pid)
+        # the next server would take whoever has this number for the last one
+        self._pid_file.unlink(missing_ok=True)
+        (self.directory / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -148,6 +151,10 @@ class EmbeddedPostgres:
         return self.directory / "data"
 
     @property
+    def _pid_file(self) -> Path:
+        return self._data / "postmaster.pid"
+
+    @property
     def _url_file(self) -> Path:
         return self.directory / "url"
 
@@ -157,7 +164,7 @@ class EmbeddedPostgres:
 
     def _recorded_pid(self) -> int | None:
         try:
-            return int((self._data / "postmaster.pid").read_text().partition("\n")[0])
+            return int(self._pid_file.read_text().partition("\n")[0])
         except (FileNotFoundError, ValueError):
             return None
 
@@ -232,16 +239,27 @@ def _kill_with_children(pid: int) -> None:
 
     try:
         server = psutil.Process(pid)
-        children = server.children()
-        server.kill()
+        processes = [server, *server.children()]
     except psutil.NoSuchProcess:
         return
-    for process in children:
-        try:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):  # the children end with the server
             process.kill()
-        except psutil.NoSuchProcess:  # it has ended with the server
-            continue
-    server.wait(_STOP_SECONDS)
+    _ends_within(_STOP_SECONDS, server)
+
+
+def _ends_within(seconds: float, process: psutil.Process) -> bool:
+    """Whether it does; it need not be ours, nor need its parent take note."""
+    import psutil
+
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with suppress(psutil.NoSuchProcess):
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                time.sleep(0.02)
+                continue
+        return True
+    return False
 
 
 def _binaries() -> Path:
