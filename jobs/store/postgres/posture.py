@@ -52,7 +52,8 @@ async def examine_database(settings: Settings, *, redis_ahead: float) -> list[Fi
         _way(facts),
         _clock(ahead - redis_ahead),
         *tables,
-        *await _listening(settings, is_pooled),
+        *(_pooler(settings) if is_pooled else ()),
+        *await _direct_way(settings),
         *await _replica(settings),
     ]
 
@@ -151,21 +152,26 @@ async def _tables(connection: Connection, are_there: bool) -> list[Finding]:
     return [_ok("tables", f"up to date ({revision})")]
 
 
-async def _listening(settings: Settings, is_pooled: bool) -> list[Finding]:
-    """Whether NOTIFY can arrive."""
-    if settings.database_direct_url is not None:
-        try:
-            async with _connection(settings.database_direct_url, settings):
-                return [_ok("direct way", "it answers")]
-        except StoreError as error:
-            return [_warning("direct way", str(error), "see to MONARQ_DATABASE_DIRECT_URL")]
-    if not is_pooled:
-        return []
-    found = "something like PgBouncer is in between: relays look for jobs instead of being told"
-    mend = "MONARQ_DATABASE_DIRECT_URL, past it"
+def _pooler(settings: Settings) -> Iterator[Finding]:
+    mends = []
+    if settings.database_direct_url is None:
+        mends.append("MONARQ_DATABASE_DIRECT_URL past it, or relays look for jobs instead of being told")
     if settings.database_prepared_statements:
-        mend += "; if it pools transactions, also MONARQ_DATABASE_PREPARED_STATEMENTS=false"
-    return [_warning("pooler", found, mend)]
+        mends.append("if it pools transactions, MONARQ_DATABASE_PREPARED_STATEMENTS=false")
+    if mends:
+        yield _warning("pooler", "something like PgBouncer is in between", "; ".join(mends))
+    else:
+        yield _ok("pooler", "something like PgBouncer is in between, and known to be")
+
+
+async def _direct_way(settings: Settings) -> list[Finding]:
+    if settings.database_direct_url is None:
+        return []
+    try:
+        async with _connection(settings.database_direct_url, settings):
+            return [_ok("direct way", "it answers")]
+    except StoreError as error:
+        return [_warning("direct way", str(error), "see to MONARQ_DATABASE_DIRECT_URL")]
 
 
 async def _replica(settings: Settings) -> list[Finding]:
