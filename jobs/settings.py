@@ -57,6 +57,8 @@ class Settings(BaseSettings):
     database_statement_timeout: Span = timedelta(seconds=30)
     #: Let the server keep statements prepared.  Turn it off behind PgBouncer in transaction mode.
     database_prepared_statements: bool = True
+    #: Let workers bring jobs from PostgreSQL to Redis.  Turn it off where `monarq relay` does it alone.
+    relay: bool = True
     #: Modules that hold `@job` handlers, separated by commas.
     jobs: Annotated[tuple[str, ...], NoDecode] = ()
     #: What a worker serves: `mail,default` in strict order, or `critical=6,default=3` by weights.

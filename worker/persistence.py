@@ -8,6 +8,7 @@ from monarq.jobs.settings import Settings
 from monarq.jobs.store.execute import Transport
 from monarq.jobs.store.keys import QueueKeys
 from monarq.jobs.store.postgres.database import Database
+from monarq.producer.relay import Relay
 
 from .maintenance.duties import Duty
 
@@ -33,6 +34,8 @@ class Persistence:
         self.database = database
         #: What is done now and then, beside the worker's other duties.
         self.duties: tuple[Duty, ...] = ()
+        if settings.relay:
+            self.duties += (Relay(database, link, settings),)
 
     async def close(self) -> None:
         """Close the connections to PostgreSQL."""

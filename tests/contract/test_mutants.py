@@ -176,6 +176,9 @@ MUTANTS = {
     "putting off unnoticed": Mutant(
         "enqueue", "earliest = math.min(earliest or score, score)\n        return", "return"
     ),
+    "refused, and yet written": Mutant("enqueue", "redis.call('DEL', KEY.job .. added[other][i])", ""),
+    "refused, and yet in a queue": Mutant("enqueue", "if other < rank then", "if false then"),
+    "refused after a key was taken": Mutant("enqueue", "any_unique and 4 or 0", "0"),
     "starting frees nothing": Mutant("claim", 'if head == \'{"m":{"u\' then', "if false then"),
     "starting frees every key": Mutant("claim", "if held_until == 'start' then", "if digest then"),
     "an end frees another's key": Mutant("settle", "elseif redis.pcall('GET', key) == id then", "else"),

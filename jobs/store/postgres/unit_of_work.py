@@ -7,6 +7,8 @@ from typing import Self, TypeAlias
 
 import asyncpg
 
+from .repositories.outbox import Outbox
+
 #: asyncpg's own, or what stands for one that its pool lends.
 Connection: TypeAlias = asyncpg.Connection
 
@@ -24,6 +26,7 @@ class UnitOfWork:
         self.connection = connection
         self._transaction = connection.transaction()
         self._is_open = False
+        self.outbox = Outbox(connection)
 
     async def __aenter__(self) -> Self:
         await self._transaction.start()
