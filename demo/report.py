@@ -11,6 +11,7 @@ from pathlib import Path
 from monarq.jobs import State
 
 from .ledger import Deliveries, Ledger
+from .order_books import OrderBooks
 from .plan import QUEUES
 from .stack import Stack
 
@@ -38,6 +39,8 @@ def what_happened(ledger: Ledger) -> Iterator[str]:
     yield f"  The disk:        {good} of {ledger.thumbnails} thumbnails"
     yield from _crash(ledger)
     yield from _letters(ledger)
+    if ledger.orders is not None:
+        yield from _orders(ledger.orders)
 
 
 def not_as_it_should_be(faults: Sequence[str]) -> Iterator[str]:
@@ -52,7 +55,8 @@ def what_to_try(stack: Stack, ledger: Ledger, endpoint: str) -> Iterator[str]:
     yield "What to try next, in another terminal (everything stays up until Ctrl-C)"
     yield f"  cd {shlex.quote(os.getcwd())}"
     yield f"  export MONARQ_REDIS_URL={shlex.quote(stack.url)}"
-    yield "  export MONARQ_JOBS=monarq.jobs.catalog"
+    yield f"  export MONARQ_DATABASE_URL={shlex.quote(stack.database_url)}"
+    yield "  export MONARQ_JOBS=monarq.jobs.catalog,demo.shop"
     yield f"  {monarq} queues"
     yield f"  {monarq} health"
     yield f"  {monarq} dead list"
@@ -89,6 +93,22 @@ def _crash(ledger: Ledger) -> Iterator[str]:
     yield (
         f"  kill -9:         worker {ledger.crash.worker} died and left {len(ledger.crash.orphans)} jobs;"
         f" they {again}"
+    )
+
+
+def _orders(books: OrderBooks) -> Iterator[str]:
+    yield (
+        f"  Orders:          {len(books.committed)} committed, {len(books.rolled_back)} rolled back"
+        " (no trace of their jobs)"
+    )
+    yield f"  kill -9:         the relay died; {books.backlog} jobs waited in PostgreSQL until it was back"
+    yield (
+        f"  FLUSHALL:        Redis forgot {books.forgotten} jobs of orders; all was done"
+        f" {books.recovery_seconds:.1f} s later"
+    )
+    yield (
+        f"  PostgreSQL:      {sum(books.charges.values())} charges and {sum(books.parcels.values())} parcels"
+        f" for {len(books.committed)} orders; {books.started_again} jobs were started more than once"
     )
 
 
