@@ -258,7 +258,8 @@ class Producer:
 
     def _handle(self, prepared: Prepared[R]) -> JobHandle[R]:
         handler = prepared.order.call.handler
-        return JobHandle(self, prepared.queue, prepared.job_id, handler, prepared.created)
+        created, on_its_way = prepared.created, prepared.by_outbox
+        return JobHandle(self, prepared.queue, prepared.job_id, handler, created, on_its_way)
 
     def _outcome(self, prepared: Prepared[R]) -> JobHandle[R] | JobRejected:
         try:

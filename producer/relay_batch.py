@@ -139,4 +139,4 @@ def _record(queue: QueueKeys, entry: Entry, held: Held) -> bytes:
     """The end of a durable job that another one stands for."""
     note = CancelNote.of("relay", f"job {held.by} holds its unique key")
     body = entry.head + b"%d}" % (time.time_ns() // 1_000_000)
-    return cancelled_record(queue, entry.job_id, body, note)
+    return cancelled_record(queue.name, entry.job_id, body, note)
