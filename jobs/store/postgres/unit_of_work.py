@@ -7,6 +7,7 @@ from typing import Self, TypeAlias
 
 import asyncpg
 
+from .repositories.durable_jobs import DurableJobRepository
 from .repositories.outbox import Outbox
 
 #: asyncpg's own, or what stands for one that its pool lends.
@@ -26,6 +27,7 @@ class UnitOfWork:
         self.connection = connection
         self._transaction = connection.transaction()
         self._is_open = False
+        self.durable_jobs = DurableJobRepository(connection)
         self.outbox = Outbox(connection)
 
     async def __aenter__(self) -> Self:
