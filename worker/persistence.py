@@ -9,12 +9,15 @@ from monarq.jobs.store.execute import Transport
 from monarq.jobs.store.keys import QueueKeys
 from monarq.jobs.store.postgres import open_database
 from monarq.jobs.store.postgres.database import Database
+from monarq.jobs.store.postgres.loss_watch import LossWatch
+from monarq.jobs.store.postgres.reconciling import Reconciler
 from monarq.producer.relay import Relay
 
 from .completer import Settled
 from .durable_completer import DurableCompleter
 from .ledger import Ledger
 from .maintenance.duties import Duty
+from .maintenance.epochs import Epochs
 from .maintenance.forgetting import Forgetting
 from .maintenance.kept_ends import KeptEnds
 from .once import Effects
@@ -42,8 +45,11 @@ class Persistence:
         self._worker_id = worker_id
         self.ledger = Ledger(database, worker_id=worker_id)
         self.effects = Effects(open_database(settings), settings.once_idle_timeout)
+        reconciler = Reconciler(link, database, lease=settings.lease, tagged=settings.hash_tags)
+        self.epochs = Epochs(LossWatch(link, database), reconciler)
         #: What is done now and then, beside the worker's other duties.
         self.duties: tuple[Duty, ...] = (
+            self.epochs,
             KeptEnds(link, database, queues, self.ledger),
             Forgetting(database, keep=settings.durable_keep, dead_keep=settings.dead_keep),
         )

@@ -24,6 +24,7 @@ The layout is a superset of arq's, so that arq's `enqueue_job`, `Job` and worker
     monarq:unique:<q>:<digest>        string  the job that holds a unique key
     monarq:reply:<verb>:<worker>      string  nonce and reply of the last call, for a repeat of it
     monarq:queues                     set     the queues that exist
+    monarq:epoch                      string  which life of this server it is, and its last beat: see beat.lua
     monarq:worker:<worker>            string  what a live worker says of itself, with a TTL
 
 With `tagged=True` the queue's name stands in braces in every key, and its job ids begin with it: the queue is
@@ -52,6 +53,7 @@ STATS = "monarq:stats:"
 UNIQUE = "monarq:unique:"
 WORKER = "monarq:worker:"
 QUEUES = "monarq:queues"
+EPOCH = "monarq:epoch"
 
 #: What the scripts build keys of one job with, of jobs that are put aside, and those that only a unique rule
 #: needs, for which they take the queue's part from the name of its counters.  The loader hands them to Lua as

@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from secrets import token_hex
 from typing import Any
@@ -20,6 +20,7 @@ from monarq.jobs.store.execute import Transport, execute
 from monarq.jobs.store.keys import QueueKeys, queue_keys
 from monarq.jobs.store.letter_verbs import Browsed, Letter
 from monarq.jobs.store.pauses import Pause, pause_request, resume_request
+from monarq.jobs.store.restoring import Known, Lack, Restorable, compare, restore
 from monarq.jobs.store.verbs import Accepted, Claim, Claimed, End, Entry, Held, Lease, Settlement, Verb
 from monarq.jobs.unique import Unique
 
@@ -27,6 +28,8 @@ NOW = timedelta(0)
 LEASE = timedelta(seconds=30)
 AGEING = timedelta(minutes=1)
 KEPT_MS = 60_000
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+LONG_AGO_MS = 1_577_836_800_000
 WORKER = "w1"
 #: As far as a script looks into it.
 CANCELLED_RECORD = b'{"m":{"v":1,"s":"cancelled"}}'
@@ -58,6 +61,32 @@ def a_job(
 def digest_of(key: str) -> str:
     """The digest of a unique key, named in a few letters."""
     return blake2b(key.encode(), digest_size=16).hexdigest()
+
+
+def a_lost_job(
+    job_id: str = "a",
+    *,
+    priority: Priority = Priority.NORMAL,
+    due: datetime | timedelta | None = None,
+    since: datetime = LONG_AGO,
+    fence: int = 0,
+    starts: int = 1_000_000,
+    failure: Failure | None = None,
+    unique: Unique | None = None,
+    window: timedelta = NOW,
+) -> Restorable:
+    """What PostgreSQL knows of a job."""
+    return Restorable(
+        job_id=job_id,
+        fence=fence,
+        priority=priority,
+        body=a_job(job_id, unique=unique).head + b"1}",
+        due=due,
+        since=since,
+        starts=starts,
+        failure=failure,
+        window=window,
+    )
 
 
 def an_end(
@@ -175,6 +204,13 @@ class Store:
 
     async def resume(self, kind: str = "", *, limit: int = 500) -> tuple[Pause | None, int]:
         return await execute(self.transport, resume_request(self.queue, kind, limit))
+
+    async def compare(self, **fences: int) -> list[Lack]:
+        """By ids, with the numbers of their newest attempts."""
+        return await execute(self.transport, compare(self.queue, [Known(*job) for job in fences.items()]))
+
+    async def restore(self, *jobs: Restorable) -> list[Lack]:
+        return await execute(self.transport, restore(self.queue, jobs))
 
     # --- short ways into a state
 

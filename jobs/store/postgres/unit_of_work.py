@@ -8,6 +8,7 @@ from typing import Self, TypeAlias
 import asyncpg
 
 from .repositories.durable_jobs import DurableJobRepository
+from .repositories.open_jobs import OpenJobs
 from .repositories.outbox import Outbox
 
 #: asyncpg's own, or what stands for one that its pool lends.
@@ -29,6 +30,7 @@ class UnitOfWork:
         self._is_open = False
         self.durable_jobs = DurableJobRepository(connection)
         self.outbox = Outbox(connection)
+        self.open_jobs = OpenJobs(connection)
 
     async def __aenter__(self) -> Self:
         await self._transaction.start()
