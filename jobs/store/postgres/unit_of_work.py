@@ -7,6 +7,9 @@ from typing import Self, TypeAlias
 
 import asyncpg
 
+from .repositories.audit import AuditRepository
+from .repositories.dead_letters import DeadLetterRepository
+
 #: asyncpg's own, or what stands for one that its pool lends.
 Connection: TypeAlias = asyncpg.Connection
 
@@ -22,6 +25,8 @@ class UnitOfWork:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self.dead_letters = DeadLetterRepository(connection)
+        self.audit = AuditRepository(connection)
         self._transaction = connection.transaction()
         self._is_open = False
 
