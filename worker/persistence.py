@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from monarq.jobs.settings import Settings
 from monarq.jobs.store.execute import Transport
 from monarq.jobs.store.keys import QueueKeys
+from monarq.jobs.store.postgres.archive import Archive
 from monarq.jobs.store.postgres.database import Database
 
+from .maintenance.archiver import Archiver
 from .maintenance.duties import Duty
 
 
@@ -31,8 +33,9 @@ class Persistence:
         worker_id: str,
     ) -> None:
         self.database = database
+        archive = Archive(link, database, keep=settings.dead_keep, tagged=settings.hash_tags)
         #: What is done now and then, beside the worker's other duties.
-        self.duties: tuple[Duty, ...] = ()
+        self.duties: tuple[Duty, ...] = (Archiver(archive, queues, keep=settings.dead_keep),)
 
     async def close(self) -> None:
         """Close the connections to PostgreSQL."""

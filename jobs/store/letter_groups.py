@@ -11,7 +11,7 @@ from typing import Any
 from .dead_letter import LetterHead
 
 #: Letters that a survey names.
-_SAMPLE = 5
+SAMPLE = 5
 #: Of a letter that cannot be read.
 NO_KIND = "<unreadable>"
 
@@ -70,9 +70,12 @@ class Survey:
         """Count letters in."""
         for head in heads:
             self.count += 1
-            if len(self.sample) < _SAMPLE:
-                self.sample.append(head)
+            self.name([head])
             self._enter(head, head.fingerprint)
+
+    def name(self, heads: Sequence[LetterHead]) -> None:
+        """Take letters for the sample, as far as it wants any."""
+        self.sample += heads[: max(0, SAMPLE - len(self.sample))]
 
     def add_group(self, group: LetterGroup) -> None:
         """Count letters in that were counted elsewhere."""

@@ -78,6 +78,7 @@ class PostgresDeadLetters(DeadLetters):
         await self._tidy()
         for group in await self._groups(selection, seen):
             survey.add_group(group)
+            survey.name([group.sample])
         if on_progress is not None:
             on_progress(survey.count)
         return survey

@@ -24,6 +24,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    true,
     tuple_,
 )
 from sqlalchemy.dialects.postgresql import asyncpg
@@ -104,22 +105,19 @@ def groups(wanted: LetterFilter, queues: Sequence[str], seen: Iterable[Key]) -> 
 def samples(wanted: LetterFilter, places: Sequence[tuple[str, str, datetime]]) -> Query:
     """For each queue, fingerprint and time of death the head of one letter that is meant."""
     asked = _given(places, ("queue", Text()), ("fingerprint", Text()), ("died_at", _TIME))
-    found = (
+    one = (
         select(*_HEAD, _L.fingerprint)
-        .distinct(_L.queue, _L.fingerprint, _L.died_at)
-        .select_from(asked)
-        .join(
-            _LETTERS,
-            and_(
-                _L.queue == asked.c.queue,
-                _L.fingerprint == asked.c.fingerprint,
-                _L.died_at == asked.c.died_at,
-            ),
+        .where(
+            _L.queue == asked.c.queue,
+            _L.fingerprint == asked.c.fingerprint,
+            _L.died_at == asked.c.died_at,
+            *_within(wanted),
         )
-        .where(*_within(wanted))
-        .order_by(_L.queue, _L.fingerprint, _L.died_at, _L.job_id)
+        .order_by(_L.job_id)
+        .limit(1)
+        .lateral("one")
     )
-    return _query(found)
+    return _query(select(one).select_from(asked.join(one, true())))
 
 
 def _conditions(wanted: LetterFilter, queues: Sequence[str]) -> list[ColumnElement[bool]]:
