@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Literal
 
 import asyncpg
 import structlog
@@ -84,15 +84,17 @@ class Archive:
         """Finish what others began and did not live to finish."""
         async with self._database.connection() as connection:
             pending = await DeadLetterRepository(connection).pending(10 * BATCH)
-        by_queue: dict[str, list[Key]] = defaultdict(list)
+        begun: dict[QueueKeys, set[Key]] = defaultdict(set)
         for row in pending:
-            by_queue[row["queue_entry"]].append(key_of(row))
-        for entry, keys in by_queue.items():
-            queue = keys_of(entry, self._tagged)
-            for at in range(0, len(keys) if queue else 0, BATCH):
-                assert queue is not None
+            if queue := keys_of(row["queue_entry"], self._tagged):
+                begun[queue].add(key_of(row))
+        for queue, archived, revived in await asyncio.gather(*map(self._receipts, queues)):
+            begun[queue] |= archived
+            await self._delete_revived(queue, revived)
+        for queue, found in begun.items():
+            keys = sorted(found)
+            for at in range(0, len(keys), BATCH):
                 await self._take_away(queue, keys[at : at + BATCH])
-        await asyncio.gather(*map(self._forget_revived, queues))
 
     async def prune(self, queue: QueueKeys, keep: timedelta) -> int:
         """Drop the letters of a queue that are older; how many."""
@@ -175,18 +177,22 @@ class Archive:
             await self._transport.call("SREM", queue.archived, *(receipt(*key) for key in taken))
         return held
 
-    async def _forget_revived(self, queue: QueueKeys) -> None:
+    async def _receipts(self, queue: QueueKeys) -> tuple[QueueKeys, set[Key], set[Key]]:
+        """Of letters that were taken away, and of letters that were replayed."""
+        members = (self._transport.call("SMEMBERS", key) for key in (queue.archived, queue.revived))
+        archived, revived = await asyncio.gather(*members)
+        return queue, set(map(_key_of, archived)), set(map(_key_of, revived))
+
+    async def _delete_revived(self, queue: QueueKeys, keys: set[Key]) -> None:
         """Letters that were replayed, and whose rows somebody did not live to delete."""
-        receipts: Any = await self._transport.call("SMEMBERS", queue.revived)
-        if not receipts:
+        if not keys:
             return
-        keys = [_key_of(one.decode("utf-8", "backslashreplace")) for one in receipts]
 
         async def delete(unit: UnitOfWork) -> None:
-            await unit.dead_letters.delete(keys)
+            await unit.dead_letters.delete(sorted(keys))
 
         await self._database.transact(delete)  # it waits for who is just about to do so
-        await self._transport.call("SREM", queue.revived, *receipts)
+        await self._transport.call("SREM", queue.revived, *(receipt(*key) for key in keys))
 
 
 def _row_of(head: LetterHead, attempts: Sequence[bytes], starts: int, aside: Sequence[bytes]) -> Row:
@@ -214,6 +220,7 @@ def _held_key(head: bytes) -> str:
     return found[1] if found is not None and found[0] == "success" else ""
 
 
-def _key_of(told: str) -> Key:
-    died_ms, _, job_id = told.partition(":")
+def _key_of(found: bytes) -> Key:
+    """Which letter a receipt is of."""
+    died_ms, _, job_id = found.decode("utf-8", "backslashreplace").partition(":")
     return job_id, int(died_ms)
