@@ -8,6 +8,7 @@ from monarq.jobs.settings import Settings
 from monarq.jobs.store.execute import Transport
 from monarq.jobs.store.keys import QueueKeys
 from monarq.jobs.store.postgres import open_database
+from monarq.jobs.store.postgres.archive import Archive
 from monarq.jobs.store.postgres.database import Database
 from monarq.jobs.store.postgres.loss_watch import LossWatch
 from monarq.jobs.store.postgres.reconciling import Reconciler
@@ -16,6 +17,7 @@ from monarq.producer.relay import Relay
 from .completer import Settled
 from .durable_completer import DurableCompleter
 from .ledger import Ledger
+from .maintenance.archiver import Archiver
 from .maintenance.duties import Duty
 from .maintenance.epochs import Epochs
 from .maintenance.forgetting import Forgetting
@@ -47,11 +49,13 @@ class Persistence:
         self.effects = Effects(open_database(settings), settings.once_idle_timeout)
         reconciler = Reconciler(link, database, lease=settings.lease, tagged=settings.hash_tags)
         self.epochs = Epochs(LossWatch(link, database), reconciler)
+        archive = Archive(link, database, keep=settings.dead_keep, tagged=settings.hash_tags)
         #: What is done now and then, beside the worker's other duties.
         self.duties: tuple[Duty, ...] = (
             self.epochs,
             KeptEnds(link, database, queues, self.ledger),
             Forgetting(database, keep=settings.durable_keep, dead_keep=settings.dead_keep),
+            Archiver(archive, queues, keep=settings.dead_keep),
         )
         if settings.relay:
             self.duties += (Relay(database, link, settings),)

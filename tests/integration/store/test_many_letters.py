@@ -11,7 +11,7 @@ from monarq.jobs.failure import Cause, Failure
 from monarq.jobs.store import keys
 from monarq.jobs.store.address import from_url
 from monarq.jobs.store.connection import Link
-from monarq.jobs.store.dead_letters import DeadLetters
+from monarq.jobs.store.dead_letters import DeadLetters, open_dead_letters
 from monarq.jobs.store.letter_filter import LetterFilter
 from tests.contract.store import Store
 
@@ -27,7 +27,7 @@ TRACEBACK = "Traceback (most recent call last):\n" + "".join(
 @pytest.fixture
 async def dead(redis_url: str) -> AsyncIterator[DeadLetters]:
     link = Link(from_url(redis_url))
-    yield DeadLetters(link)
+    yield open_dead_letters(link)
     await link.close()
 
 
