@@ -18,6 +18,7 @@ from monarq.producer import Producer
 
 from .order_books import OrderBooks
 from .order_service import ORDERS, OrderService
+from .plan import QUEUES
 from .relay_process import RelayProcess
 from .stack import Stack
 
@@ -32,7 +33,6 @@ _STANDING = """
 SELECT
     (SELECT count(*) FROM monarq.outbox) AS outbox,
     (SELECT count(*) FROM monarq.durable_jobs WHERE ended_at IS NULL) AS open,
-    (SELECT count(*) FROM monarq.durable_jobs WHERE fence > 1) AS started_again,
     (SELECT count(*) FROM shop.charges) AS charges,
     (SELECT count(*) FROM shop.parcels) AS parcels
 """
@@ -85,11 +85,20 @@ class OrderAct:
         await self._until(self._has_caught_up)
         self.say(f"the relay is back: {self._backlog} jobs that had waited are in Redis now")
         await self._until(lambda _: self.service.seen >= ORDERS * 3 // 4)
+        await self._forget_everything()
+
+    async def _forget_everything(self) -> None:
+        while await self._letters_in_redis():  # they move to PostgreSQL within seconds
+            await asyncio.sleep(_LOOK_EVERY)
         counts = await count(self.link, queue_keys("orders"))
         self._forgotten = counts.waiting + counts.ready + counts.running
         await self.link.call("FLUSHALL")
         self._flushed_at = time.monotonic()
         self.say(f"FLUSHALL: Redis forgets everything, {self._forgotten} jobs of orders among it")
+
+    async def _letters_in_redis(self) -> int:
+        queues = [queue_keys(queue) for queue in QUEUES.values()]
+        return sum([(await count(self.link, queue)).dead for queue in queues])
 
     def _has_caught_up(self, standing: asyncpg.Record) -> bool:
         self._backlog = max(self._backlog, standing["outbox"])
@@ -98,17 +107,18 @@ class OrderAct:
     # --- the looks
 
     async def _until(self, holds: Callable[[asyncpg.Record], bool]) -> None:
-        while not holds(await self._standing()):
+        while True:
+            if holds(await self._standing()):
+                return
             await asyncio.sleep(_LOOK_EVERY)
 
     async def _tell(self) -> None:
         while True:
             await asyncio.sleep(_TELL_EVERY)
             standing = await self._standing()
-            committed, rolled_back = len(self.service.committed), len(self.service.rolled_back)
             self.say(
-                f"{committed} orders committed, {rolled_back} rolled back; {standing['outbox']} jobs in the outbox; {standing['charges']} charges,"
-                f" {standing['parcels']} parcels"
+                f"{len(self.service.committed)} orders committed, {len(self.service.rolled_back)} rolled back"
+                f"  outbox {standing['outbox']}  charges {standing['charges']}  parcels {standing['parcels']}"
             )
 
     async def _standing(self) -> asyncpg.Record:
@@ -116,6 +126,7 @@ class OrderAct:
 
     async def _books(self, ended_at: float) -> OrderBooks:
         standing = await self._standing()
+        counts = await count(self.link, queue_keys("orders"))
         return OrderBooks(
             committed=self.service.committed,
             rolled_back=self.service.rolled_back,
@@ -126,7 +137,7 @@ class OrderAct:
             backlog=self._backlog,
             forgotten=self._forgotten,
             recovery_seconds=ended_at - self._flushed_at,
-            started_again=standing["started_again"],
+            restored=counts.counters.get("restored", 0),
         )
 
 

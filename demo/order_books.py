@@ -29,8 +29,8 @@ class OrderBooks:
     forgotten: int = 0
     #: From then until the last job of an order had ended.
     recovery_seconds: float = 0.0
-    #: Jobs of which a later start than the first is known.
-    started_again: int = 0
+    #: Jobs that were put back into Redis from PostgreSQL.
+    restored: int = 0
 
 
 def order_faults(books: OrderBooks) -> Iterator[str]:

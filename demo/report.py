@@ -76,7 +76,9 @@ def how_to_stay(stack: Stack) -> Iterator[str]:
     yield "  make demo                    on a terminal: it stays up, and says what to type"
     yield f"  {monarq} dev --dir {data} --workers 0"
     yield "                               the same data once more; then, in another terminal:"
-    yield f"  MONARQ_REDIS_URL={shlex.quote(stack.url)} {monarq} dead list"
+    yield f"  export MONARQ_REDIS_URL={shlex.quote(stack.url)}"
+    yield f"  export MONARQ_DATABASE_URL={shlex.quote(stack.database_url)}"
+    yield f"  {monarq} dead list"
     yield f"  less {_shown(stack.log)}"
 
 
@@ -103,12 +105,12 @@ def _orders(books: OrderBooks) -> Iterator[str]:
     )
     yield f"  kill -9:         the relay died; {books.backlog} jobs waited in PostgreSQL until it was back"
     yield (
-        f"  FLUSHALL:        Redis forgot {books.forgotten} jobs of orders; all was done"
-        f" {books.recovery_seconds:.1f} s later"
+        f"  FLUSHALL:        Redis forgot {books.forgotten} jobs of orders; {books.restored} were put back,"
+        f" and all was done {books.recovery_seconds:.1f} s later"
     )
     yield (
         f"  PostgreSQL:      {sum(books.charges.values())} charges and {sum(books.parcels.values())} parcels"
-        f" for {len(books.committed)} orders; {books.started_again} jobs were started more than once"
+        f" for {len(books.committed)} orders: each of its jobs took effect once"
     )
 
 
@@ -118,6 +120,7 @@ def _letters(ledger: Ledger) -> Iterator[str]:
         reason = f"{last.error_type}: {last.message}" if last is not None else "no reason is recorded"
         yield f"  Dead letter:     {letter.kind} {letter.job_id}, {len(letter.failures)} attempts"
         yield f"                   {reason}"
+        yield "                   (it lies in PostgreSQL, where FLUSHALL has not reached it)"
 
 
 def _shown(path: Path) -> str:

@@ -15,6 +15,9 @@ from monarq.jobs.errors import JobRejected
 from monarq.jobs.settings import load_settings
 from monarq.jobs.store.address import from_url
 from monarq.jobs.store.connection import Link
+from monarq.jobs.store.dead_letters import open_dead_letters
+from monarq.jobs.store.postgres import open_database
+from monarq.jobs.store.postgres.database import Database
 from monarq.producer import Producer
 
 from . import plan, report
@@ -46,6 +49,7 @@ class Stage:
     receiver: Receiver
     mail: MailServer
     link: Link
+    database: Database
     producer: Producer
 
 
@@ -83,8 +87,8 @@ class Show:
                 ledger = await self._collect(stage, asked)
                 # the last act, since Redis will forget all of this in it
                 books = await self._take_orders(stage)
-            ledger = replace(ledger, orders=books, seconds=time.monotonic() - self._began)
-            self.exit_code = self._tell(stage, ledger)
+                letters = await open_dead_letters(stage.link, stage.database).list()
+            self.exit_code = self._tell(stage, replace(ledger, orders=books, letters=letters))
             if self._stays:
                 await self._stay(stage, tallies)
         return self.exit_code
@@ -104,14 +108,8 @@ class Show:
             async with serving() as mail:
                 self._screen.say(f"starting a Valkey, a PostgreSQL and {WORKERS} workers by `monarq dev`")
                 self._stack = Stack(self._folder, _environ(self._folder, secret, mail))
-                async with self._stack as stack:
-                    link = Link(from_url(stack.url))
-                    producer = Producer(load_settings(redis_url=stack.url))
-                    try:
-                        yield Stage(self._folder, stack, receiver, mail, link, producer)
-                    finally:
-                        await producer.close()
-                        await link.close()
+                async with self._stack as stack, _connected(stack) as (link, database, producer):
+                    yield Stage(self._folder, stack, receiver, mail, link, database, producer)
 
     async def _enqueue(self, stage: Stage, painting: Awaitable[Sequence[Path]]) -> list[Asked]:
         self._screen.say("the stack is up")
@@ -213,6 +211,18 @@ class Show:
                 shown = standing
 
 
+@asynccontextmanager
+async def _connected(stack: Stack) -> AsyncIterator[tuple[Link, Database, Producer]]:
+    settings = load_settings(redis_url=stack.url, database_url=stack.database_url)
+    link, database, producer = Link(from_url(stack.url)), open_database(settings), Producer(settings)
+    try:
+        yield link, database, producer
+    finally:
+        await producer.close()
+        await database.close()
+        await link.close()
+
+
 def _environ(folder: Path, secret: str, mail: MailServer) -> dict[str, str]:
     return {
         "MONARQ_JOBS": "monarq.jobs.catalog,demo.shop",
@@ -272,6 +282,6 @@ def _standing(tallies: Sequence[Tally]) -> str:
     numbers = {
         "enqueued": sum(tally.counter("enqueued") for tally in tallies),
         "succeeded": sum(tally.counter("succeeded") for tally in tallies),
-        "dead": sum(tally.counts.dead for tally in tallies),
+        "dead": sum(tally.counter("dead") for tally in tallies),
     }
     return ", ".join(f"{number} {name}" for name, number in numbers.items())

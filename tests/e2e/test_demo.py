@@ -66,6 +66,12 @@ def workers_of(folder: Path) -> list[int]:
     return [int(pid) for pid in re.findall(r'"worker": "[^"]*-(\d+)-[^"]*".*worker\.started', log)]
 
 
+def postgres_of(folder: Path) -> int:
+    """The process id of the database server."""
+    pid_file = folder / DEMO / "valkey" / "postgres" / "data" / "postmaster.pid"
+    return int(pid_file.read_text().partition("\n")[0])
+
+
 def is_gone(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -95,6 +101,10 @@ def test_all_jobs_end_as_they_should(tmp_path: Path) -> None:
     assert re.search(r"kill -9: +worker \S+ died and left [1-9]\d* jobs; they ran again", output)
     assert re.search(r"Dead letter: +webhook.deliver \w+, [1-3] attempts\n.*answered 410", output)
     assert len(list((tmp_path / DEMO / "thumbnails").glob("*.webp"))) == 120
+    assert "220 committed, 20 rolled back" in output
+    assert re.search(r"the relay died; [1-9]\d+ jobs waited", output)
+    assert re.search(r"Redis forgot [1-9]\d* jobs of orders; [1-9]\d* were put back", output)
+    assert "220 charges and 220 parcels for 220 orders" in output
     assert all(is_gone(pid) for pid in workers_of(tmp_path))
 
 
@@ -102,12 +112,12 @@ def test_all_jobs_end_as_they_should(tmp_path: Path) -> None:
 def test_whatever_stops_it_leaves_no_process_behind(tmp_path: Path, end: signal.Signals) -> None:
     with demo_in(tmp_path) as demo:
         read_until(demo.stdout, "jobs are enqueued")
-        workers = workers_of(tmp_path)
+        processes = [*workers_of(tmp_path), postgres_of(tmp_path)]
         demo.send_signal(end)
         code = demo.wait(END_SECONDS)
     assert code == (-end if end is signal.SIGKILL else 128 + end)
-    assert len(workers) == 2
-    assert eventually(lambda: all(is_gone(pid) for pid in workers))
+    assert len(processes) == 3
+    assert eventually(lambda: all(is_gone(pid) for pid in processes))
     assert eventually(lambda: is_free(tmp_path / DEMO / "valkey"))
 
 
