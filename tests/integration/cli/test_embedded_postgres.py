@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from monarq.jobs.errors import ConfigError
-from monarq.worker.dev.postgres import EmbeddedPostgres
+from monarq.worker.dev.postgres import _LONGEST_FOLDER_PATH, EmbeddedPostgres
 from monarq.worker.dev.valkey import ServerDidNotStart
 from tests.meta.repository import ROOT
 from tests.postgres import run_sql
@@ -86,6 +86,13 @@ def test_only_its_owner_can_open_it(folder: Path) -> None:
 
 def test_the_path_of_the_folder_may_hold_what_has_a_meaning_in_an_address(folder: Path) -> None:
     with EmbeddedPostgres(folder / "a b&c=%20+?#, d") as server:
+        assert run_sql(server.url, "SELECT 1")[0][0] == 1
+
+
+def test_the_longest_path_that_a_socket_may_have_is_used(folder: Path) -> None:
+    exact = folder / ("d" * (_LONGEST_FOLDER_PATH - len(str(folder)) - 1))
+    with EmbeddedPostgres(exact) as server:
+        assert "host=" in server.url
         assert run_sql(server.url, "SELECT 1")[0][0] == 1
 
 
