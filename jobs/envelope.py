@@ -140,8 +140,7 @@ def unique_key_of(body: bytes) -> tuple[str, str] | None:
 
 
 def is_durable(body: bytes | None) -> bool:
-    """Whether this is the envelope of a job of which PostgreSQL is the truth."""
-    # two comparisons for nearly every job; never a look at its arguments, which may hold the same bytes
+    """Whether PostgreSQL knows the job, too."""
     return body is not None and body.startswith(_DURABLE_HEADS) and _IS_DURABLE.match(body) is not None
 
 

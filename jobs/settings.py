@@ -58,8 +58,8 @@ class Settings(BaseSettings):
     #: How long a handler may leave the transaction of `ctx.once()` idle.  A frozen worker holds its locks for
     #: so long.
     once_idle_timeout: Span = timedelta(seconds=60)
-    #: How long an ended durable job is remembered in PostgreSQL: later than that, a copy of it is not known as
-    #: one.  Dead ones stay as long as dead letters do.
+    #: How long an ended durable job is remembered in PostgreSQL: later than that, a copy of it is no longer
+    #: known as one.  Dead ones stay as long as dead letters do.
     durable_keep: Span = timedelta(days=7)
     #: Let the server keep statements prepared.  Turn it off behind PgBouncer in transaction mode.
     database_prepared_statements: bool = True

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from monarq.jobs.errors import StoreError
+from monarq.jobs.identity import is_job_id
 from monarq.jobs.outcome import Outcome
 from monarq.jobs.store.postgres.database import Database
 from monarq.jobs.store.postgres.recording import Recorded, Verdict, record_ends
@@ -63,8 +64,8 @@ class Ledger:
         While PostgreSQL is away it may: durable jobs run at least once.
         """
         opened = await asyncio.shield(self._openings.pop(run))
-        if not _is_storable(run.job_id):
-            return Fate.IS_UNKNOWN
+        if not is_job_id(run.job_id):
+            return Fate.IS_UNKNOWN  # no row can have it
         if opened is None:
             return Fate.RUNS if self.kept < MOST_KEPT else Fate.IS_PUT_OFF
         if run.job_id in opened.job_ids:
@@ -80,7 +81,7 @@ class Ledger:
         return Fate.RUNS  # somebody has locked its row; its end waits for that
 
     async def _open(self, runs: Sequence[Run]) -> _Opened | None:
-        begun = [_begun(run) for run in runs if _is_storable(run.job_id)]
+        begun = [_begun(run) for run in runs if is_job_id(run.job_id)]
         try:
             return await self._begins.ask(lambda: self._ask_to_open(begun))
         except StoreError:
@@ -124,8 +125,3 @@ def _to_settle(run: Run, end: End, became: Recorded) -> End | None:
         case Recorded(Verdict.REPEATED, Standing(state=state) as standing) if state != end.verb:
             return end_of(run, outcome_of(standing))  # a handler's transaction has ended it, and that counts
     return end  # also of a job that PostgreSQL does not know
-
-
-def _is_storable(job_id: str) -> bool:
-    """Whether PostgreSQL can have such an id at all."""
-    return "\0" not in job_id and not any("\ud800" <= char <= "\udfff" for char in job_id)

@@ -48,8 +48,8 @@ class Persistence:
         self.ledger = Ledger(database, worker_id=worker_id)
         self.effects = Effects(open_database(settings), settings.once_idle_timeout)
         reconciler = Reconciler(link, database, lease=settings.lease, tagged=settings.hash_tags)
-        self.epochs = Epochs(LossWatch(link, database), reconciler)
         archive = Archive(link, database, keep=settings.dead_keep, tagged=settings.hash_tags)
+        self.epochs = Epochs(LossWatch(link, database), reconciler, self.ledger.is_behind)
         #: What is done now and then, beside the worker's other duties.
         self.duties: tuple[Duty, ...] = (
             self.epochs,

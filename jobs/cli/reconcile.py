@@ -28,9 +28,9 @@ app = new_commands()
 T = TypeVar("T")
 
 _MEANING = {
-    "missing": "Redis has lost them; monarq reconcile restores them",
-    "behind": "Redis would number their attempts as earlier ones; monarq reconcile mends it",
-    "ended": "they wait in Redis, but have ended; the next claim sees it, and does not run them",
+    "missing": "Redis has lost them",
+    "behind": "Redis has lost some of their attempts",
+    "ended": "they wait in Redis, but have ended; who claims them sees it, and does not run them",
 }
 
 

@@ -6,6 +6,7 @@ from .cancel_rules import CancelRules
 from .claim_rules import ClaimRules
 from .corrupt_rules import CorruptRules
 from .discard_rules import DiscardRules
+from .durable_rules import DurableRules
 from .enqueue_rules import EnqueueRules
 from .examine_rules import ExamineRules
 from .inspect_rules import InspectRules
@@ -37,5 +38,6 @@ class StoreContract(
     CorruptRules,
     RestoreRules,
     BeatRules,
+    DurableRules,
 ):
     """What every store must do.  A subclass gives the fixture `store`, nothing else."""

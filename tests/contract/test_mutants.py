@@ -228,6 +228,18 @@ MUTANTS = {
     "cancelling frees nothing": Mutant(
         "cancel", "if digest and held_until ~= 'window' then", "if false then"
     ),
+    "a kept end that is forgotten": Mutant("settle", "if keep ~= '' then", "if false then"),
+    "ends that are all kept": Mutant(
+        "settle", "if #verb > LONGEST_VERB then", "keep_end(i, verb)\n    if #verb > LONGEST_VERB then"
+    ),
+    "a durable job that is cancelled at once": Mutant("cancel", "if is_durable() then", "if false then"),
+    "any job is taken for a durable one": Mutant("cancel", "if is_durable() then", "if true then"),
+    "a durable job with a unique key is not known": Mutant(
+        "cancel", '    or string.find(body, \'^{"m":{"u":"%l+:%x+","v":1,"d":1[,}]\')', ""
+    ),
+    "a durable job that is cancelled when its time has come": Mutant("cancel", "  make_due()\n", ""),
+    "cancelling a durable job makes it wait longer": Mutant("cancel", "'XX', 'LT', ", "'XX', "),
+    "cancelling a durable job wakes nobody": Mutant("cancel", "push_token(KEYS[11])", ""),
     "cancelling ends a window": Mutant(
         "cancel", "if digest and held_until ~= 'window' then", "if digest then"
     ),

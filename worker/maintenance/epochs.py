@@ -16,21 +16,22 @@ from ..outage import Outage
 log = structlog.get_logger("monarq.worker")
 
 EVERY_SECONDS = 2.0
+_BEHIND = "PostgreSQL knows of later attempts than Redis"
 
 
 class Epochs:
-    """Looks every two seconds.  Any worker may restore; one at a time does."""
+    """Looks every two seconds.  Any worker may restore; one at a time does.
 
-    def __init__(self, watch: LossWatch, reconciler: Reconciler, random: Random | None = None) -> None:
+    Args:
+        is_behind: Set by whoever has met a job of which Redis has forgotten attempts.
+    """
+
+    def __init__(self, watch: LossWatch, reconciler: Reconciler, is_behind: asyncio.Event) -> None:
         self._watch = watch
         self._reconciler = reconciler
-        self._random = random or Random()
+        self._is_behind = is_behind
+        self._random = Random()
         self._outage = Outage("epochs")
-        self._asked: str | None = None
-
-    def ask(self, why: str) -> None:
-        """Let the next look restore what is missing, whatever it sees: somebody knows more."""
-        self._asked = why
 
     async def run(self) -> None:
         """Look now and then, until cancelled."""
@@ -50,14 +51,14 @@ class Epochs:
         Raises:
             StoreUnavailable: Redis or PostgreSQL did not answer.
         """
-        why = await self._watch.look() or self._asked
+        why = await self._watch.look() or (_BEHIND if self._is_behind.is_set() else None)
         if why is None:
             return
         log.warning("worker.redis_lost_jobs", why=why)
+        self._is_behind.clear()  # what is met from now on is left to the next look
         restored = await self._reconciler.restore(take_over=False)
         if restored is None:  # another worker is at it
             return
-        self._asked = None
         log.warning(
             "worker.redis_restored",
             open=restored.open,

@@ -19,10 +19,11 @@ from ...errors import DefinitionError
 from ..epoch import loss_of
 from ..execute import Transport, execute
 from ..keys import QueueKeys, queue_keys
-from ..queues import announce
+from ..queues import announce, known_queues
 from ..restoring import Known, Lack, compare, restore
 from ..verbs import BATCH
 from .database import Database
+from .kept_ends import drain, kept_ids
 from .loss_watch import LossWatch
 from .rebuild import LostAgain, Rebuild
 from .repositories.open_jobs import FIRST, Listed, OpenJob, OpenJobs
@@ -142,6 +143,7 @@ class Reconciler:
             if rebuild is None:
                 return None
             try:
+                await self._drain_kept_ends()
                 return await self._restore_all(rebuild, on_progress)
             except LostAgain:
                 if not rounds_left:
@@ -162,6 +164,10 @@ class Reconciler:
         await rebuild.complete()
         return done
 
+    async def _drain_kept_ends(self) -> None:
+        for queue in await known_queues(self._transport, tagged=self._tagged):
+            await drain(self._transport, self._database, queue)
+
     async def _pages(self) -> AsyncIterator[list[Listed]]:
         last = FIRST
         while True:
@@ -179,7 +185,17 @@ class Reconciler:
     async def _confirmed(self, job_ids: Sequence[str], unit: UnitOfWork) -> list[tuple[OpenJob, Lack]]:
         """Those that Redis lacks, and that now cannot end before the unit does."""
         held = await unit.open_jobs.hold(job_ids)
-        return [(job, lack) for job, lack in await self._compared(held) if lack is not Lack.NOTHING]
+        lacking = [(job, lack) for job, lack in await self._compared(held) if lack is not Lack.NOTHING]
+        # after the look: PostgreSQL cannot be told of these ends now, so they are still kept
+        ended = await self._ended_in_redis([job for job, _ in lacking])
+        return [(job, lack) for job, lack in lacking if job.job_id not in ended]
+
+    async def _ended_in_redis(self, jobs: Sequence[OpenJob]) -> set[str]:
+        async def look(queue: QueueKeys, _: list[OpenJob]) -> list[set[str]]:
+            return [await kept_ids(self._transport, queue)]
+
+        by_queue = {job.queue: job for job in jobs}  # one of each queue is enough
+        return set().union(*await self._by_queue(by_queue.values(), look))
 
     async def _compared(self, jobs: Sequence[AnyJob]) -> list[tuple[AnyJob, Lack]]:
         async def look(queue: QueueKeys, chunk: list[AnyJob]) -> list[tuple[AnyJob, Lack]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import asyncpg
 
-from monarq.jobs.envelope import encode_head
+from monarq.jobs.envelope import DURABLE, encode_head
 from monarq.jobs.priority import PRIORITIES
 from monarq.jobs.settings import Settings
 from monarq.jobs.store import verbs
@@ -49,7 +49,9 @@ class Row:
     @property
     def head(self) -> bytes:
         priority = PRIORITIES[self.rank]
-        return encode_head(KIND, b"{}", queue=self.queue, priority=priority, unique=self.unique)
+        return encode_head(
+            KIND, b"{}", queue=self.queue, priority=priority, unique=self.unique, marks=DURABLE
+        )
 
     def values(self) -> tuple[Any, ...]:
         ended_at = None if self.state is None else self.created_at

@@ -52,7 +52,7 @@ async def test_what_was_flushed_is_restored_where_it_stood(pair: Pair) -> None:
     assert int(await call("ZSCORE", keys.ranks[2], "later")) == round(_FUTURE.timestamp() * 1000)
     assert await call("GET", JOB + "low") == Row(job_id="low", rank=3).head + b"%d}" % ms
     assert await pair.waiting("mail") == {"mail"}
-    assert await call("SMEMBERS", QUEUES) == [b"default", b"mail"]
+    assert sorted(await call("SMEMBERS", QUEUES)) == [b"default", b"mail"]
 
 
 async def test_many_are_restored_in_steps_each_once(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,6 +178,30 @@ async def test_a_dead_letter_of_a_job_that_lives_again_gives_way(pair: Pair) -> 
     assert await pair.waiting() == {"a"}
 
 
+async def test_an_end_that_redis_keeps_for_postgresql_is_recorded_first(pair: Pair) -> None:
+    """The job has run while PostgreSQL was away, and nothing else is left of it."""
+    await _end_while_postgresql_is_away(pair, "a")
+    found = await pair.reconciler.difference()
+    assert (found.open, found.missing.count) == (1, 0)
+    assert await restored(pair) == (0, 0)
+    assert await pair.sql.fetchval("SELECT state FROM monarq.durable_jobs") == "succeeded"
+
+
+async def test_an_end_that_is_kept_meanwhile_is_no_missing_job(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It came after those that were kept had been recorded."""
+
+    async def nothing(*_: Any) -> int:
+        return 0
+
+    monkeypatch.setattr(reconciling, "drain", nothing)
+    await _end_while_postgresql_is_away(pair, "a")
+    await pair.write([Row(job_id="b")])
+    assert await restored(pair) == (1, 0)
+    assert await pair.waiting() == {"b"}
+
+
 async def test_the_difference_changes_nothing_and_names_some(pair: Pair) -> None:
     rows = many(30)
     await pair.write(rows)
@@ -257,6 +281,16 @@ async def _to_the_outbox(pair: Pair, job_id: str, reason: str | None = None) -> 
         job_id,
         reason,
     )
+
+
+async def _end_while_postgresql_is_away(pair: Pair, job_id: str) -> None:
+    row = Row(job_id=job_id)
+    await pair.write([row])
+    await pair.push([row])
+    await pair.claim()
+    end = End(job_id, "w:1", Verb.SUCCEEDED, is_kept=True)
+    await execute(pair.link, settle(queue_keys("default"), [end], worker="w", nonce="s"))
+    assert await pair.waiting() == set()
 
 
 async def _somebody_waits(pair: Pair) -> bool:
