@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from math import isfinite
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -182,9 +183,10 @@ async def _replica(settings: Settings) -> list[Finding]:
             lag = await connection.fetchval(statement("replica_lag"))
     except StoreError as error:
         return [_warning("replica", str(error), "until then the primary is asked")]
+    behind = f"{lag:.0f} s behind" if isfinite(lag) else "it has replayed nothing yet"
     if lag > LARGEST_LAG_SECONDS:
-        return [_warning("replica", f"{lag:.0f} s behind", "until it has caught up, the primary is asked")]
-    return [_ok("replica", f"{lag:.0f} s behind")]
+        return [_warning("replica", behind, "until it has caught up, the primary is asked")]
+    return [_ok("replica", behind)]
 
 
 def _ok(check: str, found: str) -> Finding:
