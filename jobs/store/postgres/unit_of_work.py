@@ -52,5 +52,8 @@ class UnitOfWork:
         if not self._is_open:
             return
         self._is_open = False
-        if not self.connection.is_closed():  # a broken connection has undone it already
+        try:
             await self._transaction.rollback()
+        except Exception:  # a broken connection has undone it already; what broke it is what is told
+            if error is None:
+                raise

@@ -1,6 +1,7 @@
 """What `monarq doctor` finds of a PostgreSQL."""
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import asyncpg
@@ -10,6 +11,7 @@ from monarq.jobs.errors import DatabaseRefused, DatabaseUnavailable
 from monarq.jobs.settings import Settings
 from monarq.jobs.store.postgres.posture import examine_database
 from monarq.jobs.store.posture import Finding, Level
+from tests.pgbouncer import find_pgbouncer, pgbouncer
 from tests.postgres import PostgresServer, postgres_server
 
 NOWHERE = "postgresql://postgres@127.0.0.1:1/postgres"
@@ -125,3 +127,21 @@ async def test_one_that_does_not_answer_is_told_in_our_words(database_url: str) 
         await _examine(NOWHERE)
     with pytest.raises(DatabaseRefused, match="does not exist"):
         await _examine(database_url + "_not")
+
+
+if find_pgbouncer() is not None:
+
+    @pytest.fixture
+    def pooled_url(database_url: str) -> Iterator[str]:
+        with pgbouncer(database_url, pool_size=2) as url:
+            yield url
+
+    async def test_a_pooler_is_seen_and_a_warning_until_the_settings_know_of_it(
+        pooled_url: str, database_url: str
+    ) -> None:
+        found = (await _examine(pooled_url))["pooler"]
+        assert found.level is Level.WARNING
+        assert "MONARQ_DATABASE_DIRECT_URL" in found.mend
+        assert "MONARQ_DATABASE_PREPARED_STATEMENTS=false" in found.mend
+        known = {"database_direct_url": database_url, "database_prepared_statements": False}
+        assert (await _examine(pooled_url, **known))["pooler"].level is Level.OK
