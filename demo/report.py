@@ -59,6 +59,10 @@ def what_to_try(stack: Stack, ledger: Ledger, endpoint: str) -> Iterator[str]:
     yield "  export MONARQ_JOBS=monarq.jobs.catalog,demo.shop"
     yield f"  {monarq} queues"
     yield f"  {monarq} health"
+    yield f"  {monarq} doctor"
+    yield f"  {monarq} outbox show"
+    yield f"  {monarq} reconcile --check"
+    yield f"  {monarq} jobs --queue orders"
     yield f"  {monarq} dead list"
     for letter in ledger.letters:
         yield f"  {monarq} dead show {letter.job_id}"

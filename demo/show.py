@@ -34,7 +34,7 @@ from .screen import Screen
 from .stack import WORKERS, Stack, empty
 
 #: From the first line until the jobs of the first act have ended; twenty seconds are usual.
-TIME_LIMIT = 45.0
+TIME_LIMIT = 100.0
 _LOOK_EVERY = 0.2
 #: Short, so that one sees the rescue; still patient with a machine that is busy otherwise.
 _LEASE_SECONDS = 5
