@@ -18,6 +18,10 @@ from .execute import Transport
 from .keys import EPOCH
 from .request import Request, request
 
+#: Numbers of attempts that each epoch has for itself, for the jobs that are restored when it begins.  None of
+#: them comes twice, even if the Redis before has counted attempts that PostgreSQL was never told of.
+NUMBERS_PER_EPOCH = 1_000_000
+
 _MARK = re.compile(rb"(\d{1,15}):(rebuilding:)?(\d{1,15})")
 _RUN_ID = re.compile(rb"^run_id:(\w+)", re.MULTILINE)
 #: Who rebuilds says so anew after each step.  One that was silent for so long is dead, or cannot go on.

@@ -11,7 +11,8 @@ from monarq.jobs.store.restoring import Lack
 from monarq.jobs.store.verbs import Held, Settlement, Verb
 from monarq.jobs.unique import Unique
 
-from .store import LONG_AGO_MS, Store, a_failure, a_job, a_lost_job, an_end, digest_of
+from .lost_jobs import LONG_AGO_MS, a_lost_job
+from .store import Store, a_failure, a_job, an_end, digest_of
 
 EPOCH = 1_000_000
 _NOTHING, _JOB, _NUMBERS = Lack.NOTHING, Lack.JOB, Lack.NUMBERS

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import blake2b
 from secrets import token_hex
 from typing import Any
@@ -29,8 +29,6 @@ NOW = timedelta(0)
 LEASE = timedelta(seconds=30)
 AGEING = timedelta(minutes=1)
 KEPT_MS = 60_000
-LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
-LONG_AGO_MS = 1_577_836_800_000
 WORKER = "w1"
 #: As far as a script looks into it.
 CANCELLED_RECORD = b'{"m":{"v":1,"s":"cancelled"}}'
@@ -64,32 +62,6 @@ def a_job(
 def digest_of(key: str) -> str:
     """The digest of a unique key, named in a few letters."""
     return blake2b(key.encode(), digest_size=16).hexdigest()
-
-
-def a_lost_job(
-    job_id: str = "a",
-    *,
-    priority: Priority = Priority.NORMAL,
-    due: datetime | timedelta | None = None,
-    since: datetime = LONG_AGO,
-    fence: int = 0,
-    starts: int = 1_000_000,
-    failure: Failure | None = None,
-    unique: Unique | None = None,
-    window: timedelta = NOW,
-) -> Restorable:
-    """What PostgreSQL knows of a job."""
-    return Restorable(
-        job_id=job_id,
-        fence=fence,
-        priority=priority,
-        body=a_job(job_id, unique=unique).head + b"1}",
-        due=due,
-        since=since,
-        starts=starts,
-        failure=failure,
-        window=window,
-    )
 
 
 def an_end(

@@ -54,13 +54,15 @@ class Epochs:
         why = await self._watch.look() or (_BEHIND if self._is_behind.is_set() else None)
         if why is None:
             return
-        log.warning("worker.redis_lost_jobs", why=why)
+        log.info("worker.reconciling", why=why)
         self._is_behind.clear()  # what is met from now on is left to the next look
         restored = await self._reconciler.restore(take_over=False)
         if restored is None:  # another worker is at it
             return
-        log.warning(
-            "worker.redis_restored",
+        tell = log.warning if restored.restored or restored.renumbered else log.info
+        tell(
+            "worker.reconciled",
+            why=why,
             open=restored.open,
             restored=restored.restored,
             renumbered=restored.renumbered,

@@ -6,12 +6,9 @@ from datetime import timedelta
 
 from ...failure import Cause, Failure
 from ...priority import PRIORITIES
+from ..epoch import NUMBERS_PER_EPOCH
 from ..restoring import Restorable
 from .repositories.open_jobs import OpenJob
-
-#: Numbers of attempts that each epoch has for itself: none of them comes twice, even if Redis has counted
-#: attempts that PostgreSQL was never told of.
-_NUMBERS = 1_000_000
 
 
 def restorable(job: OpenJob, *, epoch: int, lease: timedelta) -> Restorable:
@@ -28,7 +25,7 @@ def restorable(job: OpenJob, *, epoch: int, lease: timedelta) -> Restorable:
         body=job.head + b"%d}" % round(job.created_at.timestamp() * 1000),
         due=lease if has_begun else job.due_at,
         since=job.created_at,
-        starts=max(job.fence, epoch * _NUMBERS),
+        starts=max(job.fence, epoch * NUMBERS_PER_EPOCH),
         failure=_interruption(job) if has_begun else None,
         window=_window(job.unique_rule) - job.age,
     )

@@ -7,11 +7,11 @@ import pytest
 from redis.asyncio import Redis
 
 from monarq.jobs.settings import Settings
-from monarq.producer import Producer
+from monarq.producer import JobHandle, Producer
 from tests.integration.worker.conftest import _plain_tracebacks as _plain_tracebacks
 from tests.postgres import run_sql
 
-from .stage import EFFECTS, Books, Serve, serving, settings_with
+from .stage import EFFECTS, Books, Put, Serve, relayed, serving, settings_with
 
 
 @pytest.fixture
@@ -43,6 +43,16 @@ def books(database_url: str) -> Books:
 async def client(redis_url: str) -> AsyncIterator[Redis]:
     async with Redis.from_url(redis_url) as connection:
         yield connection
+
+
+@pytest.fixture
+def put(settings: Settings, producer: Producer) -> Put:
+    """Enqueues durable jobs and brings them to Redis: `[handle] = await put(call, delay=5)`."""
+
+    async def enqueue_and_relay(*calls: Any, **options: Any) -> list[JobHandle[Any]]:
+        return await relayed(settings, producer, *calls, **options)
+
+    return enqueue_and_relay
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
 """A worker with both servers, and what PostgreSQL holds of its jobs."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -10,14 +9,15 @@ import asyncpg
 from monarq.jobs.settings import Settings
 from monarq.jobs.store.address import from_url
 from monarq.jobs.store.connection import Link
-from monarq.jobs.store.execute import execute
 from monarq.jobs.store.keys import queue_keys
-from monarq.jobs.store.verbs import Claimed, claim
+from monarq.jobs.store.postgres import open_database
 from monarq.producer import Producer
+from monarq.producer.relay import Relay
 from monarq.worker import Worker
 from tests.integration.worker.stage import running, settings_for
 
 Serve = Callable[..., AbstractAsyncContextManager[Worker]]
+Put = Callable[..., Awaitable[list[Any]]]
 QUEUE = queue_keys("default")
 #: What an app would write in its handlers.
 EFFECTS = "CREATE TABLE effects (job_id text, fence bigint, attempt integer)"
@@ -53,6 +53,19 @@ class Books:
         [record] = await self.fetch("SELECT * FROM monarq.durable_jobs WHERE job_id = $1", job_id)
         return Row(record)
 
+    @asynccontextmanager
+    async def locked(self, job_id: str) -> AsyncIterator[None]:
+        """Hold the job's row."""
+        connection = await asyncpg.connect(self.url)
+        try:
+            async with connection.transaction():
+                await connection.fetch(
+                    "SELECT 1 FROM monarq.durable_jobs WHERE job_id = $1 FOR UPDATE", job_id
+                )
+                yield
+        finally:
+            await connection.close()
+
     async def state(self, job_id: str) -> str | None:
         return (await self.row(job_id)).state
 
@@ -71,15 +84,10 @@ async def serving(settings: Settings, *functions: Any, **options: Any) -> AsyncI
         yield worker
 
 
-async def relayed(client: Any, producer: Producer, *calls: Any, **options: Any) -> list[Any]:
+async def relayed(settings: Settings, producer: Producer, *calls: Any, **options: Any) -> list[Any]:
     """Enqueue durable jobs, and bring them to Redis as a relay would."""
-    from monarq.jobs.store.postgres import open_database
-    from monarq.producer.relay import Relay
-
     handles = [await producer.enqueue(call, **options) for call in calls]
-    settings = producer._settings
-    database = open_database(settings)
-    link = Link(from_url(settings.redis_url.get_secret_value()))
+    database, link = open_database(settings), Link(from_url(settings.redis_url.get_secret_value()))
     try:
         while (await Relay(database, link, settings).carry()).taken:
             pass
@@ -87,32 +95,3 @@ async def relayed(client: Any, producer: Producer, *calls: Any, **options: Any) 
         await database.close()
         await link.close()
     return handles
-
-
-@asynccontextmanager
-async def another_worker(url: str, name: str = "other-1-aa") -> AsyncIterator["OtherWorker"]:
-    """One that claims over the wire and does nothing by itself."""
-    link = Link(from_url(url))
-    try:
-        yield OtherWorker(link, name)
-    finally:
-        await link.close()
-
-
-class OtherWorker:
-    def __init__(self, link: Link, name: str) -> None:
-        self.link = link
-        self.name = name
-        self._nonce = 0
-
-    async def claim(self) -> list[Claimed]:
-        self._nonce += 1
-        request = claim(
-            [QUEUE],
-            worker=self.name,
-            nonce=f"n{self._nonce}",
-            limit=10,
-            lease=timedelta(seconds=30),
-            ageing=timedelta(minutes=1),
-        )
-        return (await execute(self.link, request)).jobs

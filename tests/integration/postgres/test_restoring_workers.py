@@ -1,6 +1,7 @@
 """Workers see by themselves that Redis has lost jobs, and restore them while they run others."""
 
 import asyncio
+import shutil
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -128,6 +129,27 @@ async def test_jobs_that_a_restart_has_lost_are_restored(work: Work, database_ur
     assert work.runs == Counter(row.job_id for row in rows)
 
 
+async def test_an_old_snapshot_runs_nothing_that_has_ended(work: Work, database_url: str) -> None:
+    """Its jobs wait again; those that came after it are missing."""
+    old, new = many(40, prefix="old"), many(20, prefix="new")
+    with ValkeyServer() as server:
+        async with open_pair(server.url, database_url) as pair:
+            await pair.write(old)
+            await pair.push(old)
+            await pair.link.call("SAVE")
+            shutil.copy(server.directory / "dump.rdb", server.directory / "kept.rdb")
+            async with running([work.handler], settings(server.url, database_url)):
+                await eventually(lambda: all_ended(pair))
+                await eventually(lambda: knows_its_redis(pair))
+                await pair.write(new)
+                server.kill()
+                shutil.copy(server.directory / "kept.rdb", server.directory / "dump.rdb")
+                server.start()
+                await eventually(lambda: all_ended(pair), within=40)
+                await eventually(lambda: _is_empty(pair), within=40)
+    assert work.runs == Counter(row.job_id for row in [*old, *new])
+
+
 async def test_a_job_of_which_redis_has_forgotten_attempts_is_renumbered_and_runs(
     pair: Pair, work: Work, redis_url: str, database_url: str
 ) -> None:
@@ -157,3 +179,7 @@ async def test_a_worker_whose_redis_is_well_restores_nothing(
 async def _has_beaten(pair: Pair, before_ms: int) -> bool:
     known, _ = await pair.watch.read()
     return known is not None and known.beat_ms > before_ms
+
+
+async def _is_empty(pair: Pair) -> bool:
+    return await pair.waiting() == set()

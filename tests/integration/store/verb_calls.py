@@ -20,6 +20,7 @@ from monarq.jobs.store.restoring import Known, compare, restore
 from monarq.jobs.store.sync_connection import SyncLink
 from monarq.jobs.store.verbs import Accepted, Cancellation, Held, Renewal, Request, Verb
 from monarq.jobs.unique import Unique
+from tests.contract.lost_jobs import a_lost_job
 from tests.contract.store import (
     AGEING,
     CANCELLED_RECORD,
@@ -28,7 +29,6 @@ from tests.contract.store import (
     a_failure,
     a_job,
     a_lease,
-    a_lost_job,
     an_end,
 )
 
