@@ -108,6 +108,7 @@ def _greet(servers: Servers, modules: str, workers: int) -> None:
         '  monarq enqueue KIND --args \'{"name": "value"}\' --wait',
         "  monarq queues",
         "  monarq dead list",
+        *(["  monarq jobs"] if servers.postgres is not None else []),
         "",
         "Ctrl-C stops everything.",
         "",

@@ -15,7 +15,7 @@ from monarq.jobs.settings import Settings
 
 from .postgres import EmbeddedPostgres, missing_packages
 from .supervisor import Server
-from .valkey import EmbeddedValkey
+from .valkey import EmbeddedValkey, ServerDidNotStart
 
 
 class Servers:
@@ -73,6 +73,9 @@ class Servers:
         try:
             if self.postgres is not None:
                 self.postgres.start()
+        except ServerDidNotStart as error:
+            self.valkey.stop()
+            raise ServerDidNotStart(f"{error}\n(monarq dev --no-postgres goes without it)") from error
         except BaseException:
             self.valkey.stop()
             raise

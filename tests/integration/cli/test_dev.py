@@ -172,3 +172,14 @@ def test_without_postgresql_no_worker_touches_the_database_of_another_redis(bare
     assert b"MONARQ_DATABASE_URL" not in worker
     assert len(dev.children()) == 2
     assert "PostgreSQL" not in dev.output
+
+
+def test_a_postgresql_that_does_not_start_leaves_no_valkey_behind(bare_stage: Stage) -> None:
+    dev = bare_stage.start("dev", "--workers", "0").says("Ctrl-C")
+    assert dev.send(signal.SIGTERM).ends() == 0
+    (bare_stage.folder / ".monarq" / "postgres" / "data" / "PG_VERSION").write_text("9\n")
+    ended = bare_stage.monarq("dev", "--workers", "0")
+    assert ended.returncode == 1
+    assert "initialized by PostgreSQL version 9" in ended.stderr
+    assert "--no-postgres goes without it" in ended.stderr
+    assert bare_stage.start("dev", "--workers", "0", "--no-postgres").says("Ctrl-C")
