@@ -177,6 +177,9 @@ def decode(body: bytes) -> Envelope:
 
 #: What stands between `m` and `f` in every envelope of ours; `m` itself holds no brace.
 _BEFORE_MEMBERS = b'},"t":null,'
+#: What stands in them before the arguments by name, if there are no others; it begins no later than this.
+_BEFORE_NAMED = b'","a":[],"k":'
+_LONGEST_KIND = 150
 
 
 def _members_of(body: bytes) -> bytes:
@@ -184,6 +187,20 @@ def _members_of(body: bytes) -> bytes:
     if body.startswith(_BEFORE_MEMBERS + b'"f":"', end_of_meta) and body.endswith(b"}"):
         return body[end_of_meta + len(_BEFORE_MEMBERS) : -1]
     return b""
+
+
+def arguments_json(envelope: Envelope) -> bytes:
+    """All arguments as one JSON object: those by name, and those by position (arq's) as its member `*`.
+
+    Raises:
+        ValueError: An argument (of arq's) has no JSON.
+    """
+    members = envelope.members
+    begin = members.find(_BEFORE_NAMED, 0, _LONGEST_KIND)
+    if begin >= 0:  # as text, since this is done for every job
+        return members[begin + len(_BEFORE_NAMED) : members.rfind(b',"et":')]
+    by_position = {"*": envelope.args} if envelope.args else {}
+    return to_json({**envelope.kwargs, **by_position})
 
 
 def from_document(document: Any) -> Envelope:

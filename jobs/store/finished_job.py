@@ -27,7 +27,7 @@ class FinishedJob:
     #: Of the last attempt.
     started_at: datetime | None
     run_ms: int | None
-    #: From its enqueue to the start of the last attempt.
+    #: From when it was due to the start of the last attempt.
     wait_ms: int | None
     error_type: str | None
     error_message: str | None

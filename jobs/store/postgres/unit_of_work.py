@@ -10,6 +10,7 @@ import asyncpg
 from .repositories.audit import AuditRepository
 from .repositories.dead_letters import DeadLetterRepository
 from .repositories.durable_jobs import DurableJobRepository
+from .repositories.jobs import Jobs
 from .repositories.open_jobs import OpenJobs
 from .repositories.outbox import Outbox
 
@@ -35,6 +36,7 @@ class UnitOfWork:
         self.durable_jobs = DurableJobRepository(connection)
         self.outbox = Outbox(connection)
         self.open_jobs = OpenJobs(connection)
+        self.jobs = Jobs(connection)
 
     async def __aenter__(self) -> Self:
         await self._transaction.start()

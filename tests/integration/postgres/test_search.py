@@ -10,11 +10,7 @@ import asyncpg
 import pytest
 from pydantic_core import from_json
 
-from monarq.jobs.settings import Settings
-from monarq.jobs.store.job_filter import JobFilter, PayloadField, Sort
-from monarq.jobs.store.postgres import open_database
-from monarq.jobs.store.postgres.history_reader import HistoryReader
-from tests.history_rows import (
+from benchmarks.made_up_history import (
     COLUMNS,
     COMMON_FINGERPRINT,
     NOW,
@@ -24,6 +20,10 @@ from tests.history_rows import (
     copy,
     write,
 )
+from monarq.jobs.settings import Settings
+from monarq.jobs.store.job_filter import JobFilter, PayloadField, Sort
+from monarq.jobs.store.postgres import open_database
+from monarq.jobs.store.postgres.history_reader import HistoryReader
 from tests.postgres import PostgresServer
 
 HISTORY = MadeUpHistory(4_000, 3)

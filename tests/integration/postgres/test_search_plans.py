@@ -10,11 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from monarq.jobs.store.job_filter import JobFilter, PayloadField, Sort
-from monarq.jobs.store.postgres.cursor import Position
-from monarq.jobs.store.postgres.search import Query, count_query, page_query
-from monarq.jobs.store.postgres.statements import statement
-from tests.history_rows import (
+from benchmarks.made_up_history import (
     COMMON_FINGERPRINT,
     NOW,
     OLD_KIND,
@@ -23,6 +19,10 @@ from tests.history_rows import (
     MadeUpHistory,
     write,
 )
+from monarq.jobs.store.job_filter import JobFilter, PayloadField, Sort
+from monarq.jobs.store.postgres.cursor import Position
+from monarq.jobs.store.postgres.search import Query, count_query, page_query
+from monarq.jobs.store.postgres.statements import statement
 from tests.postgres import PostgresServer
 
 #: Of each filter, values that are common, rare, gone or not there, and the column by which they are found.

@@ -17,7 +17,7 @@ CREATE TABLE monarq.jobs (
     -- of the last attempt
     started_at    timestamptz,
     run_ms        bigint,
-    -- from its enqueue to the start of the last attempt
+    -- from when it was due to the start of the last attempt
     wait_ms       bigint,
     error_type    text,
     error_message text,
@@ -104,14 +104,12 @@ BEGIN
         RETURN 0;
     END IF;
     PERFORM pg_advisory_xact_lock(hashtext('monarq.history_days'));
-    FOR day IN
-        -- not by to_regclass: what another session has just made, it may not see yet
-        SELECT first + n FROM generate_series(0, days - 1) AS n
-        WHERE NOT EXISTS (
+    FOR day IN SELECT first + n FROM generate_series(0, days - 1) AS n LOOP
+        -- not to_regclass, which may remember from above what was not there before the lock was free
+        CONTINUE WHEN EXISTS (
             SELECT FROM pg_class
-            WHERE relnamespace = 'monarq'::regnamespace AND relname = 'jobs_' || to_char(first + n, 'YYYYMMDD')
-        )
-    LOOP
+            WHERE relnamespace = 'monarq'::regnamespace AND relname = 'jobs_' || to_char(day, 'YYYYMMDD')
+        );
         FOREACH parent IN ARRAY ARRAY['attempts', 'jobs'] LOOP
             EXECUTE format(
                 'CREATE TABLE monarq.%I (LIKE monarq.%I INCLUDING ALL)',
