@@ -1,5 +1,6 @@
 """All rules of the store together."""
 
+from .archive_rules import ArchiveRules
 from .browse_rules import BrowseRules
 from .cancel_rules import CancelRules
 from .claim_rules import ClaimRules
@@ -28,6 +29,7 @@ class StoreContract(
     BrowseRules,
     ReplayRules,
     DiscardRules,
+    ArchiveRules,
     PauseRules,
     ExamineRules,
     UniqueRules,
