@@ -23,6 +23,7 @@ from tests.contract.store import Store, a_failure, a_job, an_end
 from tests.postgres import PostgresServer
 from tests.servers import free_port
 
+from .contract import boom
 from .graveyard import AT_ONCE, ArchivedGraveyard, DatabaseGraveyard, open_graveyard
 
 QUEUE = queue_keys("default")
@@ -88,9 +89,9 @@ async def test_what_cannot_be_copied_stays_in_redis_and_holds_up_no_other(yard: 
     await yard.link.call("SET", STARTS + "counter", "three")
     await yard.link.call("ZADD", QUEUE.dead, "XX", 9e15, "eternal")
     with capture_logs() as logs:
-        for _ in range(2):
-            moved = await yard.archive.move_all(QUEUE, older_than=AT_ONCE)
-            await unmoved.bury("later") if moved else None
+        assert await yard.archive.move_all(QUEUE, older_than=AT_ONCE) == 1
+        await unmoved.bury("later")
+        assert await yard.archive.move_all(QUEUE, older_than=AT_ONCE) == 1
     assert [line["job_id"] for line in logs] == [long_id]
     assert {row["job_id"] for row in await yard.rows("SELECT job_id FROM monarq.dead_letters")} == {
         "fine",
@@ -190,7 +191,8 @@ async def bury_durable(yard: ArchivedGraveyard, job_id: str = "a", *, known: boo
     if known:
         await yard.rows(
             "INSERT INTO monarq.durable_jobs "
-            "(job_id, queue, kind, head, fence, spent, state, ended_at, result) VALUES ($1, 'default', 'boom', 'old', 1, 3, 'dead', now(), 'x')",
+            "(job_id, queue, kind, head, fence, spent, state, ended_at, result) "
+            "VALUES ($1, 'default', 'boom', 'old', 1, 3, 'dead', now(), 'x')",
             job_id,
         )
 
@@ -204,13 +206,13 @@ async def test_the_replay_of_a_durable_job_reopens_it(yard: ArchivedGraveyard) -
     await bury_durable(yard)
     assert await yard.letters.replay(["a"]) == [True]
     job = await durable(yard)
-    assert (job["state"], job["ended_at"], job["result"], job["spent"], job["fence"]) == (
+    assert [job[name] for name in ("state", "ended_at", "result", "spent", "fence")] == [
         None,
         None,
         None,
         0,
         1,
-    )
+    ]
     assert job["head"] + b"1764000000000}" == DURABLE
 
 
@@ -218,12 +220,8 @@ async def test_a_durable_job_that_is_not_remembered_any_more_is_written_anew(yar
     await bury_durable(yard, known=False)
     assert await yard.letters.replay(["a"]) == [True]
     job = await durable(yard)
-    assert (job["kind"], job["queue"], job["digest"], job["fence"]) == (
-        "boom",
-        "default",
-        "0123456789abcdef",
-        1,
-    )
+    assert (job["kind"], job["queue"], job["fence"]) == ("boom", "default", 1)
+    assert job["digest"] == "0123456789abcdef"
 
 
 async def test_a_durable_job_of_a_later_life_is_left_alone(yard: ArchivedGraveyard) -> None:
@@ -239,7 +237,7 @@ async def test_a_discard_leaves_a_durable_job_ended(yard: ArchivedGraveyard) -> 
     assert (await durable(yard))["state"] == "dead"
 
 
-async def test_a_replay_of_what_was_just_discarded_leaves_a_durable_job_ended(
+async def test_a_replay_of_what_was_just_discarded_reopens_nothing(
     yard: ArchivedGraveyard,
 ) -> None:
     await bury_durable(yard)
@@ -286,10 +284,16 @@ async def test_letters_stay_in_redis_while_the_database_is_away(yard: ArchivedGr
     await away.close()
 
 
+@pytest.fixture
+def bare_url(postgres: PostgresServer) -> str:
+    """A database without our tables."""
+    return postgres.new_database(migrated=False)
+
+
 async def test_letters_stay_in_redis_until_the_tables_are_there(
-    yard: ArchivedGraveyard, postgres: PostgresServer
+    yard: ArchivedGraveyard, bare_url: str
 ) -> None:
-    bare = open_database(Settings(database_url=postgres.new_database(migrated=False)))
+    bare = open_database(Settings(database_url=bare_url))
     await DatabaseGraveyard.bury(_unmoved(yard), "a")
     with pytest.raises(NotMigrated):
         await Archive(yard.link, bare, keep=A_DAY).move_all(QUEUE, older_than=AT_ONCE)
@@ -297,11 +301,9 @@ async def test_letters_stay_in_redis_until_the_tables_are_there(
     await bare.close()
 
 
-async def test_the_envelope_of_an_edited_durable_job_is_what_it_is_rebuilt_from(
+async def test_an_edited_durable_job_is_rebuilt_as_edited(
     yard: ArchivedGraveyard,
 ) -> None:
-    from .contract import boom
-
     await bury_durable(yard)
     assert await yard.letters.replay_edited("a", boom.of("y"), max_payload_bytes=1_000)
     body = await yard.link.call("GET", JOB + "a")
