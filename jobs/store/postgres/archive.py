@@ -30,8 +30,7 @@ from ..letter_verbs import archive, forget, receipt
 from ..queues import entry_of, keys_of
 from ..verbs import milliseconds
 from .database import Database
-from .letter_search import storable
-from .repositories.dead_letters import DeadLetterRepository, Key, Row, as_ms, key_of, moment_of
+from .repositories.dead_letters import DeadLetterRepository, Key, Row, as_ms, key_of, moment_of, storable
 from .unit_of_work import UnitOfWork
 
 log = structlog.get_logger("monarq.postgres")

@@ -27,7 +27,7 @@ from . import letter_search as search
 from .archive import Archive
 from .database import Database
 from .reopening import Reopening
-from .repositories.dead_letters import DeadLetterRepository, Key, key_of
+from .repositories.dead_letters import DeadLetterRepository, Key, key_of, storable
 from .unit_of_work import UnitOfWork
 
 
@@ -220,7 +220,7 @@ class PostgresDeadLetters(DeadLetters):
                 yield page
         await self._tidy()
         for at in range(0, len(job_ids), PAGE):
-            wanted = [search.storable(job_id) for job_id in job_ids[at : at + PAGE]]
+            wanted = [storable(job_id) for job_id in job_ids[at : at + PAGE]]
             async with self._database.connection() as connection:
                 rows = await DeadLetterRepository(connection).find(wanted)
             fresh = [self._head(row) for row in rows if key_of(row) not in seen]

@@ -32,6 +32,11 @@ def as_ms(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
+def storable(text: str) -> str:
+    """As PostgreSQL takes it: without NUL, and without halves of characters."""
+    return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """A letter, with all that a replay needs and all that it is found by."""
@@ -151,7 +156,7 @@ class DeadLetterRepository:
 
 
 def _columns(keys: Sequence[Key]) -> tuple[list[str], list[datetime]]:
-    return [job_id for job_id, _ in keys], [moment_of(died_ms) for _, died_ms in keys]
+    return [storable(job_id) for job_id, _ in keys], [moment_of(died_ms) for _, died_ms in keys]
 
 
 def key_of(row: asyncpg.Record) -> Key:
