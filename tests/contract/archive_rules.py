@@ -129,6 +129,19 @@ class ArchiveRules:
         assert await store.revive("a", died_ms=6) == [REPLAYED]
         assert (await store.stats())["replayed"] == 2
 
+    async def test_a_receipt_of_the_move_is_void_once_the_letter_is_replayed_or_forgotten(
+        self, store: Store
+    ) -> None:
+        """Else a slow archiver that has read the letter before would make one of it again."""
+        for name, act in [("a", store.revive), ("b", store.forget)]:
+            await store.bury(name)
+            died = await store.died_ms(name)
+            assert died is not None
+            assert await store.archive(name) == [True]
+            await act(name, died_ms=died)
+            assert await store.archive(name, died_ms=died) == [False]
+            await store.call("FLUSHALL")
+
     async def test_no_letter_takes_the_id_of_a_living_job(self, store: Store) -> None:
         await store.run("a")
         before = await store.dump()

@@ -184,9 +184,14 @@ class Store:
         return await execute(self.transport, letter_verbs.revive(self.queue, letters))
 
     async def forget(
-        self, *job_ids: str, key: str | None = None, counter: Literal["discarded", "pruned"] = "discarded"
+        self,
+        *job_ids: str,
+        key: str | None = None,
+        counter: Literal["discarded", "pruned"] = "discarded",
+        died_ms: int = 1,
     ) -> int:
-        letters = [(job_id, "" if key is None else digest_of(key)) for job_id in job_ids]
+        digest = "" if key is None else digest_of(key)
+        letters = [(job_id, died_ms, digest) for job_id in job_ids]
         return await execute(self.transport, letter_verbs.forget(self.queue, letters, counter=counter))
 
     async def browse(self, *job_ids: str, budget_bytes: int = 1_000_000) -> list[Browsed]:

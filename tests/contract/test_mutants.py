@@ -227,6 +227,10 @@ MUTANTS = {
         "if redis.pcall('GET', key) == id then\n        redis.call('PERSIST'",
         "if true then\n        redis.call('PERSIST'",
     ),
+    "reviving leaves a receipt of the move": Mutant("revive", "redis.call('SREM', KEYS[8], receipt)", ""),
+    "forgetting leaves a receipt of the move": Mutant(
+        "forget", "redis.call('SREM', KEYS[2], ARGV[a + 1] .. ':' .. id)", ""
+    ),
     "forgetting frees nothing": Mutant("forget", "hold_unique(false, KEYS[1], digest, id)", ""),
     "forgetting frees a key of the living": Mutant("forget", "redis.call('PTTL', key) > 0", "true"),
     "replaying takes no key": Mutant("replay", "if digest and held_until ~= 'window' then", "if false then"),

@@ -117,7 +117,7 @@ class Archive:
     ) -> None:
         """Tell Redis of letters that are being forgotten: it counts them, and frees their unique keys."""
         if rows:
-            letters = [(row["job_id"], _held_key(row["head"])) for row in rows]
+            letters = [(*key_of(row), _held_key(row["head"])) for row in rows]
             await execute(self._transport, forget(queue, letters, counter=counter))
 
     # ---

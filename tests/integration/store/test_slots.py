@@ -145,7 +145,7 @@ def _requests(queue: QueueKeys) -> list[Request[Any]]:
         letter_verbs.discard(queue, ["a"]),
         letter_verbs.archive(queue, [("a", 1)], 1),
         letter_verbs.revive(queue, [_REVIVAL]),
-        letter_verbs.forget(queue, [("a", "")], counter="pruned"),
+        letter_verbs.forget(queue, [("a", 1, "")], counter="pruned"),
         pause_request(queue, "", None, {}),
         resume_request(queue, ""),
         examine(queue, "a", AGEING),

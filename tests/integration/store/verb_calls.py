@@ -131,7 +131,7 @@ async def _revive(store: Store) -> Request[Any]:
 
 
 async def _forget(store: Store) -> Request[Any]:
-    return letter_verbs.forget(store.queue, [("a", "")], counter="discarded")
+    return letter_verbs.forget(store.queue, [("a", 1, "")], counter="discarded")
 
 
 async def _browse(store: Store) -> Request[Any]:
