@@ -7,11 +7,19 @@ from collections.abc import Mapping
 from monarq.jobs.settings import Settings
 from monarq.jobs.store.execute import Transport
 from monarq.jobs.store.keys import QueueKeys
+from monarq.jobs.store.postgres import open_database
 from monarq.jobs.store.postgres.archive import Archive
 from monarq.jobs.store.postgres.database import Database
+from monarq.producer.relay import Relay
 
+from .completer import Settled
+from .durable_completer import DurableCompleter
+from .ledger import Ledger
 from .maintenance.archiver import Archiver
 from .maintenance.duties import Duty
+from .maintenance.forgetting import Forgetting
+from .maintenance.kept_ends import KeptEnds
+from .once import Effects
 
 
 class Persistence:
@@ -34,9 +42,23 @@ class Persistence:
     ) -> None:
         self.database = database
         archive = Archive(link, database, keep=settings.dead_keep, tagged=settings.hash_tags)
+        self._worker_id = worker_id
+        self.ledger = Ledger(database, worker_id=worker_id)
+        self.effects = Effects(open_database(settings), settings.once_idle_timeout)
         #: What is done now and then, beside the worker's other duties.
-        self.duties: tuple[Duty, ...] = (Archiver(archive, queues, keep=settings.dead_keep),)
+        self.duties: tuple[Duty, ...] = (
+            Archiver(archive, queues, keep=settings.dead_keep),
+            KeptEnds(link, database, queues, self.ledger),
+            Forgetting(database, keep=settings.durable_keep, dead_keep=settings.dead_keep),
+        )
+        if settings.relay:
+            self.duties += (Relay(database, link, settings),)
+
+    def completer(self, link: Transport, on_settled: Settled) -> DurableCompleter:
+        """What records outcomes, those of durable jobs here first."""
+        return DurableCompleter(link, on_settled, self.ledger, worker_id=self._worker_id)
 
     async def close(self) -> None:
         """Close the connections to PostgreSQL."""
+        await self.effects.close()
         await self.database.close()

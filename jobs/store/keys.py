@@ -10,6 +10,7 @@ The layout is a superset of arq's, so that arq's `enqueue_job`, `Job` and worker
     arq:result:<id>                   string  the result, with a TTL
     arq:abort                         zset    job id → when its cancellation was asked for
     monarq:cancels:<q>                hash    job id → who asked for its cancellation, and why, as JSON
+    monarq:ends:<q>                   list    ends of durable jobs that PostgreSQL is yet to be told of
     monarq:running:<q>                zset    job id → lease end, ms
     monarq:failures:<id>              list    one JSON record per attempt that did not succeed
     monarq:dead:<q>                   zset    job id → when it died, ms
@@ -93,6 +94,7 @@ class QueueKeys:
     pause: str
     abort: str
     cancels: str
+    ends: str
     #: Job ids of this queue begin with this; empty unless tagged.
     id_prefix: str
 
@@ -160,6 +162,7 @@ def _build(name: str, arq_name: str, *, tagged: bool) -> QueueKeys:
         pause=f"{PAUSE}{tag}",
         abort=f"{ABORT}:{tag}" if tagged else ABORT,
         cancels=f"monarq:cancels:{tag}",
+        ends=f"monarq:ends:{tag}",
         id_prefix=tag if tagged else "",
     )
 

@@ -6,6 +6,7 @@ from .cancel_rules import CancelRules
 from .claim_rules import ClaimRules
 from .corrupt_rules import CorruptRules
 from .discard_rules import DiscardRules
+from .durable_rules import DurableRules
 from .enqueue_rules import EnqueueRules
 from .examine_rules import ExamineRules
 from .inspect_rules import InspectRules
@@ -35,5 +36,6 @@ class StoreContract(
     UniqueRules,
     UniqueEndRules,
     CorruptRules,
+    DurableRules,
 ):
     """What every store must do.  A subclass gives the fixture `store`, nothing else."""

@@ -176,6 +176,9 @@ MUTANTS = {
     "putting off unnoticed": Mutant(
         "enqueue", "earliest = math.min(earliest or score, score)\n        return", "return"
     ),
+    "refused, and yet written": Mutant("enqueue", "redis.call('DEL', KEY.job .. added[other][i])", ""),
+    "refused, and yet in a queue": Mutant("enqueue", "if other < rank then", "if false then"),
+    "refused after a key was taken": Mutant("enqueue", "any_unique and 4 or 0", "0"),
     "starting frees nothing": Mutant("claim", 'if head == \'{"m":{"u\' then', "if false then"),
     "starting frees every key": Mutant("claim", "if held_until == 'start' then", "if digest then"),
     "an end frees another's key": Mutant("settle", "elseif redis.pcall('GET', key) == id then", "else"),
@@ -187,6 +190,18 @@ MUTANTS = {
     "cancelling frees nothing": Mutant(
         "cancel", "if digest and held_until ~= 'window' then", "if false then"
     ),
+    "a kept end that is forgotten": Mutant("settle", "if keep ~= '' then", "if false then"),
+    "ends that are all kept": Mutant(
+        "settle", "if #verb > LONGEST_VERB then", "keep_end(i, verb)\n    if #verb > LONGEST_VERB then"
+    ),
+    "a durable job that is cancelled at once": Mutant("cancel", "if is_durable() then", "if false then"),
+    "any job is taken for a durable one": Mutant("cancel", "if is_durable() then", "if true then"),
+    "a durable job with a unique key is not known": Mutant(
+        "cancel", '    or string.find(body, \'^{"m":{"u":"%l+:%x+","v":1,"d":1[,}]\')', ""
+    ),
+    "a durable job that is cancelled when its time has come": Mutant("cancel", "  make_due()\n", ""),
+    "cancelling a durable job makes it wait longer": Mutant("cancel", "'XX', 'LT', ", "'XX', "),
+    "cancelling a durable job wakes nobody": Mutant("cancel", "push_token(KEYS[11])", ""),
     "cancelling ends a window": Mutant(
         "cancel", "if digest and held_until ~= 'window' then", "if digest then"
     ),

@@ -9,6 +9,8 @@ import asyncpg
 
 from .repositories.audit import AuditRepository
 from .repositories.dead_letters import DeadLetterRepository
+from .repositories.durable_jobs import DurableJobRepository
+from .repositories.outbox import Outbox
 
 #: asyncpg's own, or what stands for one that its pool lends.
 Connection: TypeAlias = asyncpg.Connection
@@ -29,6 +31,8 @@ class UnitOfWork:
         self.audit = AuditRepository(connection)
         self._transaction = connection.transaction()
         self._is_open = False
+        self.durable_jobs = DurableJobRepository(connection)
+        self.outbox = Outbox(connection)
 
     async def __aenter__(self) -> Self:
         await self._transaction.start()
@@ -46,5 +50,8 @@ class UnitOfWork:
         if not self._is_open:
             return
         self._is_open = False
-        if not self.connection.is_closed():  # a broken connection has undone it already
+        try:
             await self._transaction.rollback()
+        except Exception:  # a broken connection has undone it already; what broke it is what is told
+            if error is None:
+                raise
