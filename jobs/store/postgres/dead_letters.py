@@ -237,7 +237,7 @@ class PostgresDeadLetters(DeadLetters):
         """Replay letters that PostgreSQL holds; which."""
         queue = heads[0].queue
         keys = [head.letter for head in heads]
-        reopening = Reopening(self._database)
+        reopening = Reopening(self._transport, self._database)
         await reopening.reopen(heads, body)
 
         async def put_back(unit: UnitOfWork) -> tuple[list[Key], list[Key]]:
