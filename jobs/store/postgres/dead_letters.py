@@ -102,16 +102,17 @@ class PostgresDeadLetters(DeadLetters):
                     found.setdefault(key_of(row), self._head(row))
         return list(found.values())
 
-    async def open(self, head: LetterHead) -> DeadLetter:
-        """The whole letter."""
-        if not head.is_archived:
-            return await self._in_redis.open(head)
+    async def open(self, heads: Sequence[LetterHead]) -> Sequence[DeadLetter]:
+        """The whole letters."""
         async with self._database.connection() as connection:
-            row = await DeadLetterRepository(connection).open(head.letter)
-        if row is None:  # it has just gone
-            return head.opened([], {})
-        aside = dict(zip(row["set_aside_names"], row["set_aside_found"], strict=True))
-        return head.opened([read_failure(record) for record in row["attempts"]], aside)
+            rows = await DeadLetterRepository(connection).open(
+                [one.letter for one in heads if one.is_archived]
+            )
+        found = {key_of(row): row for row in rows}
+        waiting = iter(await self._in_redis.open([head for head in heads if not head.is_archived]))
+        return [
+            _opened(head, found.get(head.letter)) if head.is_archived else next(waiting) for head in heads
+        ]
 
     # --- moving
 
@@ -258,6 +259,13 @@ class PostgresDeadLetters(DeadLetters):
 
 def _letter(head: LetterHead) -> Key:
     return head.letter
+
+
+def _opened(head: LetterHead, row: asyncpg.Record | None) -> DeadLetter:
+    if row is None:  # it has just gone
+        return head.opened([], {})
+    aside = dict(zip(row["set_aside_names"], row["set_aside_found"], strict=True))
+    return head.opened([read_failure(record) for record in row["attempts"]], aside)
 
 
 def _revival(row: asyncpg.Record, mark: Failure, body: bytes | None) -> Revival:

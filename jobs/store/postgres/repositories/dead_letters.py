@@ -141,9 +141,12 @@ class DeadLetterRepository:
         rows: Sequence[asyncpg.Record] = await self._connection.fetch(statement("find_dead_letters"), job_ids)
         return rows
 
-    async def open(self, key: Key) -> asyncpg.Record | None:
-        """What a head does not tell."""
-        return await self._connection.fetchrow(statement("open_dead_letter"), key[0], moment_of(key[1]))
+    async def open(self, keys: Sequence[Key]) -> Sequence[asyncpg.Record]:
+        """What heads do not tell."""
+        rows: Sequence[asyncpg.Record] = await self._connection.fetch(
+            statement("open_dead_letters"), *_columns(keys)
+        )
+        return rows
 
     async def counts(self, queue: str | None = None) -> dict[str, int]:
         """How many there are, by queue."""
