@@ -18,7 +18,8 @@ MOVED = 5_000
 _MULTIPLY = """
 INSERT INTO monarq.dead_letters
 SELECT copy.* FROM monarq.dead_letters AS letter, generate_series(1, $1) AS n, jsonb_populate_record(
-    letter, jsonb_build_object('job_id', letter.job_id || '-' || n, 'died_at', letter.died_at + n * interval '1 s')
+    letter,
+    jsonb_build_object('job_id', letter.job_id || '-' || n, 'died_at', letter.died_at + n * interval '1 s')
 ) AS copy
 """
 
