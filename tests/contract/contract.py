@@ -1,6 +1,7 @@
 """All rules of the store together."""
 
 from .archive_rules import ArchiveRules
+from .beat_rules import BeatRules
 from .browse_rules import BrowseRules
 from .cancel_rules import CancelRules
 from .claim_rules import ClaimRules
@@ -11,9 +12,11 @@ from .enqueue_rules import EnqueueRules
 from .examine_rules import ExamineRules
 from .inspect_rules import InspectRules
 from .orphan_rules import OrphanRules
+from .past_rules import PastRules
 from .pause_rules import PauseRules
 from .renew_rules import RenewRules
 from .replay_rules import ReplayRules
+from .restore_rules import RestoreRules
 from .settle_rules import SettleRules
 from .unique_ends import UniqueEndRules
 from .unique_rules import UniqueRules
@@ -36,6 +39,9 @@ class StoreContract(
     UniqueRules,
     UniqueEndRules,
     CorruptRules,
+    RestoreRules,
+    BeatRules,
     DurableRules,
+    PastRules,
 ):
     """What every store must do.  A subclass gives the fixture `store`, nothing else."""

@@ -21,6 +21,7 @@ from monarq.jobs.store.execute import Transport, execute
 from monarq.jobs.store.keys import QueueKeys, queue_keys
 from monarq.jobs.store.letter_verbs import Browsed, Letter, Revival, Revived
 from monarq.jobs.store.pauses import Pause, pause_request, resume_request
+from monarq.jobs.store.restoring import Known, Lack, Restorable, compare, restore
 from monarq.jobs.store.verbs import Accepted, Claim, Claimed, End, Entry, Held, Lease, Settlement, Verb
 from monarq.jobs.unique import Unique
 
@@ -139,8 +140,12 @@ class Store:
     ) -> list[Claimed]:
         return (await self.look(limit, worker=worker, nonce=nonce, queues=queues, lease=lease)).jobs
 
-    async def settle(self, *ends: End, worker: str = WORKER, nonce: str | None = None) -> list[Settlement]:
-        request = verbs.settle(self.queue, ends, worker=worker, nonce=nonce or token_hex(8))
+    async def settle(
+        self, *ends: End, worker: str = WORKER, nonce: str | None = None, tells_past: bool = False
+    ) -> list[Settlement]:
+        request = verbs.settle(
+            self.queue, ends, worker=worker, nonce=nonce or token_hex(8), tells_past=tells_past
+        )
         return await execute(self.transport, request)
 
     async def renew(self, *leases: Lease) -> list[verbs.Renewal]:
@@ -210,6 +215,13 @@ class Store:
 
     async def resume(self, kind: str = "", *, limit: int = 500) -> tuple[Pause | None, int]:
         return await execute(self.transport, resume_request(self.queue, kind, limit))
+
+    async def compare(self, **fences: int) -> list[Lack]:
+        """By ids, with the numbers of their newest attempts."""
+        return await execute(self.transport, compare(self.queue, [Known(*job) for job in fences.items()]))
+
+    async def restore(self, *jobs: Restorable) -> list[Lack]:
+        return await execute(self.transport, restore(self.queue, jobs))
 
     # --- short ways into a state
 

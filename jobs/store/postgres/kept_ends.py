@@ -27,6 +27,14 @@ async def count(transport: Transport, queue: QueueKeys) -> int:
     return found
 
 
+async def kept_ids(transport: Transport, queue: QueueKeys) -> set[str]:
+    """The jobs of this queue whose ends are kept."""
+    if not await count(transport, queue):
+        return set()
+    entries = await transport.call("LRANGE", queue.ends, 0, -1)
+    return {end.job_id for entry in entries if (end := _read(entry)) is not None}
+
+
 async def drain(transport: Transport, database: Database, queue: QueueKeys) -> int:
     """Tell PostgreSQL of all ends that are kept for a queue, in their order; how many.
 

@@ -10,6 +10,8 @@ import asyncpg
 from .repositories.audit import AuditRepository
 from .repositories.dead_letters import DeadLetterRepository
 from .repositories.durable_jobs import DurableJobRepository
+from .repositories.jobs import Jobs
+from .repositories.open_jobs import OpenJobs
 from .repositories.outbox import Outbox
 
 #: asyncpg's own, or what stands for one that its pool lends.
@@ -33,6 +35,8 @@ class UnitOfWork:
         self._is_open = False
         self.durable_jobs = DurableJobRepository(connection)
         self.outbox = Outbox(connection)
+        self.open_jobs = OpenJobs(connection)
+        self.jobs = Jobs(connection)
 
     async def __aenter__(self) -> Self:
         await self._transaction.start()
