@@ -28,7 +28,7 @@ app = new_commands()
 _GOOD = {Cancellation.CANCELLED, Cancellation.REQUESTED}
 _TOLD = {
     Cancellation.CANCELLED: "cancelled",
-    Cancellation.REQUESTED: "runs; its worker will stop it",
+    Cancellation.REQUESTED: "asked for; a worker will end it",
     Cancellation.ENDED: "too late: it has ended otherwise",
     Cancellation.UNKNOWN: "no such job: it never existed, or its end is no longer kept",
 }

@@ -49,20 +49,20 @@ class Persistence:
         worker_id: str,
     ) -> None:
         self.database = database
+        archive = Archive(link, database, keep=settings.dead_keep, tagged=settings.hash_tags)
         self._worker_id = worker_id
         self.ledger = Ledger(database, worker_id=worker_id)
         self.effects = Effects(open_database(settings), settings.once_idle_timeout)
         reconciler = Reconciler(link, database, lease=settings.lease, tagged=settings.hash_tags)
-        archive = Archive(link, database, keep=settings.dead_keep, tagged=settings.hash_tags)
         self.epochs = Epochs(LossWatch(link, database), reconciler, self.ledger.is_behind)
         #: None if the settings want none.
         self.history: History | None = None
         #: What is done now and then, beside the worker's other duties.
         self.duties: tuple[Duty, ...] = (
             self.epochs,
+            Archiver(archive, queues, keep=settings.dead_keep),
             KeptEnds(link, database, queues, self.ledger),
             Forgetting(database, keep=settings.durable_keep, dead_keep=settings.dead_keep),
-            Archiver(archive, queues, keep=settings.dead_keep),
         )
         if settings.history:
             self.history = History(database, worker_id=worker_id, limit=settings.history_buffer)

@@ -86,7 +86,7 @@ class DeadLetters(ABC):
             StoreUnavailable: A store did not answer.
         """
         heads = sorted(await self.newest(wanted, limit), key=_by_death, reverse=True)
-        return [await self.open(head) for head in heads[:limit]]
+        return await self.open(heads[:limit])
 
     async def groups(
         self, wanted: LetterFilter = EVERY_LETTER, on_progress: Progress | None = None
@@ -106,7 +106,8 @@ class DeadLetters(ABC):
         """One letter, or None if there is none of this id."""
         async with aclosing(self.select([job_id])) as pages:
             async for page in pages:
-                return await self.open(page[0])
+                [letter] = await self.open(page[:1])
+                return letter
         return None
 
     async def now(self) -> datetime:
@@ -194,8 +195,8 @@ class DeadLetters(ABC):
         """At least the newest of those that are meant, in any order."""
 
     @abstractmethod
-    async def open(self, head: LetterHead) -> DeadLetter:
-        """The whole letter."""
+    async def open(self, heads: Sequence[LetterHead]) -> Sequence[DeadLetter]:
+        """The whole letters."""
 
     @abstractmethod
     async def replay_batch(

@@ -121,21 +121,23 @@ def revive(queue: QueueKeys, letters: Iterable[Revival]) -> Request[list[Revived
         wake=queue.wake,
         stats=queue.stats,
         revived=queue.revived,
+        archived=queue.archived,
         letters=flat,
     )
 
 
 def forget(
-    queue: QueueKeys, letters: Iterable[tuple[str, str]], *, counter: Literal["discarded", "pruned"]
+    queue: QueueKeys, letters: Iterable[tuple[str, int, str]], *, counter: Literal["discarded", "pruned"]
 ) -> Request[int]:
     """Note in Redis that PostgreSQL has forgotten dead letters of one queue.
 
     Args:
-        letters: Ids, and the digests of the unique keys that they held until a success, or "".
+        letters: Ids, times of death (ms), and the digests of the unique keys that they held until a success,
+            or "".
         counter: What they are counted as.
     """
     flat = [value for letter in letters for value in letter]
-    return request("forget", int, stats=queue.stats, counter=counter, letters=flat)
+    return request("forget", int, stats=queue.stats, archived=queue.archived, counter=counter, letters=flat)
 
 
 def receipt(job_id: str, died_ms: int) -> str:

@@ -57,7 +57,11 @@ class RedisDeadLetters(DeadLetters):
         # of a letter that is gone, the entry in the list was all that there was to forget
         return [head for head, flag in zip(batch, flags, strict=True) if flag or head.body is None]
 
-    async def open(self, head: LetterHead) -> DeadLetter:
+    async def open(self, heads: Sequence[LetterHead]) -> Sequence[DeadLetter]:
+        """The whole letters."""
+        return [await self._open(head) for head in heads]
+
+    async def _open(self, head: LetterHead) -> DeadLetter:
         try:
             records: Iterable[bytes] = await self._transport.call("LRANGE", FAILURES + head.job_id, 0, -1)
         except StoreRefused as error:  # a key of another type

@@ -11,6 +11,7 @@ KEYS[4] low         zset
 KEYS[5] wake        list    the wake token
 KEYS[6] stats       hash    counters
 KEYS[7] revived     set     receipts: <died>:<id>
+KEYS[8] archived    set     receipts of archive.lua: what is replayed is no letter any more, whatever they say
 ARGV[1...] letters  7 each: id, rank (0 critical .. 3 low), died (ms), mark (the failure record that resets the budget),
                     starts (so far), body (the envelope), failures (its records, each as <bytes>:<record>)
 
@@ -40,6 +41,7 @@ for a = 1, #ARGV, 7 do
     code = 2
   elseif redis.call('EXISTS', KEY.job .. id, KEY.dead_letter .. id) == 0 then
     redis.call('SADD', KEYS[7], receipt)
+    redis.call('SREM', KEYS[8], receipt)
     redis.call('SET', KEY.job .. id, ARGV[a + 5])
     if starts > (tonumber(redis.pcall('GET', KEY.starts .. id)) or 0) then
       redis.call('SET', KEY.starts .. id, ARGV[a + 4])

@@ -30,8 +30,7 @@ from ..letter_verbs import archive, forget, receipt
 from ..queues import entry_of, keys_of
 from ..verbs import milliseconds
 from .database import Database
-from .letter_search import storable
-from .repositories.dead_letters import DeadLetterRepository, Key, Row, as_ms, key_of, moment_of
+from .repositories.dead_letters import DeadLetterRepository, Key, Row, as_ms, key_of, moment_of, storable
 from .unit_of_work import UnitOfWork
 
 log = structlog.get_logger("monarq.postgres")
@@ -76,7 +75,8 @@ class Archive:
 
         What cannot be copied as it is (a key of another type, say) stays in Redis.
         """
-        rows = [row for row in await asyncio.gather(*map(self._row, heads)) if row is not None]
+        readable = [head for head in heads if _is_storable(head)]
+        rows = [row for row in await self._rows(readable) if row is not None] if readable else []
         copied = await self._copy(rows)
         return await self._take_away(heads[0].queue, copied)
 
@@ -117,21 +117,34 @@ class Archive:
     ) -> None:
         """Tell Redis of letters that are being forgotten: it counts them, and frees their unique keys."""
         if rows:
-            letters = [(row["job_id"], _held_key(row["head"])) for row in rows]
+            letters = [(*key_of(row), _held_key(row["head"])) for row in rows]
             await execute(self._transport, forget(queue, letters, counter=counter))
 
     # ---
 
-    async def _row(self, head: LetterHead) -> Row | None:
-        if head.body is None or "\0" in head.job_id or as_ms(moment_of(head.died_ms)) != head.died_ms:
-            return None
-        try:
-            attempts, starts, aside = await asyncio.gather(
-                self._transport.call("LRANGE", FAILURES + head.job_id, 0, -1),
-                self._transport.call("GET", STARTS + head.job_id),
-                self._transport.call("HGETALL", CORRUPT + head.job_id),
+    async def _rows(self, heads: Sequence[LetterHead]) -> Sequence[Row | None]:
+        """Whole letters; None for what cannot be copied."""
+        names = [head.job_id for head in heads]
+        # two commands for all, as nearly always there is a counter, and nothing that was set aside
+        counters, aside = await asyncio.gather(
+            self._transport.call("MGET", *(STARTS + name for name in names)),
+            self._transport.call("EXISTS", *(CORRUPT + name for name in names)),
+        )
+        return await asyncio.gather(
+            *(
+                self._row(head, counter, is_any_aside=aside > 0)
+                for head, counter in zip(heads, counters, strict=True)
             )
-            return _row_of(head, attempts, int(starts or 0), aside)
+        )
+
+    async def _row(self, head: LetterHead, counter: bytes | None, *, is_any_aside: bool) -> Row | None:
+        call = self._transport.call
+        try:
+            attempts = await call("LRANGE", FAILURES + head.job_id, 0, -1)
+            if counter is None:  # there is none, or a key of another type
+                counter = await call("GET", STARTS + head.job_id)
+            aside = await call("HGETALL", CORRUPT + head.job_id) if is_any_aside else ()
+            return _row_of(head, attempts, int(counter or 0), aside)
         except (StoreRefused, ValueError):  # a key of another type, or a counter that is none
             return None
 
@@ -193,6 +206,12 @@ class Archive:
 
         await self._database.transact(delete)  # it waits for who is just about to do so
         await self._transport.call("SREM", queue.revived, *(receipt(*key) for key in keys))
+
+
+def _is_storable(head: LetterHead) -> bool:
+    """Whether PostgreSQL can hold its id and its time, and whether there is an envelope."""
+    is_time = as_ms(moment_of(head.died_ms)) == head.died_ms
+    return head.body is not None and "\0" not in head.job_id and is_time
 
 
 def _row_of(head: LetterHead, attempts: Sequence[bytes], starts: int, aside: Sequence[bytes]) -> Row:

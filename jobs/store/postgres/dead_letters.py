@@ -27,7 +27,7 @@ from . import letter_search as search
 from .archive import Archive
 from .database import Database
 from .reopening import Reopening
-from .repositories.dead_letters import DeadLetterRepository, Key, key_of
+from .repositories.dead_letters import DeadLetterRepository, Key, key_of, storable
 from .unit_of_work import UnitOfWork
 
 
@@ -102,16 +102,17 @@ class PostgresDeadLetters(DeadLetters):
                     found.setdefault(key_of(row), self._head(row))
         return list(found.values())
 
-    async def open(self, head: LetterHead) -> DeadLetter:
-        """The whole letter."""
-        if not head.is_archived:
-            return await self._in_redis.open(head)
+    async def open(self, heads: Sequence[LetterHead]) -> Sequence[DeadLetter]:
+        """The whole letters."""
         async with self._database.connection() as connection:
-            row = await DeadLetterRepository(connection).open(head.letter)
-        if row is None:  # it has just gone
-            return head.opened([], {})
-        aside = dict(zip(row["set_aside_names"], row["set_aside_found"], strict=True))
-        return head.opened([read_failure(record) for record in row["attempts"]], aside)
+            rows = await DeadLetterRepository(connection).open(
+                [one.letter for one in heads if one.is_archived]
+            )
+        found = {key_of(row): row for row in rows}
+        waiting = iter(await self._in_redis.open([head for head in heads if not head.is_archived]))
+        return [
+            _opened(head, found.get(head.letter)) if head.is_archived else next(waiting) for head in heads
+        ]
 
     # --- moving
 
@@ -220,7 +221,7 @@ class PostgresDeadLetters(DeadLetters):
                 yield page
         await self._tidy()
         for at in range(0, len(job_ids), PAGE):
-            wanted = [search.storable(job_id) for job_id in job_ids[at : at + PAGE]]
+            wanted = [storable(job_id) for job_id in job_ids[at : at + PAGE]]
             async with self._database.connection() as connection:
                 rows = await DeadLetterRepository(connection).find(wanted)
             fresh = [self._head(row) for row in rows if key_of(row) not in seen]
@@ -237,7 +238,7 @@ class PostgresDeadLetters(DeadLetters):
         """Replay letters that PostgreSQL holds; which."""
         queue = heads[0].queue
         keys = [head.letter for head in heads]
-        reopening = Reopening(self._database)
+        reopening = Reopening(self._transport, self._database)
         await reopening.reopen(heads, body)
 
         async def put_back(unit: UnitOfWork) -> tuple[list[Key], list[Key]]:
@@ -258,6 +259,13 @@ class PostgresDeadLetters(DeadLetters):
 
 def _letter(head: LetterHead) -> Key:
     return head.letter
+
+
+def _opened(head: LetterHead, row: asyncpg.Record | None) -> DeadLetter:
+    if row is None:  # it has just gone
+        return head.opened([], {})
+    aside = dict(zip(row["set_aside_names"], row["set_aside_found"], strict=True))
+    return head.opened([read_failure(record) for record in row["attempts"]], aside)
 
 
 def _revival(row: asyncpg.Record, mark: Failure, body: bytes | None) -> Revival:

@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import asyncpg
 
 from ..letter_filter import LetterFilter, needles
-from .repositories.dead_letters import Key, moment_of
+from .repositories.dead_letters import Key, moment_of, storable
 
 _DIALECT = asyncpg.dialect()  # type: ignore[no-untyped-call]
 _TIME = DateTime(timezone=True)
@@ -95,7 +95,7 @@ def groups(wanted: LetterFilter, queues: Sequence[str], seen: Iterable[Key]) -> 
         .group_by(*grouped)
     )
     if known := list(seen):
-        letters = [(job_id, moment_of(died_ms)) for job_id, died_ms in known]
+        letters = [(storable(job_id), moment_of(died_ms)) for job_id, died_ms in known]
         counted = _given(letters, ("job_id", Text()), ("died_at", _TIME))
         same = and_(counted.c.job_id == _L.job_id, counted.c.died_at == _L.died_at)
         found = found.where(~select(literal(1)).select_from(counted).where(same).exists())
@@ -156,8 +156,3 @@ def _given(rows: Sequence[tuple[Any, ...]], *columns: tuple[str, Any]) -> Any:
 def _query(statement: Select[Any]) -> Query:
     compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
     return Query(str(compiled), [compiled.params[name] for name in compiled.positiontup or ()])
-
-
-def storable(text: str) -> str:
-    """As PostgreSQL takes it: without NUL, and without halves of characters."""
-    return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()

@@ -9,7 +9,9 @@ import re
 from collections.abc import Collection, Sequence
 
 from ..dead_letter import LetterHead
+from ..execute import Transport
 from .database import Database
+from .kept_ends import drain
 from .unit_of_work import UnitOfWork
 
 #: What the enqueue script adds to a head.
@@ -19,15 +21,22 @@ _STAMP = re.compile(rb"\d+}\Z")
 class Reopening:
     """What one replay has done to durable jobs, so that it can be undone."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, transport: Transport, database: Database) -> None:
+        self._transport = transport
         self._database = database
         self._reopened: list[str] = []
 
     async def reopen(self, heads: Sequence[LetterHead], body: bytes | None) -> None:
-        """Let the durable ones among these jobs not have ended; `body` is what they will be instead."""
+        """Let the durable ones among these jobs of one queue not have ended.
+
+        Args:
+            body: What they will be instead, if it is not None.
+        """
         durable = [head for head in heads if head.envelope is not None and head.envelope.meta.get("d")]
         if not durable:
             return
+        # an end that PostgreSQL was not told of yet would end the job again
+        await drain(self._transport, self._database, durable[0].queue)
         keys = [head.letter for head in durable]
         bodies = [_STAMP.sub(b"", body or head.body or b"") for head in durable]
         digests = [(head.envelope.digest if head.envelope else None) or "" for head in durable]

@@ -31,10 +31,10 @@ async def dead(redis_url: str) -> AsyncIterator[DeadLetters]:
     await link.close()
 
 
-async def bury_many(client: Redis) -> None:
+async def bury_many(client: Redis, letters: int = LETTERS) -> None:
     """Written as they lie there, since a hundred thousand true deaths would take longer than the test."""
     head = encode_head("shop.order", b'{"order":12345,"customer":"Ann","items":["a","b","c"],"note":"x"}')
-    for at in range(0, LETTERS, 1_000):
+    for at in range(0, letters, 1_000):
         pipe = client.pipeline(transaction=False)
         names = [f"{number:032x}" for number in range(at, at + 1_000)]
         pipe.mset({keys.DEAD_LETTER + name: head + b"1764000000000}" for name in names})

@@ -32,6 +32,11 @@ def as_ms(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
+def storable(text: str) -> str:
+    """As PostgreSQL takes it: without NUL, and without halves of characters."""
+    return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """A letter, with all that a replay needs and all that it is found by."""
@@ -136,9 +141,12 @@ class DeadLetterRepository:
         rows: Sequence[asyncpg.Record] = await self._connection.fetch(statement("find_dead_letters"), job_ids)
         return rows
 
-    async def open(self, key: Key) -> asyncpg.Record | None:
-        """What a head does not tell."""
-        return await self._connection.fetchrow(statement("open_dead_letter"), key[0], moment_of(key[1]))
+    async def open(self, keys: Sequence[Key]) -> Sequence[asyncpg.Record]:
+        """What heads do not tell."""
+        rows: Sequence[asyncpg.Record] = await self._connection.fetch(
+            statement("open_dead_letters"), *_columns(keys)
+        )
+        return rows
 
     async def counts(self, queue: str | None = None) -> dict[str, int]:
         """How many there are, by queue."""
@@ -151,7 +159,7 @@ class DeadLetterRepository:
 
 
 def _columns(keys: Sequence[Key]) -> tuple[list[str], list[datetime]]:
-    return [job_id for job_id, _ in keys], [moment_of(died_ms) for _, died_ms in keys]
+    return [storable(job_id) for job_id, _ in keys], [moment_of(died_ms) for _, died_ms in keys]
 
 
 def key_of(row: asyncpg.Record) -> Key:
