@@ -199,7 +199,7 @@ def _ended(job: Examined, record: Record | None) -> str:
         case State.EXPIRED:
             return f"It expired at {when}{f': {why}' if why else ''}; {_kept(job)}."
     error = f"{told.get('type', 'an error')}: {why}"
-    return f"It failed for good at {when} by {error}; there is no dead letter of it (any more)."
+    return f"It failed for good at {when} by {error}; there is no dead letter of it in Redis (any more)."
 
 
 def _kept(job: Examined) -> str:

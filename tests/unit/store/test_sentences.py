@@ -144,7 +144,7 @@ def test_a_result_without_a_dead_letter_tells_that_it_failed() -> None:
     job = replace(READY, priority=None, visible_at_ms=None, body=None, ahead=None, result=to_json(record))
     assert told(job) == (
         "It failed for good at 2025-11-24 16:00:00 UTC (in 0.0 s) by E: x; "
-        "there is no dead letter of it (any more)."
+        "there is no dead letter of it in Redis (any more)."
     )
 
 
