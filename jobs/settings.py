@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     database_replica_url: SecretStr | None = None
     #: Past PgBouncer, for LISTEN: its transaction mode cannot carry that.  By default `database_url`.
     database_direct_url: SecretStr | None = None
-    #: Connections that one process opens, at most, to each server.
+    #: Connections that one process opens, at most, to each server; a worker as many again for `ctx.once()`.
     database_pool_size: int = Field(10, ge=2, le=1_000)
     #: How long a new connection may take.
     database_connect_timeout: Span = timedelta(seconds=5)
@@ -55,8 +55,20 @@ class Settings(BaseSettings):
     database_acquire_timeout: Span = timedelta(seconds=5)
     #: How long one statement may take.
     database_statement_timeout: Span = timedelta(seconds=30)
+    #: How long a handler may leave the transaction of `ctx.once()` idle.  A frozen worker holds its locks for
+    #: so long.
+    once_idle_timeout: Span = timedelta(seconds=60)
+    #: How long an ended durable job is remembered in PostgreSQL: later than that, a copy of it is no longer
+    #: known as one.  Dead ones stay as long as dead letters do.
+    durable_keep: Span = timedelta(days=7)
     #: Let the server keep statements prepared.  Turn it off behind PgBouncer in transaction mode.
     database_prepared_statements: bool = True
+    #: Write every finished job into PostgreSQL, if there is one.
+    history: bool = True
+    #: How long finished jobs are kept there, in whole days; 0: for ever.
+    history_keep: Annotated[timedelta, Field(ge=timedelta(0))] = timedelta(days=30)
+    #: Finished jobs that a worker keeps while PostgreSQL is away; of more, the oldest are not written.
+    history_buffer: int = Field(50_000, ge=1)
     #: Let workers bring jobs from PostgreSQL to Redis.  Turn it off where `monarq relay` does it alone.
     relay: bool = True
     #: Modules that hold `@job` handlers, separated by commas.
@@ -119,9 +131,12 @@ class Settings(BaseSettings):
         "cancel_grace",
         "arq_poll",
         "dead_keep",
+        "history_keep",
         "database_connect_timeout",
         "database_acquire_timeout",
         "database_statement_timeout",
+        "once_idle_timeout",
+        "durable_keep",
         mode="before",
     )
     @classmethod
@@ -155,6 +170,11 @@ class Settings(BaseSettings):
     def _check_redis_url(cls, url: SecretStr) -> SecretStr:
         check_redis_url(url.get_secret_value())
         return url
+
+    @property
+    def writes_history(self) -> bool:
+        """Whether workers write what has ended into PostgreSQL."""
+        return self.history and self.database_url is not None
 
 
 def _parts(text: str) -> list[str]:

@@ -91,6 +91,10 @@ def enqueue(
     expires_in: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Its deadline, from now: it is not run later.")
     ] = None,
+    tags: Annotated[
+        list[str] | None,
+        typer.Option("--tag", help="By which the history finds it; may be given several times."),
+    ] = None,
     unique_by: UniqueBy = None,
     unique_until: UniqueUntil = None,
     on_conflict: OnConflict = None,
@@ -109,7 +113,7 @@ def enqueue(
     settings = read_settings(jobs=jobs)
     call = call_of(load_handlers(settings.jobs)[kind], arguments)
     unique = rule_of(call.handler.policy.unique, unique_by, unique_until, on_conflict)
-    order = Order(call, delay, at, priority, queue, job_id, expires_in, unique)
+    order = Order(call, delay, at, priority, queue, job_id, expires_in, unique, tags=tags)
     raise typer.Exit(asyncio.run(_enqueue(settings, order, wait, as_json)))
 
 
