@@ -47,12 +47,9 @@ def postgres() -> Iterator[PostgresServer]:
 @pytest.fixture
 def database_url(postgres: PostgresServer) -> Iterator[str]:
     """The address of a database of the test's own, with our tables and nothing in them."""
-<<<<<<< HEAD
     url = postgres.new_database()
     yield url
     postgres.drop_database(url)
-=======
-    return postgres.new_database()
 
 
 @pytest.fixture
@@ -64,4 +61,3 @@ def own_folder() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="monarq-"))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
->>>>>>> main
