@@ -17,7 +17,7 @@ from .conftest import MakeRelay
 from .kinds import bill, confirm
 from .stage import Stage, carry_all, running
 
-#: What asyncpg raises when a backend goes away: the last one if it goes while a statement is on its way to it.
+#: What asyncpg raises when a backend goes away; the last one, if a statement is on its way to it.
 _NO_ANSWER = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
