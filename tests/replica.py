@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from monarq.worker.dev.postgres import EmbeddedPostgres, _binaries
+from monarq.worker.dev.postgres import EmbeddedPostgres, package_binaries
 from tests.postgres import _FAST, PostgresServer, run_sql
 from tests.servers import free_port
 
@@ -50,7 +50,7 @@ class PostgresReplica:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _copy(self, primary: PostgresServer) -> None:
-        binaries = _binaries()
+        binaries = package_binaries()
         self._server._make_folder(binaries)
         self._server._run(
             [

@@ -26,6 +26,8 @@ from monarq.jobs.store.postgres import open_database
 from monarq.jobs.store.postgres.history_reader import HistoryReader
 from tests.postgres import PostgresServer
 
+pytestmark = pytest.mark.every_postgres
+
 HISTORY = MadeUpHistory(4_000, 3)
 ROWS = [dict(zip(COLUMNS, row, strict=True)) for row in HISTORY.rows()]
 
