@@ -15,7 +15,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from ..errors import MonarqError, StoreUnavailable
+from ..errors import DatabaseUnavailable, MonarqError, StoreUnavailable
 from .exit_codes import ExitCode, exit_code_of
 
 ENTRY_POINTS = "monarq.commands"
@@ -106,7 +106,9 @@ def _report(error: MonarqError) -> ExitCode:
         )
     else:
         print(f"monarq: {error}", file=sys.stderr)
-    if isinstance(error, StoreUnavailable):
+    if isinstance(error, DatabaseUnavailable):
+        print("monarq: start it, or set MONARQ_DATABASE_URL", file=sys.stderr)
+    elif isinstance(error, StoreUnavailable):
         print(
             "monarq: start it, or set MONARQ_REDIS_URL; `monarq dev` brings one of its own", file=sys.stderr
         )

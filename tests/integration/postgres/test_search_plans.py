@@ -162,3 +162,19 @@ async def test_jobs_of_a_kind_are_never_looked_for_among_all_jobs(
 ) -> None:
     found = scans(await plan_of(connection, page_query(JobFilter(kind=kind), sort, None, 51)))
     assert all("kind" in scan["Index Cond"] for scan in found), found
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sort", "after", "days"),
+    [
+        (JobFilter(since=NOW - timedelta(hours=1)), Sort.SLOWEST, None, {"20260331"}),
+        (JobFilter(until=NOW - timedelta(days=3)), Sort.NEWEST, None, {"20260328"}),
+        (JobFilter(), Sort.OLDEST, Position(None, NOW, "0"), {"20260331"}),
+        (JobFilter(), Sort.NEWEST, Position(None, NOW - timedelta(days=2), "0"), {"20260328", "20260329"}),
+    ],
+)
+async def test_days_that_cannot_hold_anything_are_left_out(
+    connection: asyncpg.Connection, wanted: JobFilter, sort: Sort, after: Position | None, days: set[str]
+) -> None:
+    plan = await plan_of(connection, page_query(wanted, sort, after, 51))
+    assert {scan["Index Name"].split("_")[1] for scan in scans(plan)} == days
