@@ -20,6 +20,8 @@ from monarq.jobs.errors import (
     ConfigError,
     Conflict,
     CorruptRecord,
+    DatabaseRefused,
+    DatabaseUnavailable,
     DefinitionError,
     DuplicateKind,
     InvalidArguments,
@@ -31,6 +33,8 @@ from monarq.jobs.errors import (
     JobRejected,
     JobUnsuccessful,
     MonarqError,
+    NoDatabase,
+    NotMigrated,
     NotUnique,
     PayloadTooLarge,
     StoreError,
@@ -44,7 +48,7 @@ from monarq.jobs.store.pauses import Pause, Pauses
 from monarq.jobs.store.sentences import Reason
 from monarq.jobs.store.verbs import Cancellation
 from monarq.jobs.store.why import Explanation
-from monarq.producer import JobHandle, Order, Producer, SyncJobHandle, SyncProducer
+from monarq.producer import JobHandle, Order, OutboxRow, Producer, SyncJobHandle, SyncProducer
 from monarq.worker import Worker, cron, func
 
 __version__ = "0.1.0"
@@ -70,6 +74,7 @@ __all__ = [  # noqa: RUF022 - in groups, by what one wants to do
     "Cancellation",
     "JobHandle",
     "Order",
+    "OutboxRow",
     "Producer",
     "SyncJobHandle",
     "SyncProducer",
@@ -89,6 +94,8 @@ __all__ = [  # noqa: RUF022 - in groups, by what one wants to do
     "ConfigError",
     "Conflict",
     "CorruptRecord",
+    "DatabaseRefused",
+    "DatabaseUnavailable",
     "DefinitionError",
     "DuplicateKind",
     "InvalidArguments",
@@ -100,6 +107,8 @@ __all__ = [  # noqa: RUF022 - in groups, by what one wants to do
     "JobRejected",
     "JobUnsuccessful",
     "MonarqError",
+    "NoDatabase",
+    "NotMigrated",
     "NotUnique",
     "PayloadTooLarge",
     "StoreError",

@@ -12,6 +12,8 @@ from monarq import (
     Conflict,
     InvalidArguments,
     JobRejected,
+    NoDatabase,
+    NotMigrated,
     Order,
     Producer,
     Settings,
@@ -19,7 +21,6 @@ from monarq import (
     SyncProducer,
     Unique,
 )
-from monarq.jobs.errors import NoDatabase, NotMigrated
 from tests.postgres import PostgresServer
 from tests.servers import free_port
 

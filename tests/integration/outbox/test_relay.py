@@ -14,6 +14,7 @@ from monarq.jobs.state import State
 from monarq.jobs.store.keys import queue_keys
 from monarq.producer.relay import Relay
 from tests.integration.worker.deadlines import always, eventually
+from tests.postgres_proxy import PostgresProxy
 from tests.proxy import Proxy
 
 from .conftest import MakeRelay
@@ -301,6 +302,23 @@ async def test_jobs_wait_while_redis_is_away(
             await proxy.heal()
             await eventually(lambda: _is_in(stage, handle.job_id))
     assert await stage.outbox() == []
+
+
+async def test_a_relay_starts_and_stays_while_postgres_is_away(
+    database_url: str, app: asyncpg.Connection, producer: Producer, make_relay: MakeRelay, stage: Stage
+) -> None:
+    handle = await producer.enqueue(confirm.of(1), connection=app)
+    async with PostgresProxy(database_url) as proxy:
+        await proxy.refuse()
+        async with running(make_relay(database_url=proxy.url)):
+            await always(lambda: _is_not_in(stage, handle.job_id), during=0.3)
+            await proxy.heal()
+            await eventually(lambda: _is_in(stage, handle.job_id))
+            await proxy.refuse()
+            again = await producer.enqueue(confirm.of(2), connection=app)
+            await always(lambda: _is_not_in(stage, again.job_id), during=0.3)
+            await proxy.heal()
+            await eventually(lambda: _is_in(stage, again.job_id))
 
 
 async def test_a_reply_of_redis_that_is_lost_is_asked_for_again(
