@@ -76,6 +76,12 @@ def test_a_cursor_is_good_for_its_own_search_only() -> None:
             decode(cursor, wanted, sort)
 
 
+def test_a_cursor_outlives_a_time_that_moves_on() -> None:
+    position = Position(None, DAY, "order-7")
+    cursor = encode(position, JobFilter(queue="mail", since=DAY), Sort.NEWEST)
+    assert decode(cursor, JobFilter(queue="mail", since=DAY.replace(hour=2)), Sort.NEWEST) == position
+
+
 @pytest.mark.parametrize("cursor", ["", "x", "é", "bnVsbA", "W10", "WzEsMiwzLDRd", "====", "\ud800", "e30"])
 def test_what_is_no_cursor_is_refused(cursor: str) -> None:
     with pytest.raises(DefinitionError, match=r"^cursor: "):
