@@ -150,9 +150,9 @@ def unique_key_of(body: bytes) -> tuple[str, str] | None:
     return (found[1].decode(), found[2].decode()) if found else None
 
 
-def is_durable(body: bytes) -> bool:
+def is_durable(body: bytes | None) -> bool:
     """Whether PostgreSQL knows the job, too."""
-    return body.startswith(_DURABLE_HEADS) and _IS_DURABLE.match(body) is not None
+    return body is not None and body.startswith(_DURABLE_HEADS) and _IS_DURABLE.match(body) is not None
 
 
 def came_by_outbox(body: bytes) -> bool:

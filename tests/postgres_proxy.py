@@ -21,6 +21,7 @@ class PostgresProxy:
         self._port = 0
         self._word: bytes | None = None
         self._carried_out = False
+        self._ends_all = False
         #: How often a fault has struck.
         self.struck = 0
 
@@ -30,11 +31,15 @@ class PostgresProxy:
 
     def cut_before(self, word: str) -> None:
         """Cut the connection instead of sending a message with this word in it."""
-        self._word, self._carried_out = word.encode(), False
+        self._word, self._carried_out, self._ends_all = word.encode(), False, False
 
-    def cut_after(self, word: str) -> None:
-        """Let the server carry out a message with this word in it, but let nobody hear of it."""
-        self._word, self._carried_out = word.encode(), True
+    def cut_after(self, word: str, *, and_refuse: bool = False) -> None:
+        """Let the server carry out a message with this word in it, but let nobody hear of it.
+
+        Args:
+            and_refuse: From then on refuse all, until `heal`.
+        """
+        self._word, self._carried_out, self._ends_all = word.encode(), True, and_refuse
 
     async def refuse(self) -> None:
         """Nobody listens any more, and what is open is cut."""
@@ -69,6 +74,9 @@ class PostgresProxy:
         self._connections.add(task)
         try:
             await self._join(reader, writer)
+            if self._ends_all and self.struck:
+                self._connections.discard(task)
+                await self.refuse()
         except (OSError, asyncio.CancelledError):
             pass
         finally:

@@ -16,7 +16,7 @@ import structlog
 
 from monarq.jobs.errors import StoreError
 from monarq.jobs.store.postgres.database import Database
-from monarq.jobs.store.postgres.recording import Refusal, record
+from monarq.jobs.store.postgres.history_writing import Refusal, record
 from monarq.jobs.store.postgres.repositories.jobs import EndedJob
 from monarq.jobs.store.verbs import End, Settlement, Verb
 

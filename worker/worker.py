@@ -18,6 +18,7 @@ from arq.utils import to_seconds
 from arq.worker import Function
 
 from monarq.jobs.codec import Codecs
+from monarq.jobs.envelope import is_durable
 from monarq.jobs.handler import Handler
 from monarq.jobs.registry import Registry
 from monarq.jobs.settings import Settings, load_settings
@@ -29,15 +30,16 @@ from monarq.jobs.store.postgres import open_database_if_named
 from monarq.jobs.store.verbs import Claimed, End, Settlement, fence
 
 from . import signals
+from .after_job import AfterJob
 from .children import Children
 from .children.recipe import HOOKS, Hooks, Recipe, check_importable
 from .completer import Completer
 from .drain import LAST_GRACE, Drain
+from .durability import Durability
 from .executor import Executor
 from .fetcher import Fetcher
 from .grace import Grace
 from .heartbeat import Heartbeat
-from .hooks import start_after_job_end
 from .journal import Journal
 from .loop import calm_collector, ensure_loop, step_back
 from .maintenance import duties as background
@@ -91,6 +93,7 @@ class Worker(arq.worker.Worker):
     threads: Threads
     children: Children
     completer: Completer
+    durability: Durability
     heartbeat: Heartbeat
     watchdog: Watchdog
     grace: Grace
@@ -233,13 +236,15 @@ class Worker(arq.worker.Worker):
                 self.completer.add(run, handed_back(run))
             return
         self.slots.busy += len(runs)
+        if durable := [run for run in runs if is_durable(run.claimed.body)]:
+            self.durability.begin(durable)
         for run in runs:
             run.task = self.loop.create_task(self._attempt(run))
         # after the first step of each: most short jobs are done by then, and need no timer at all
         self.loop.call_soon(arm_all, runs, self.loop)
 
     async def _attempt(self, run: Run) -> None:
-        outcome = await self.executor.attempt(run)
+        outcome = await (self.durability if run.is_durable else self.executor).attempt(run)
         run.ended_ms = now_ms()
         self.slots.busy -= 1
         self.fetcher.notify()
@@ -253,8 +258,7 @@ class Worker(arq.worker.Worker):
             self.persistence.settled(run, end, settlement)
         self.jobs_complete, self.jobs_failed = self.journal.complete, self.journal.failed
         self.jobs_retried = self.journal.retried
-        if self.after_job_end is not None and run.ctx is not None:
-            start_after_job_end(self.after_job_end, run, self.job_tasks)
+        self._after_job.begin(run)
 
     def _list_runs(self) -> list[Run]:
         return list(self.runs)
@@ -278,7 +282,9 @@ class Worker(arq.worker.Worker):
         claims, blocking, settles, duties = self._links = [Link(address) for _ in range(4)]
         settings, worker_id, runs = self.settings, self.worker_id, self._list_runs
         lease = settings.lease
+        self.persistence = store = self._make_persistence(duties)
         self.slots = Slots(self.max_jobs)
+        self._after_job = AfterJob(self.after_job_end, self.job_tasks)
         self.threads = Threads(settings.threads)
         self.children = self._make_children()
         self.executor = Executor(
@@ -289,12 +295,16 @@ class Worker(arq.worker.Worker):
             max_crashes=settings.max_crashes,
             threads=self.threads,
             children=self.children,
+            effects=store.effects if store else None,
             on_job_start=self.on_job_start,
             on_job_end=self.on_job_end,
             honour_retry=self.retry_jobs,
         )
-        self.completer = Completer(
-            settles, self._settled, worker_id=worker_id, tells_past=settings.writes_history
+        self.durability = Durability(self.executor, store.ledger if store else None)
+        self.completer = (
+            store.completer(settles, self._settled)
+            if store
+            else Completer(settles, self._settled, worker_id=worker_id)
         )
         self.fetcher = Fetcher(
             claims,
@@ -316,7 +326,6 @@ class Worker(arq.worker.Worker):
         self.server_watch = ServerWatch(duties)
         interval, tell = to_seconds(self.health_check_interval), lambda: self.journal.counters(len(self.runs))
         self._arq_health = ArqHealth(duties, self.health_check_key, interval, tell)
-        self.persistence = self._make_persistence(duties)
         self._duties = self._make_duties(duties)
 
     def _make_duties(self, link: Link) -> tuple[Duty, ...]:
@@ -359,9 +368,7 @@ class Worker(arq.worker.Worker):
         self.fetcher.pause()
 
     def _dump(self, signum: Signals) -> None:
-        for run in self.runs:
-            since_ms = now_ms() - run.started_ms
-            log.info("worker.runs", job_id=run.job_id, since_ms=since_ms, task=repr(run.task))
+        self.journal.dump(self.runs)
 
     # --- stop
 
@@ -386,13 +393,6 @@ class Worker(arq.worker.Worker):
         return {queue.name: weight for queue, weight in self._weights.items()}
 
     def _report(self) -> dict[str, object]:
-        report = report_of(
-            self.worker_id,
-            queues=self._queue_names(),
-            runnables=self._runnables,
-            slots=self.slots,
-            journal=self.journal,
-            ageing=self.settings.ageing,
-            stopping=self._stopping.is_set(),
-        )
+        own = (self.worker_id, self._queue_names(), self._runnables, self.slots, self.journal)
+        report = report_of(*own, ageing=self.settings.ageing, stopping=self._stopping.is_set())
         return report if self.persistence is None else report | self.persistence.report()

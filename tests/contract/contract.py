@@ -1,10 +1,12 @@
 """All rules of the store together."""
 
+from .beat_rules import BeatRules
 from .browse_rules import BrowseRules
 from .cancel_rules import CancelRules
 from .claim_rules import ClaimRules
 from .corrupt_rules import CorruptRules
 from .discard_rules import DiscardRules
+from .durable_rules import DurableRules
 from .enqueue_rules import EnqueueRules
 from .examine_rules import ExamineRules
 from .inspect_rules import InspectRules
@@ -13,6 +15,7 @@ from .past_rules import PastRules
 from .pause_rules import PauseRules
 from .renew_rules import RenewRules
 from .replay_rules import ReplayRules
+from .restore_rules import RestoreRules
 from .settle_rules import SettleRules
 from .unique_ends import UniqueEndRules
 from .unique_rules import UniqueRules
@@ -34,6 +37,9 @@ class StoreContract(
     UniqueRules,
     UniqueEndRules,
     CorruptRules,
+    RestoreRules,
+    BeatRules,
+    DurableRules,
     PastRules,
 ):
     """What every store must do.  A subclass gives the fixture `store`, nothing else."""

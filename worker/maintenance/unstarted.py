@@ -16,7 +16,7 @@ from monarq.jobs.errors import CorruptRecord, StoreError
 from monarq.jobs.store.execute import Transport
 from monarq.jobs.store.keys import QueueKeys
 from monarq.jobs.store.postgres.database import Database
-from monarq.jobs.store.postgres.recording import record
+from monarq.jobs.store.postgres.history_writing import record
 from monarq.jobs.store.postgres.repositories.jobs import EndedJob
 
 from ..history_rows import cancelled_job

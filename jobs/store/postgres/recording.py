@@ -1,79 +1,54 @@
-"""Writing jobs that have ended into the history: fast as a rule, and each on its own where one is refused."""
+"""Recording how durable jobs have ended, in one transaction for many of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC
+from enum import Enum, auto
 from typing import NamedTuple
 
-from ...errors import DatabaseRefused
 from .database import Database
-from .repositories.jobs import EndedJob
-from .storable import storable
+from .repositories.durable_jobs import Ended, Standing
 from .unit_of_work import UnitOfWork
 
-#: asyncpg raises the others while it encodes what it is to copy.
-_REFUSALS = (DatabaseRefused, ValueError, TypeError, OverflowError)
-#: Classes of SQLSTATE that say something about a value: unusable data, a constraint, a limit.
-_ABOUT_VALUES = ("22", "23", "54")
+
+class Verdict(Enum):
+    """What PostgreSQL says to an end."""
+
+    RECORDED = auto()
+    REPEATED = auto()  #: this attempt has ended the job already, maybe otherwise
+    REFUSED = auto()  #: the attempt is not the newest, or another one has ended the job
+    UNKNOWN = auto()  #: there is no such job
 
 
-class Refusal(NamedTuple):
-    """A job that could not be written, and why."""
+class Recorded(NamedTuple):
+    """What became of one end."""
 
-    job_id: str
-    why: str
+    verdict: Verdict
+    #: What was known already.
+    standing: Standing | None = None
 
 
-async def record(database: Database, jobs: Sequence[EndedJob]) -> list[Refusal]:
-    """Write them, each once however often this is called; those that PostgreSQL cannot keep.
+async def record_ends(database: Database, ends: Sequence[Ended]) -> list[Recorded]:
+    """Record ends, at most one per job.
 
     Raises:
-        DatabaseUnavailable: It did not answer; they may be written.
-        DatabaseRefused: It writes none of them, whatever they hold: its tables are not there, say.
+        DatabaseUnavailable: No answer; they may be recorded, and may be recorded again.
     """
 
-    async def copy(unit: UnitOfWork) -> None:
-        await unit.jobs.copy(jobs)
+    async def work(unit: UnitOfWork) -> list[Recorded]:
+        recorded = await unit.durable_jobs.end(ends)
+        others = [end.job_id for end in ends if end.job_id not in recorded]
+        known = await unit.durable_jobs.look(others) if others else {}
+        return [
+            Recorded(Verdict.RECORDED) if end.job_id in recorded else _judged(end, known.get(end.job_id))
+            for end in ends
+        ]
 
-    try:
-        await database.transact(copy)
-    except _REFUSALS as error:
-        _raise_unless_about_values(error)
-        # one is there already, as after a commit whose answer was lost; its day has no room yet; or it holds
-        # what cannot be stored
-        await _make_days(database, jobs)
-        return await _add(database, [storable(ended) for ended in jobs])
-    return []
+    return await database.transact(work)
 
 
-async def _make_days(database: Database, jobs: Sequence[EndedJob]) -> None:
-    days = sorted({ended.job.ended_at.astimezone(UTC).date() for ended in jobs})
-
-    async def make(unit: UnitOfWork) -> None:
-        for day in days:
-            await unit.jobs.make_day(day)
-
-    await database.transact(make)
-
-
-async def _add(database: Database, jobs: Sequence[EndedJob]) -> list[Refusal]:
-    async def add(unit: UnitOfWork) -> None:
-        await unit.jobs.add(jobs)
-
-    try:
-        await database.transact(add)
-    except _REFUSALS as error:
-        _raise_unless_about_values(error)
-        if len(jobs) == 1:
-            return [Refusal(jobs[0].job.job_id, str(error))]
-        half = len(jobs) // 2
-        return [*await _add(database, jobs[:half]), *await _add(database, jobs[half:])]
-    return []
-
-
-def _raise_unless_about_values(error: Exception) -> None:
-    if isinstance(error, DatabaseRefused):
-        state = str(getattr(error.__cause__, "sqlstate", None))
-        if not state.startswith(_ABOUT_VALUES):
-            raise error
+def _judged(end: Ended, standing: Standing | None) -> Recorded:
+    if standing is None:
+        return Recorded(Verdict.UNKNOWN)
+    is_repeat = standing.is_of(end) and standing.state is not None
+    return Recorded(Verdict.REPEATED if is_repeat else Verdict.REFUSED, standing)

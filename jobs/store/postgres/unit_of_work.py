@@ -7,7 +7,9 @@ from typing import Self, TypeAlias
 
 import asyncpg
 
+from .repositories.durable_jobs import DurableJobRepository
 from .repositories.jobs import Jobs
+from .repositories.open_jobs import OpenJobs
 from .repositories.outbox import Outbox
 
 #: asyncpg's own, or what stands for one that its pool lends.
@@ -27,7 +29,9 @@ class UnitOfWork:
         self.connection = connection
         self._transaction = connection.transaction()
         self._is_open = False
+        self.durable_jobs = DurableJobRepository(connection)
         self.outbox = Outbox(connection)
+        self.open_jobs = OpenJobs(connection)
         self.jobs = Jobs(connection)
 
     async def __aenter__(self) -> Self:
