@@ -21,7 +21,7 @@ from benchmarks.made_up_history import (
 )
 from monarq.jobs.store.job_filter import JobFilter, PayloadField, Sort
 from monarq.jobs.store.postgres.cursor import Position
-from monarq.jobs.store.postgres.search import Query, count_query, page_query
+from monarq.jobs.store.postgres.search import Query, count_query, looks_inside, nearby_query, page_query
 from monarq.jobs.store.postgres.statements import statement
 from tests.postgres import PostgresServer
 
@@ -116,6 +116,7 @@ async def test_a_page_is_found_by_indexes(
     position = Position(None if sort.is_by_time else 100, NOW - timedelta(days=1), "0")
     for after in (None, position):
         assert_served_by_indexes(await plan_of(connection, page_query(wanted, sort, after, 51)))
+        assert_served_by_indexes(await plan_of(connection, nearby_query(wanted, sort, after, 51)))
 
 
 @pytest.mark.parametrize("wanted", CASES[1:], ids=str)
@@ -151,7 +152,8 @@ async def test_the_last_value_of_each_filter_is_found_by_an_index_of_its_own(
 async def test_what_is_common_is_read_in_its_order_and_no_further_than_the_page(
     connection: asyncpg.Connection, wanted: JobFilter, sort: Sort
 ) -> None:
-    plan = await plan_of(connection, page_query(wanted, sort, None, 51))
+    ask = nearby_query if looks_inside(wanted) else page_query
+    plan = await plan_of(connection, ask(wanted, sort, None, 51))
     assert "Sort" not in {node["Node Type"] for node in nodes(plan)}, plan
 
 

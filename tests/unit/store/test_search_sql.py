@@ -30,8 +30,8 @@ def test_every_value_is_a_parameter_in_its_place() -> None:
     query = page_query(EVERYTHING, Sort.NEWEST, None, 51)
     assert re.findall(r"\$(\d+)", query.sql) == [str(n + 1) for n in range(len(query.parameters))]
     assert query.parameters == [
-        *("dead", "mail", "mail.send", "high", "worker-1", "0" * 16),
-        *(DAY, DAY.replace(year=2031), ["eu"], '{"a":{"b":1}}', '{"c":"d"}', "some words", 51),
+        *(["eu"], '{"a":{"b":1}}', '{"c":"d"}', "some words"),
+        *("dead", "mail", "mail.send", "high", "worker-1", "0" * 16, DAY, DAY.replace(year=2031), 51),
     ]
     assert "'" not in query.sql
 
