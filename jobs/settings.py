@@ -98,7 +98,8 @@ class Settings(BaseSettings):
     threads: int = Field(32, ge=1)
     #: How long a dead letter is kept; 0: until somebody discards it.
     dead_keep: Annotated[timedelta, Field(ge=timedelta(0))] = timedelta(days=90)
-    #: Dead letters that are kept per queue; of more, the oldest are dropped.  0: no limit.
+    #: Dead letters that are kept per queue; of more, the oldest are dropped.  0: no limit.  Where there is
+    #: PostgreSQL they move there, and there is none.
     dead_limit: int = Field(100_000, ge=0)
     #: Child processes that a worker runs `run_in="process"` jobs in; by default as many as there are cores.
     processes: int | None = Field(None, ge=1)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from monarq.jobs.actor import this_actor
+from monarq.jobs.cli.auditing import note
 from monarq.jobs.cli.commands import new_commands
 from monarq.jobs.cli.exit_codes import ExitCode
 from monarq.jobs.cli.output import AsJson, fail, print_json
@@ -24,9 +25,10 @@ from .producer import Producer
 
 app = new_commands()
 
+_GOOD = {Cancellation.CANCELLED, Cancellation.REQUESTED}
 _TOLD = {
     Cancellation.CANCELLED: "cancelled",
-    Cancellation.REQUESTED: "runs; its worker will stop it",
+    Cancellation.REQUESTED: "asked for; a worker will end it",
     Cancellation.ENDED: "too late: it has ended otherwise",
     Cancellation.UNKNOWN: "no such job: it never existed, or its end is no longer kept",
 }
@@ -55,16 +57,24 @@ def cancel(
     settings = read_settings()
     asker = this_actor() if by is None else by
     wanted = list(dict.fromkeys(job_ids))
-    told = with_store(settings, lambda link: _Asking(link, settings, queue, asker, reason, wait).all(wanted))
+
+    async def ask(link: Link) -> list[Cancellation | None]:
+        told = await _Asking(link, settings, queue, asker, reason, wait).all(wanted)
+        became = zip(wanted, told, strict=True)
+        # of one that did not end in time it is known all the same that it was asked to
+        acts = [(one, {"reason": reason}) for one, how in became if how in (*_GOOD, None)]
+        await note(settings, "cancel", acts, actor=asker)
+        return told
+
+    told = with_store(settings, ask)
     if as_json:
         became = {job_id: str(one or "timeout") for job_id, one in zip(wanted, told, strict=True)}
         print_json({"by": asker, "reason": reason, "jobs": became})
-    good = {Cancellation.CANCELLED, Cancellation.REQUESTED}
     for job_id, one in zip(wanted, told, strict=True):
         text = f"{job_id}: {_TOLD[one] if one else 'asked to stop; it has not ended yet'}"
         if not as_json:
-            typer.echo(text) if one in good else fail(text)
-    raise typer.Exit(ExitCode.OK if good.issuperset(told) else ExitCode.FAILURE)
+            typer.echo(text) if one in _GOOD else fail(text)
+    raise typer.Exit(ExitCode.OK if _GOOD.issuperset(told) else ExitCode.FAILURE)
 
 
 class _Asking:

@@ -104,7 +104,8 @@ class JobHandle(Generic[R]):
 
         Returns:
             `cancelled` (by this call, or by an earlier one), `ended` (too late: it has ended otherwise) or
-            `unknown` (no trace of it).  Without `wait` also `requested`: it runs, its worker will be told.
+            `unknown` (no trace of it).  Without `wait` also `requested`: it runs, its worker will be told; or
+            it is durable, and a worker will end it.
 
         Raises:
             TimeoutError: It was asked for, and the job has not ended yet.

@@ -227,6 +227,8 @@ class Producer:
     async def why(self, job_id: str, *, queue: str | None = None) -> Explanation:
         """Why a job is where it is, in one sentence, and the facts behind it.
 
+        Only Redis is asked; `monarq why` also finds dead letters that PostgreSQL holds.
+
         Args:
             job_id: As `handle.job_id` gave it.
             queue: Where to look; by default, everywhere.

@@ -36,6 +36,10 @@ class PostgresServer:
     def url(self) -> str:
         return self._server.url
 
+    def url_of(self, database: str) -> str:
+        """The address of one of its databases."""
+        return self._server.url_of(database)
+
     def start(self) -> None:
         self._server.start()
 

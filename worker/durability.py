@@ -37,7 +37,7 @@ class AttemptOver(BaseException):
     """The attempt ends now, as its run's verdict says.  No `Exception`, for no handler is to catch it."""
 
 
-class RowMissing(MonarqError):
+class DurableRowMissing(MonarqError):
     """The job's envelope says that it is durable, and PostgreSQL does not know it."""
 
     code = "durable_row_missing"
@@ -109,7 +109,7 @@ class Durability:
             case Fate.IS_BEHIND:
                 return await _given_back(run, STALE_DELAY)
             case Fate.IS_UNKNOWN:
-                run.verdict = self._executor.bury(run, RowMissing(run.job_id))
+                run.verdict = self._executor.bury(run, DurableRowMissing(run.job_id))
             case ended:
                 self._executor.acquaint(run)
                 run.verdict = ended

@@ -18,7 +18,7 @@ from monarq.jobs.store.postgres.faults import told_in_our_words
 from monarq.jobs.store.postgres.repositories.durable_jobs import Begun, DurableJobRepository
 from monarq.jobs.store.postgres.unit_of_work import Connection, UnitOfWork
 
-from .durability import STALE_DELAY, AttemptOver, RowMissing, outcome_of
+from .durability import STALE_DELAY, AttemptOver, DurableRowMissing, outcome_of
 from .run import Run
 
 log = structlog.get_logger("monarq.worker")
@@ -113,7 +113,7 @@ class Once:
         """Another attempt has ended the job, or has begun since."""
         standing = (await jobs.look([self._begun.job_id])).get(self._begun.job_id)
         if standing is None:
-            raise RowMissing(self._begun.job_id)
+            raise DurableRowMissing(self._begun.job_id)
         log.warning("durable.attempt_is_stale", job_id=self._begun.job_id, recorded=standing.state)
         self._end(Released(STALE_DELAY, None) if standing.state is None else outcome_of(standing))
 

@@ -8,6 +8,7 @@ from monarq.jobs.settings import Settings
 from monarq.jobs.store.execute import Transport
 from monarq.jobs.store.keys import QueueKeys
 from monarq.jobs.store.postgres import open_database
+from monarq.jobs.store.postgres.archive import Archive
 from monarq.jobs.store.postgres.database import Database
 from monarq.jobs.store.postgres.loss_watch import LossWatch
 from monarq.jobs.store.postgres.reconciling import Reconciler
@@ -18,6 +19,7 @@ from .completer import Settled
 from .durable_completer import DurableCompleter
 from .history import History
 from .ledger import Ledger
+from .maintenance.archiver import Archiver
 from .maintenance.duties import Duty
 from .maintenance.epochs import Epochs
 from .maintenance.forgetting import Forgetting
@@ -47,6 +49,7 @@ class Persistence:
         worker_id: str,
     ) -> None:
         self.database = database
+        archive = Archive(link, database, keep=settings.dead_keep, tagged=settings.hash_tags)
         self._worker_id = worker_id
         self.ledger = Ledger(database, worker_id=worker_id)
         self.effects = Effects(open_database(settings), settings.once_idle_timeout)
@@ -57,6 +60,7 @@ class Persistence:
         #: What is done now and then, beside the worker's other duties.
         self.duties: tuple[Duty, ...] = (
             self.epochs,
+            Archiver(archive, queues, keep=settings.dead_keep),
             KeptEnds(link, database, queues, self.ledger),
             Forgetting(database, keep=settings.durable_keep, dead_keep=settings.dead_keep),
         )
@@ -84,7 +88,8 @@ class Persistence:
 
     def report(self) -> dict[str, object]:
         """What the worker says of these services; read from another thread."""
-        return {} if self.history is None else {"history": self.history.report()}
+        history = {} if self.history is None else {"history": self.history.report()}
+        return {"has_database": True, **history}
 
     async def close(self) -> None:
         """Write the rest of the history, then close the connections to PostgreSQL."""

@@ -48,7 +48,7 @@ from .maintenance.announcer import Announcer
 from .maintenance.arq_health import ArqHealth
 from .maintenance.cron import Cron
 from .maintenance.duties import Duty
-from .maintenance.pruner import Pruner
+from .maintenance.pruner import Pruner, limit_of
 from .maintenance.server_watch import ServerWatch
 from .options import ArqOptions, foreign_codec, poll_seconds, queue_weights
 from .report import report_of
@@ -334,7 +334,7 @@ class Worker(arq.worker.Worker):
             Cron(link, next(iter(queues)), self.cron_jobs, self.timezone),
             Announcer(link, queues),
             Aborts(link, queues),
-            Pruner(link, queues, keep=settings.dead_keep, limit=settings.dead_limit),
+            Pruner(link, queues, keep=settings.dead_keep, limit=limit_of(settings)),
             self.server_watch,
             self._arq_health,
             self.grace,

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic_core import from_json
 
+from ..handler import Call
 from ..settings import Settings
 from ..store.connection import Link
 from ..store.dead_letters import DeadLetters, Selection
 from ..store.letter_filter import LetterFilter
 from ..store.letter_groups import Survey
+from ..store.letter_scan import Progress
 from ..store.replaying import Plan
+from .auditing import note_letters
 from .commands import new_commands
 from .dead_letter_page import print_letter
 from .exit_codes import ExitCode
@@ -144,9 +148,7 @@ def discard(
     else:
         some = selection[0] if len(selection) == 1 else _letters(len(selection))
         _confirm(f"Forget {some} for good?", yes)
-        flags = _ask(lambda dead: dead.discard(selection))
-        gone = {job_id for job_id, flag in zip(selection, flags, strict=True) if flag}
-        _tell_of_each("discarded", selection, gone, as_json)
+        _tell_of_each("discarded", selection, _with_link(partial(_discard_some, selection)), as_json)
 
 
 # --- replay
@@ -191,12 +193,42 @@ def _replay_edited(
         shown = f"{job_id} would be replayed as {letter.kind} {call.arguments.decode()}"
         print_json(told) if as_json else typer.echo(shown)
         return
-    limit = settings.max_payload_bytes
-    done = _ask(lambda dead: dead.replay_edited(job_id, call, max_payload_bytes=limit))
-    _tell_of_each("replayed", [job_id], {job_id} if done else set(), as_json)
+    done = _with_link(partial(_replay_one, job_id, call))
+    _tell_of_each("replayed", [job_id], done, as_json)
+
+
+async def _replay_one(job_id: str, call: Call[Any], link: Link, settings: Settings) -> set[str]:
+    async with letters_of(link, settings) as dead:
+        limit = settings.max_payload_bytes
+        done = {job_id} if await dead.replay_edited(job_id, call, max_payload_bytes=limit) else set()
+    await note_letters(settings, "dead.replay", [job_id], done, edited=True)
+    return done
 
 
 # --- discard
+
+
+async def _discard_some(job_ids: Sequence[str], link: Link, settings: Settings) -> set[str]:
+    async with letters_of(link, settings) as dead:
+        flags = await dead.discard(job_ids)
+    gone = {job_id for job_id, flag in zip(job_ids, flags, strict=True) if flag}
+    await note_letters(settings, "dead.discard", job_ids, gone)
+    return gone
+
+
+async def _discard_wanted(wanted: LetterFilter, bar: Progress, link: Link, settings: Settings) -> int:
+    forgotten = 0
+
+    def count(so_far: int) -> None:
+        nonlocal forgotten
+        forgotten = so_far
+        bar(so_far)
+
+    async with letters_of(link, settings) as dead:
+        try:
+            return await dead.discard_all(wanted, count)
+        finally:  # also of one that fails half-way
+            await note_letters(settings, "dead.discard", wanted, range(forgotten))
 
 
 def _discard_all(wanted: LetterFilter, *, yes: bool, as_json: bool) -> None:
@@ -204,7 +236,7 @@ def _discard_all(wanted: LetterFilter, *, yes: bool, as_json: bool) -> None:
     if total:
         _confirm(f"Forget {_letters(total)} for good?", yes)
     with progress("discarded", total) as bar:
-        forgotten = _ask(lambda dead: dead.discard_all(wanted, bar))
+        forgotten = _with_link(partial(_discard_wanted, wanted, bar))
     print_json({"discarded": forgotten}) if as_json else typer.echo(f"discarded {forgotten:,}")
 
 
@@ -255,7 +287,11 @@ def _tell_of_each(done: str, wanted: Sequence[str], acted: set[str], as_json: bo
 
 
 def _ask(question: Callable[[DeadLetters], Awaitable[T]]) -> T:
-    return _with_link(lambda link, settings: question(letters_of(link, settings)))
+    async def ask(link: Link, settings: Settings) -> T:
+        async with letters_of(link, settings) as dead:
+            return await question(dead)
+
+    return _with_link(ask)
 
 
 def _with_link(work: Callable[[Link, Settings], Awaitable[T]]) -> T:

@@ -9,7 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import DefinitionError
+from ..store.connection import Link
 from ..store.pauses import Pause, Pauses
+from .auditing import note
 from .commands import new_commands
 from .exit_codes import ExitCode
 from .moments import read_moment, shown
@@ -53,7 +55,7 @@ def pause(
     if until is not None and seconds is not None:
         raise typer.BadParameter("give either --until or --for")
     end = until if seconds is None else timedelta(seconds=seconds)
-    paused = _ask(lambda pauses: pauses.pause(queue, kind=kind, why=why, until=end, now=now))
+    paused = _ask("pause", lambda pauses: pauses.pause(queue, kind=kind, why=why, until=end, now=now))
     if as_json:
         print_json([one.as_document() for one in paused])
         return
@@ -64,7 +66,7 @@ def pause(
 @resume_app.command()
 def resume(queue: Queue = None, kind: Kind = None, as_json: AsJson = False) -> None:
     """Go on with a queue or a kind that is paused.  Ends with 1 if it was not."""
-    resumed = _ask(lambda pauses: pauses.resume(queue, kind=kind))
+    resumed = _ask("resume", lambda pauses: pauses.resume(queue, kind=kind))
     if as_json:
         print_json([one.as_document() for one in resumed])
     for one in () if as_json else resumed:
@@ -84,9 +86,15 @@ def _named(pause: Pause) -> str:
     return f"queue {pause.queue}" if pause.kind is None else f"kind {pause.kind} in queue {pause.queue}"
 
 
-def _ask(question: Callable[[Pauses], Awaitable[Sequence[Pause]]]) -> Sequence[Pause]:
+def _ask(action: str, question: Callable[[Pauses], Awaitable[Sequence[Pause]]]) -> Sequence[Pause]:
     settings = read_settings()
+
+    async def ask(link: Link) -> Sequence[Pause]:
+        changed = await question(Pauses(link, tagged=settings.hash_tags))
+        await note(settings, action, [(_named(one), one.as_document()) for one in changed])
+        return changed
+
     try:
-        return with_store(settings, lambda link: question(Pauses(link, tagged=settings.hash_tags)))
+        return with_store(settings, ask)
     except DefinitionError as error:
         raise typer.BadParameter(str(error)) from None

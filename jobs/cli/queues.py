@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
+from ..errors import StoreError
 from ..settings import Settings
 from ..store.connection import Link
 from ..store.keys import queue_keys
 from ..store.pauses import Pause, pauses_of
+from ..store.postgres import open_database
 from ..store.queues import QueueCounts, count, known_queues
 from .commands import new_commands
-from .output import AsJson, print_json, print_table
+from .output import AsJson, fail, print_json, print_table
 from .pausing import pause_in_a_line
 from .session import read_settings, with_store
 
@@ -48,4 +50,28 @@ async def _look_at_all(link: Link, settings: Settings) -> list[tuple[QueueCounts
     names = {keys.name for keys in found}
     # those that this process would serve are shown even before their first job
     found += [queue_keys(name, tagged=settings.hash_tags) for name in settings.queues if name not in names]
-    return [(await count(link, keys), await pauses_of(link, keys)) for keys in found]
+    archived = await _archived(settings)
+    return [
+        (_with_archived(await count(link, keys), archived), await pauses_of(link, keys)) for keys in found
+    ]
+
+
+async def _archived(settings: Settings) -> dict[str, int]:
+    """The dead letters that PostgreSQL holds, by queue."""
+    if settings.database_url is None:
+        return {}
+    database = open_database(settings)
+    from ..store.postgres.repositories.dead_letters import DeadLetterRepository
+
+    try:
+        async with database.connection() as connection:
+            return await DeadLetterRepository(connection).counts()
+    except StoreError as error:
+        fail(f"dead: without those in PostgreSQL: {error}")
+        return {}
+    finally:
+        await database.close()
+
+
+def _with_archived(counts: QueueCounts, archived: dict[str, int]) -> QueueCounts:
+    return replace(counts, dead=counts.dead + archived.get(counts.queue, 0))

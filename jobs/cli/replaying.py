@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict
 from typing import Any
 
 import typer
@@ -15,38 +16,44 @@ from ..errors import StoreError
 from ..settings import Settings
 from ..store.canary import Canary
 from ..store.connection import Link
-from ..store.dead_letters import DeadLetters, Origin, Selection
+from ..store.dead_letters import DeadLetters, Origin, Selection, open_dead_letters
 from ..store.letter_scan import Progress
+from ..store.postgres import open_database_if_named
 from ..store.replaying import Plan, Replaying, Stopped
+from .auditing import PLACE, note_letters
 from .exit_codes import ExitCode
 from .output import fail
 
 
-def letters_of(link: Link, settings: Settings) -> DeadLetters:
-    """The dead letters behind a connection, for the user of this shell."""
-    origin = Origin(actor=this_actor(), place="the command line")
-    return DeadLetters(link, tagged=settings.hash_tags, origin=origin)
+@asynccontextmanager
+async def letters_of(link: Link, settings: Settings) -> AsyncIterator[DeadLetters]:
+    """The dead letters, wherever they lie, for the user of this shell."""
+    origin = Origin(actor=this_actor(), place=PLACE)
+    database = open_database_if_named(settings)
+    try:
+        yield open_dead_letters(
+            link, database, tagged=settings.hash_tags, origin=origin, keep=settings.dead_keep
+        )
+    finally:
+        if database is not None:
+            await database.close()
 
 
 async def replay_many(
     link: Link, settings: Settings, selection: Selection, plan: Plan, on_progress: Progress
 ) -> Replaying:
     """Replay the letters that are meant; the first Ctrl-C stops it in order."""
-    with _stopped_by_signals() as stop:
-        replaying = Replaying(
-            letters_of(link, settings),
-            link,
-            selection,
-            plan,
-            stop=stop,
-            on_progress=on_progress,
-            on_canary=_tell_canary(),
-        )
-        try:
-            await replaying.run()
-        except StoreError:
-            fail(f"{len(replaying.replayed):,} were replayed before this:")
-            raise
+    options: dict[str, Any] = {"on_progress": on_progress, "on_canary": _tell_canary()}
+    async with letters_of(link, settings) as letters:
+        with _stopped_by_signals() as stop:
+            replaying = Replaying(letters, link, selection, plan, stop=stop, **options)
+            try:
+                await replaying.run()
+            except StoreError:
+                fail(f"{len(replaying.replayed):,} were replayed before this:")
+                raise
+            finally:
+                await note_letters(settings, "dead.replay", selection, replaying.replayed, **asdict(plan))
     return replaying
 
 

@@ -7,11 +7,14 @@ from typing import Annotated, Any
 import typer
 from pydantic_core import to_json
 
+from ..errors import DatabaseRefused, DatabaseUnavailable
+from ..store.connection import Link
 from ..store.sentences import Reason
-from ..store.why import explain
+from ..store.why import Explanation, explain
 from .commands import new_commands
 from .exit_codes import ExitCode
-from .output import AsJson, print_json
+from .output import AsJson, fail, print_json
+from .replaying import letters_of
 from .session import read_settings, with_store
 
 app = new_commands()
@@ -30,7 +33,19 @@ def why(
     Ends with 1 if there is no trace of it.
     """
     settings = read_settings()
-    found = with_store(settings, lambda link: explain(link, job_id, queue=queue, tagged=settings.hash_tags))
+
+    async def ask(link: Link) -> Explanation:
+        options: dict[str, Any] = {"queue": queue, "tagged": settings.hash_tags}
+        if settings.database_url is None:
+            return await explain(link, job_id, **options)
+        try:
+            async with letters_of(link, settings) as letters:
+                return await explain(link, job_id, letters=letters, **options)
+        except (DatabaseUnavailable, DatabaseRefused) as error:
+            fail(f"without a look at the dead letters in PostgreSQL: {error}")
+            return await explain(link, job_id, **options)
+
+    found = with_store(settings, ask)
     if as_json:
         print_json(found.as_document())
     else:

@@ -19,9 +19,9 @@ from .verbs import Standing, inspect
 class Canary:
     """Letters that have been replayed, and what has become of each."""
 
-    def __init__(self, transport: Transport, scan: LetterScan, letters: Sequence[LetterHead]) -> None:
+    def __init__(self, transport: Transport, letters: Sequence[LetterHead]) -> None:
         self._transport = transport
-        self._scan = scan
+        self._scan = LetterScan(transport)
         self._waiting = list(letters)
         self.size = len(letters)
         self.passed = 0

@@ -102,6 +102,8 @@ class LetterHead:
     envelope: Envelope | None
     fault: str | None
     failure: Failure
+    #: PostgreSQL holds it, and Redis does not.
+    is_archived: bool = False
 
     @property
     def kind(self) -> str | None:
@@ -127,6 +129,11 @@ class LetterHead:
             return f"unreadable: {self.fault}"
         return ": ".join(filter(None, (str(self.failure.error_type), str(self.failure.message))))
 
+    @property
+    def letter(self) -> tuple[str, int]:
+        """Which letter it is: a job that was replayed and has died again is another one."""
+        return self.job_id, self.died_ms
+
     def opened(self, attempts: list[Failure], set_aside: dict[str, bytes]) -> DeadLetter:
         """The whole letter, with these attempts, and what was set aside of its keys."""
         envelope = self.envelope
@@ -150,7 +157,9 @@ def _shown(found: bytes) -> str:
     return found.decode("utf-8", "backslashreplace")
 
 
-def read_head(queue: QueueKeys, job_id: str, died_ms: int, found: Browsed) -> LetterHead:
+def read_head(
+    queue: QueueKeys, job_id: str, died_ms: int, found: Browsed, *, is_archived: bool = False
+) -> LetterHead:
     """A letter's head from what the store holds of it."""
     body = found.envelope
     failure = NO_FAILURE if found.failure is None else read_failure(found.failure)
@@ -159,8 +168,8 @@ def read_head(queue: QueueKeys, job_id: str, died_ms: int, found: Browsed) -> Le
         envelope.priority  # noqa: B018 - of a type that is no name, it cannot be read either
     except (CorruptRecord, TypeError) as error:
         fault = str(error) if body else "its envelope is gone"
-        return LetterHead(queue, job_id, died_ms, body, None, fault, failure)
-    return LetterHead(queue, job_id, died_ms, body, envelope, None, failure)
+        return LetterHead(queue, job_id, died_ms, body, None, fault, failure, is_archived)
+    return LetterHead(queue, job_id, died_ms, body, envelope, None, failure, is_archived)
 
 
 def read_failure(record: bytes) -> Failure:

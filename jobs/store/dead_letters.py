@@ -1,32 +1,34 @@
 """The dead letters: read them, sort them by bug, give them another chance, or forget them.
 
-`replaying.py` replays many of them at a pace.
+They lie in Redis, and in PostgreSQL if there is one: two implementations of one interface, which
+`open_dead_letters` tells apart.  `replaying.py` replays many of them at a pace.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
 from ..envelope import encode_body
-from ..errors import CorruptRecord, InvalidArguments, PayloadTooLarge, StoreRefused
+from ..errors import CorruptRecord, InvalidArguments, PayloadTooLarge
 from ..failure import Cause, Failure
 from ..handler import Call
-from .dead_letter import DeadLetter, LetterHead, read_failure, unreadable
-from .execute import Transport, execute
-from .keys import CORRUPT, DEAD_LETTER, FAILURES
+from .dead_letter import DeadLetter, LetterHead
+from .execute import Transport
 from .letter_filter import LetterFilter
 from .letter_groups import LetterGroup, Survey
 from .letter_scan import LetterScan, Progress
-from .letter_verbs import Letter, discard, replay
 from .verbs import BATCH
+
+if TYPE_CHECKING:
+    from .postgres.database import Database
 
 EVERY_LETTER = LetterFilter()
 
@@ -60,42 +62,36 @@ class Origin:
         )
 
 
-class DeadLetters:
-    """The dead letters of all queues behind one connection.
+NOBODY = Origin()
 
-    Args:
-        tagged: As the setting `hash_tags`.
-        origin: Who replays, for the record that a replay leaves.
-    """
 
-    def __init__(self, transport: Transport, *, tagged: bool = False, origin: Origin = Origin()) -> None:
+class DeadLetters(ABC):
+    """The dead letters of all queues, wherever they lie.  `open_dead_letters` makes one."""
+
+    def __init__(self, transport: Transport, *, tagged: bool = False, origin: Origin = NOBODY) -> None:
         self._transport = transport
         self._origin = origin
-        self.scan = LetterScan(transport, tagged=tagged)
+        self._scan = LetterScan(transport, tagged=tagged)
 
     # --- reading
 
+    @abstractmethod
     async def count(self, queue: str | None = None) -> int:
         """How many there are."""
-        queues = await self.scan.queues(queue)
-        return sum(await asyncio.gather(*(self._transport.call("ZCARD", keys.dead) for keys in queues)))
 
     async def list(self, wanted: LetterFilter = EVERY_LETTER, limit: int = 50) -> Sequence[DeadLetter]:
         """The newest first.  The `died_at` of the last one, as `until`, turns the page.
 
         Raises:
-            StoreUnavailable: Redis did not answer.
+            StoreUnavailable: A store did not answer.
         """
-        heads: list[LetterHead] = []
-        for keys in await self.scan.queues(wanted.queue):
-            heads += await self.scan.newest(keys, wanted, limit)
-        heads.sort(key=lambda head: (head.died_ms, head.job_id), reverse=True)
-        return [await self._open(head) for head in heads[:limit]]
+        heads = sorted(await self.newest(wanted, limit), key=_by_death, reverse=True)
+        return await self.open(heads[:limit])
 
     async def groups(
         self, wanted: LetterFilter = EVERY_LETTER, on_progress: Progress | None = None
     ) -> Sequence[LetterGroup]:
-        """The letters by fingerprint, the largest group first; to know, all of them are read."""
+        """The letters by fingerprint, the largest group first."""
         return (await self.survey(wanted, on_progress)).groups
 
     async def survey(self, selection: Selection, on_progress: Progress | None = None) -> Survey:
@@ -109,24 +105,23 @@ class DeadLetters:
     async def show(self, job_id: str) -> DeadLetter | None:
         """One letter, or None if there is none of this id."""
         async with aclosing(self.select([job_id])) as pages:
-            async for [head] in pages:
-                return await self._open(head)
+            async for page in pages:
+                [letter] = await self.open(page[:1])
+                return letter
         return None
 
     async def now(self) -> datetime:
-        """By the server's clock; letters that die from now on have died at this time or later."""
+        """By the clock of Redis; letters that die from now on have died at this time or later."""
         seconds, microseconds = await self._transport.call("TIME")
         now_ms = int(seconds) * 1000 + int(microseconds) // 1000
         # the ms that has begun is let go by: who has just died is meant by "all that are dead now"
         return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=now_ms + 1)
 
+    @abstractmethod
     def select(
         self, selection: Selection, on_progress: Progress | None = None
     ) -> AsyncGenerator[Sequence[LetterHead], None]:
         """Pages of the letters that are meant, each of one queue."""
-        if isinstance(selection, LetterFilter):
-            return self.scan.pages(selection, on_progress)
-        return self.scan.find(selection)
 
     # --- moving
 
@@ -135,7 +130,7 @@ class DeadLetters:
 
         Raises:
             StoreFull: Redis has no room; the letters stay.
-            StoreUnavailable: Redis did not answer.  Repeat it: what was replayed is no dead letter any more.
+            StoreUnavailable: No answer.  Repeat it: what was replayed is no dead letter any more.
         """
         done: set[str] = set()
         async with aclosing(self.select(job_ids)) as pages:
@@ -145,14 +140,8 @@ class DeadLetters:
 
     async def replay_heads(self, heads: Sequence[LetterHead]) -> Sequence[LetterHead]:
         """Replay letters of one queue that were just read; those that were still as they were read."""
-        done: list[LetterHead] = []
         mark = self._origin.mark()
-        for at in range(0, len(heads), BATCH):
-            batch = heads[at : at + BATCH]
-            letters = [Letter(head.job_id, head.priority, mark, head.died_ms) for head in batch]
-            flags = await execute(self._transport, replay(batch[0].queue, letters))
-            done += [head for head, flag in zip(batch, flags, strict=True) if flag]
-        return done
+        return [head for batch in _batches(heads) for head in await self.replay_batch(batch, mark)]
 
     async def replay_edited(self, job_id: str, call: Call[Any], *, max_payload_bytes: int) -> bool:
         """Replay one letter with the arguments of this call instead of its own; whether there was one.
@@ -165,12 +154,10 @@ class DeadLetters:
             PayloadTooLarge: The edited job is over the limit.
         """
         async with aclosing(self.select([job_id])) as pages:
-            async for [head] in pages:
-                body = _edited(head, call, max_payload_bytes)
+            async for page in pages:
+                body = _edited(page[0], call, max_payload_bytes)
                 mark = self._origin.mark(", with other arguments")
-                letter = Letter(job_id, head.priority, mark, head.died_ms, body)
-                flags = await execute(self._transport, replay(head.queue, [letter]))
-                if any(flags):
+                if await self.replay_batch(page[:1], mark, body):
                     return True
         return False
 
@@ -179,7 +166,7 @@ class DeadLetters:
         done: set[str] = set()
         async with aclosing(self.select(job_ids)) as pages:
             async for page in pages:
-                done.update(head.job_id for head in await self._forget(page))
+                done.update(head.job_id for head in await self._forget_page(page))
         return [job_id in done for job_id in job_ids]
 
     async def discard_all(self, wanted: LetterFilter, on_progress: Progress | None = None) -> int:
@@ -187,7 +174,7 @@ class DeadLetters:
         forgotten = 0
         async with aclosing(self.select(await self.dead_now(wanted))) as pages:
             async for page in pages:
-                forgotten += len(await self._forget(page))
+                forgotten += len(await self._forget_page(page))
                 if on_progress is not None:
                     on_progress(forgotten)
         return forgotten
@@ -201,42 +188,62 @@ class DeadLetters:
             return replace(wanted, until=wanted.since + timedelta(milliseconds=1))
         return replace(wanted, until=now)
 
-    # ---
+    # --- what the place where they lie decides
 
-    async def _forget(self, heads: Sequence[LetterHead]) -> Sequence[LetterHead]:
-        forgotten: list[LetterHead] = []
-        for at in range(0, len(heads), BATCH):
-            batch = heads[at : at + BATCH]
-            died = {head.job_id: head.died_ms for head in batch}
-            flags = await execute(self._transport, discard(batch[0].queue, died, died_ms=died))
-            # of a letter that is gone, the entry in the list was all that there was to forget
-            forgotten += [head for head, flag in zip(batch, flags, strict=True) if flag or head.body is None]
-        return forgotten
+    @abstractmethod
+    async def newest(self, wanted: LetterFilter, limit: int) -> Sequence[LetterHead]:
+        """At least the newest of those that are meant, in any order."""
 
-    async def _open(self, head: LetterHead) -> DeadLetter:
-        try:
-            records: Iterable[bytes] = await self._transport.call("LRANGE", FAILURES + head.job_id, 0, -1)
-        except StoreRefused as error:  # a key of another type
-            attempts = [unreadable(str(error))]
-        else:
-            attempts = [read_failure(record) for record in records]
-        if head.body is None:
-            head = await self._with_raw_bytes(head)
-        return head.opened(attempts, await self._set_aside(head.job_id))
+    @abstractmethod
+    async def open(self, heads: Sequence[LetterHead]) -> Sequence[DeadLetter]:
+        """The whole letters."""
 
-    async def _with_raw_bytes(self, head: LetterHead) -> LetterHead:
-        """Of a letter whose envelope is gone, or no string."""
-        found = await self._transport.call("DUMP", DEAD_LETTER + head.job_id)
-        fault = "its envelope is no string (raw: as DUMP tells it)"
-        return head if found is None else replace(head, body=found, fault=fault)
+    @abstractmethod
+    async def replay_batch(
+        self, batch: Sequence[LetterHead], mark: Failure, body: bytes | None = None
+    ) -> Sequence[LetterHead]:
+        """Replay letters of one queue, with `body` instead of their own; those that were still there."""
 
-    async def _set_aside(self, job_id: str) -> dict[str, bytes]:
-        try:
-            flat = await self._transport.call("HGETALL", CORRUPT + job_id)
-        except StoreRefused:  # a key of another type
-            return {}
-        names = (name.decode("utf-8", "backslashreplace") for name in flat[::2])
-        return dict(zip(names, flat[1::2], strict=True))
+    @abstractmethod
+    async def forget_batch(self, batch: Sequence[LetterHead]) -> Sequence[LetterHead]:
+        """Forget letters of one queue; those that were still there."""
+
+    async def _forget_page(self, page: Sequence[LetterHead]) -> Sequence[LetterHead]:
+        return [head for batch in _batches(page) for head in await self.forget_batch(batch)]
+
+
+def open_dead_letters(
+    transport: Transport,
+    database: Database | None = None,
+    *,
+    tagged: bool = False,
+    origin: Origin = NOBODY,
+    keep: timedelta = timedelta(0),
+) -> DeadLetters:
+    """The dead letters, wherever they lie.
+
+    Args:
+        transport: To Redis.
+        database: PostgreSQL, if there is one: the letters move there.
+        tagged: As the setting `hash_tags`.
+        origin: Who replays, for the record that a replay leaves.
+        keep: As the setting `dead_keep`.
+    """
+    if database is None:
+        from .redis_letters import RedisDeadLetters
+
+        return RedisDeadLetters(transport, tagged=tagged, origin=origin)
+    from .postgres.dead_letters import PostgresDeadLetters  # it imports what need not be installed
+
+    return PostgresDeadLetters(transport, database, tagged=tagged, origin=origin, keep=keep)
+
+
+def _by_death(head: LetterHead) -> tuple[int, str]:
+    return head.died_ms, head.job_id
+
+
+def _batches(heads: Sequence[LetterHead]) -> Iterator[Sequence[LetterHead]]:
+    return (heads[at : at + BATCH] for at in range(0, len(heads), BATCH))
 
 
 def _edited(head: LetterHead, call: Call[Any], max_payload_bytes: int) -> bytes:

@@ -15,6 +15,8 @@ The layout is a superset of arq's, so that arq's `enqueue_job`, `Job` and worker
     monarq:failures:<id>              list    one JSON record per attempt that did not succeed
     monarq:dead:<q>                   zset    job id → when it died, ms
     monarq:dead-letter:<id>           string  the envelope of a dead job
+    monarq:archived:<q>               set     dead letters that were just moved to PostgreSQL: <died>:<id>
+    monarq:revived:<q>                set     dead letters that were just replayed from there: <died>:<id>
     monarq:corrupt:<id>               hash    what lay at other keys of the job and could not be used
     monarq:wake:<q>                   list    at most one token: there is something to claim
     monarq:waiters:<q>                hash    job id → channels of those who wait for its end
@@ -88,6 +90,8 @@ class QueueKeys:
     ranks: tuple[str, str, str, str]
     running: str
     dead: str
+    archived: str
+    revived: str
     wake: str
     waiters: str
     stats: str
@@ -156,6 +160,8 @@ def _build(name: str, arq_name: str, *, tagged: bool) -> QueueKeys:
         ranks=(critical, high, normal, low),
         running=f"monarq:running:{tag}",
         dead=f"monarq:dead:{tag}",
+        archived=f"monarq:archived:{tag}",
+        revived=f"monarq:revived:{tag}",
         wake=f"monarq:wake:{tag}",
         waiters=f"monarq:waiters:{tag}",
         stats=f"{STATS}{tag}",

@@ -56,16 +56,23 @@ class LetterFilter:
             return False
         if self.fingerprint is not None and head.fingerprint != self.fingerprint:
             return False
-        return self.text is None or self._is_in(head, self.text)
+        if self.text is None:
+            return True
+        found = searchable(head)
+        return any(needle in found for needle in needles(self.text))
 
-    @staticmethod
-    def _is_in(head: LetterHead, text: str) -> bool:
-        failure, envelope = head.failure, head.envelope
-        told = [head.job_id, str(failure.error_type), str(failure.message), str(failure.traceback)]
-        if envelope is None:
-            told.append((head.body or b"").decode("utf-8", "backslashreplace"))
-        else:
-            told += [envelope.kind, to_json([envelope.args, envelope.kwargs]).decode()]
-        found = "\n".join(told).casefold()
-        # what holds quotes or breaks lines stands in JSON in another way
-        return text.casefold() in found or to_json(text)[1:-1].decode().casefold() in found
+
+def searchable(head: LetterHead) -> str:
+    """What a text is looked for in: folded, as upper and lower case are alike."""
+    failure, envelope = head.failure, head.envelope
+    told = [head.job_id, str(failure.error_type), str(failure.message), str(failure.traceback)]
+    if envelope is None:
+        told.append((head.body or b"").decode("utf-8", "backslashreplace"))
+    else:
+        told += [envelope.kind, to_json([envelope.args, envelope.kwargs]).decode()]
+    return "\n".join(told).casefold()
+
+
+def needles(text: str) -> tuple[str, str]:
+    """What is looked for: what holds quotes or breaks lines stands in JSON in another way."""
+    return text.casefold(), to_json(text)[1:-1].decode().casefold()

@@ -11,9 +11,9 @@ from typing import Any
 from .dead_letter import LetterHead
 
 #: Letters that a survey names.
-_SAMPLE = 5
+SAMPLE = 5
 #: Of a letter that cannot be read.
-_NO_KIND = "<unreadable>"
+NO_KIND = "<unreadable>"
 
 
 @dataclass(slots=True)
@@ -70,9 +70,23 @@ class Survey:
         """Count letters in."""
         for head in heads:
             self.count += 1
-            if len(self.sample) < _SAMPLE:
-                self.sample.append(head)
+            self.name([head])
             self._enter(head, head.fingerprint)
+
+    def name(self, heads: Sequence[LetterHead]) -> None:
+        """Take letters for the sample, as far as it wants any."""
+        self.sample += heads[: max(0, SAMPLE - len(self.sample))]
+
+    def add_group(self, group: LetterGroup) -> None:
+        """Count letters in that were counted elsewhere."""
+        self.count += group.count
+        known = self._groups.setdefault(group.fingerprint, group)
+        if known is not group:
+            known.sample = max(known.sample, group.sample, key=_died)
+            known.oldest = min(known.oldest, group.oldest, key=_died)
+            known.count += group.count
+            known.kinds += group.kinds
+            known.queues += group.queues
 
     def as_document(self) -> dict[str, Any]:
         """The survey as plain data, for `--json` and the API."""
@@ -91,5 +105,9 @@ class Survey:
         elif head.died_ms < group.oldest.died_ms:
             group.oldest = head
         group.count += 1
-        group.kinds[head.kind or _NO_KIND] += 1
+        group.kinds[head.kind or NO_KIND] += 1
         group.queues[head.queue.name] += 1
+
+
+def _died(head: LetterHead) -> int:
+    return head.died_ms

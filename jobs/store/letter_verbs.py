@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any, Literal, NamedTuple
 
 from ..failure import Failure
@@ -64,6 +65,84 @@ def discard(
     return request(
         "discard", read_flags, dead=queue.dead, stats=queue.stats, counter=counter, keep=keep, letters=flat
     )
+
+
+def archive(queue: QueueKeys, letters: Iterable[tuple[str, int]], hold_ms: int) -> Request[list[bool]]:
+    """Take dead letters of one queue away that PostgreSQL holds; per letter whether it is taken away.
+
+    Args:
+        letters: Ids and times of death, ms.
+        hold_ms: How long a unique key that only a success frees stays held without its letter.
+    """
+    return request(
+        "archive",
+        read_flags,
+        dead=queue.dead,
+        archived=queue.archived,
+        stats=queue.stats,
+        hold_ms=hold_ms,
+        letters=[value for letter in letters for value in letter],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Revival:
+    """A dead letter that PostgreSQL holds, to be replayed."""
+
+    job_id: str
+    priority: Priority
+    died_ms: int
+    mark: Failure
+    starts: int
+    body: bytes
+    #: Its records, oldest first.
+    failures: Sequence[bytes]
+
+
+class Revived(IntEnum):
+    """What became of one of them."""
+
+    ID_IN_USE = 0  #: by a job, or by another letter
+    REPLAYED = 1
+    BEFORE = 2  #: it had been replayed by an earlier call
+
+
+def revive(queue: QueueKeys, letters: Iterable[Revival]) -> Request[list[Revived]]:
+    """Make dead letters of one queue ready again that Redis does not hold any more."""
+    flat: list[Any] = []
+    for letter in letters:
+        packed = b"".join(b"%d:%b" % (len(record), record) for record in letter.failures)
+        flat += (letter.job_id, letter.priority.rank, letter.died_ms, letter.mark.encode())
+        flat += (letter.starts, letter.body, packed)
+    return request(
+        "revive",
+        lambda reply: [Revived(code) for code in reply],
+        **rank_keys(queue),
+        wake=queue.wake,
+        stats=queue.stats,
+        revived=queue.revived,
+        archived=queue.archived,
+        letters=flat,
+    )
+
+
+def forget(
+    queue: QueueKeys, letters: Iterable[tuple[str, int, str]], *, counter: Literal["discarded", "pruned"]
+) -> Request[int]:
+    """Note in Redis that PostgreSQL has forgotten dead letters of one queue.
+
+    Args:
+        letters: Ids, times of death (ms), and the digests of the unique keys that they held until a success,
+            or "".
+        counter: What they are counted as.
+    """
+    flat = [value for letter in letters for value in letter]
+    return request("forget", int, stats=queue.stats, archived=queue.archived, counter=counter, letters=flat)
+
+
+def receipt(job_id: str, died_ms: int) -> str:
+    """What `archive` and `revive` leave of a letter."""
+    return f"{died_ms}:{job_id}"
 
 
 class Browsed(NamedTuple):

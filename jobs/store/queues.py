@@ -18,14 +18,14 @@ _FREELY_NAMED = "="
 
 async def announce(transport: Transport, queues: Iterable[QueueKeys]) -> None:
     """Enter the queues into the list of those that exist; entering one twice is harmless."""
-    await transport.call("SADD", QUEUES, *map(_entry, queues))
+    await transport.call("SADD", QUEUES, *map(entry_of, queues))
 
 
 async def known_queues(transport: Transport, *, tagged: bool) -> list[QueueKeys]:
     """Every queue that a producer or a worker has entered, sorted by name; `default` always is among them."""
     entries = {entry.decode("utf-8", "replace") for entry in await transport.call("SMEMBERS", QUEUES)}
     found = {
-        keys.ranks: keys for entry in entries | {"default"} if (keys := _keys(entry, tagged)) is not None
+        keys.ranks: keys for entry in entries | {"default"} if (keys := keys_of(entry, tagged)) is not None
     }
     return sorted(found.values(), key=lambda keys: keys.name)
 
@@ -96,13 +96,15 @@ async def _count_parked(transport: Transport, queue: QueueKeys) -> int:
     return sum(await asyncio.gather(*(transport.call("ZCARD", queue.parked(kind)) for kind in kinds)))
 
 
-def _entry(queue: QueueKeys) -> str:
+def entry_of(queue: QueueKeys) -> str:
+    """How a queue stands in the list of those that exist."""
     tagged = bool(queue.id_prefix)
     is_canonical = queue.ranks == queue_keys(queue.name, tagged=tagged).ranks
     return queue.name if is_canonical else _FREELY_NAMED + queue.ranks[2]
 
 
-def _keys(entry: str, tagged: bool) -> QueueKeys | None:
+def keys_of(entry: str, tagged: bool) -> QueueKeys | None:
+    """The queue of an entry of that list; None if it names none."""
     try:
         if entry.startswith(_FREELY_NAMED):
             return arq_queue_keys(entry.removeprefix(_FREELY_NAMED))

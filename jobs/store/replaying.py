@@ -146,7 +146,7 @@ class Replaying:
 
     async def _passes(self) -> bool:
         """Wait until each of the first ones has ended or failed again; whether the others may follow."""
-        self.canary = Canary(self._transport, self._letters.scan, self._first)
+        self.canary = Canary(self._transport, self._first)
         while True:
             await self.canary.look()
             if self._on_canary is not None:

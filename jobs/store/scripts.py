@@ -23,7 +23,7 @@ _SLOT = re.compile(r"^(KEYS|ARGV)\[(\d+)(\.\.\.)?\]\s+(\w+)\s+(\w+)", re.MULTILI
 _USES = re.compile(r"^Uses\s+(_\w+\.lua)$", re.MULTILINE)
 
 #: The verbs that a full server refuses.
-GROWING = frozenset({"enqueue", "replay", "restore"})
+GROWING = frozenset({"enqueue", "replay", "restore", "revive"})
 #: The verbs that write nothing; the server holds them to it.
 READING = frozenset({"browse", "compare", "examine"})
 

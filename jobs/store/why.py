@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 from pydantic_core import from_json
 
+from ..envelope import is_durable
 from ..settings import Settings
 from ..state import State
 from .crew import Crew
+from .dead_letters import DeadLetters
 from .examine import Examined, examine
 from .execute import Transport, execute
 from .facts import facts_of
@@ -45,7 +48,12 @@ class Explanation:
 
 
 async def explain(
-    transport: Transport, job_id: str, *, queue: str | None = None, tagged: bool = False
+    transport: Transport,
+    job_id: str,
+    *,
+    queue: str | None = None,
+    tagged: bool = False,
+    letters: DeadLetters | None = None,
 ) -> Explanation:
     """Say why a job is where it is.
 
@@ -55,16 +63,20 @@ async def explain(
     Args:
         queue: Where to look; by default the job's own record tells, and else all queues are asked.
         tagged: As the setting `hash_tags`.
+        letters: Where dead letters lie that Redis may not hold any more.
 
     Raises:
-        StoreUnavailable: Redis did not answer.
+        StoreUnavailable: A store did not answer.
     """
     workers = await live_workers(transport)
     examined = await _find(transport, job_id, await _queues(transport, job_id, queue, tagged), workers)
+    if letters is not None and not examined.is_here:
+        examined = await _with_letter(examined, job_id, letters)
     envelope, record = examined.envelope(), examined.record()
     kind = envelope.kind if envelope is not None else record.kind if record is not None else None
     # who has lost this job's lease may still have a report of its last minute
-    crew = Crew([one for one in workers if one.worker != examined.lost_worker], examined.queue, kind)
+    others = [one for one in workers if one.worker != examined.lost_worker]
+    crew = Crew(others, examined.queue, kind, is_durable(examined.body))
     reason, sentence = sentence_of(examined, crew)
     return Explanation(
         job_id=job_id,
@@ -85,6 +97,21 @@ async def _find(
         if examined.is_here:
             return examined
     return await execute(transport, examine(last, job_id, _ageing(workers, last.name)))
+
+
+async def _with_letter(examined: Examined, job_id: str, letters: DeadLetters) -> Examined:
+    """The same with the job's dead letter, if it lies elsewhere."""
+    async with aclosing(letters.select([job_id])) as pages:
+        async for [head, *_] in pages:
+            return replace(
+                examined,
+                queue=head.queue.name,
+                died_ms=head.died_ms,
+                failure=head.failure,
+                body=head.body,
+                is_letter=True,
+            )
+    return examined
 
 
 def _ageing(workers: Sequence[LiveWorker], queue: str) -> timedelta:

@@ -1,5 +1,6 @@
 """All rules of the store together."""
 
+from .archive_rules import ArchiveRules
 from .beat_rules import BeatRules
 from .browse_rules import BrowseRules
 from .cancel_rules import CancelRules
@@ -32,6 +33,7 @@ class StoreContract(
     BrowseRules,
     ReplayRules,
     DiscardRules,
+    ArchiveRules,
     PauseRules,
     ExamineRules,
     UniqueRules,

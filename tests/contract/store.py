@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from secrets import token_hex
-from typing import Any
+from typing import Any, Literal
 
 import redis.asyncio
 
@@ -19,7 +19,7 @@ from monarq.jobs.store.address import from_url
 from monarq.jobs.store.connection import Link
 from monarq.jobs.store.execute import Transport, execute
 from monarq.jobs.store.keys import QueueKeys, queue_keys
-from monarq.jobs.store.letter_verbs import Browsed, Letter
+from monarq.jobs.store.letter_verbs import Browsed, Letter, Revival, Revived
 from monarq.jobs.store.pauses import Pause, pause_request, resume_request
 from monarq.jobs.store.restoring import Known, Lack, Restorable, compare, restore
 from monarq.jobs.store.verbs import Accepted, Claim, Claimed, End, Entry, Held, Lease, Settlement, Verb
@@ -174,6 +174,36 @@ class Store:
     async def discard(self, *job_ids: str, **options: Any) -> list[bool]:
         return await execute(self.transport, letter_verbs.discard(self.queue, job_ids, **options))
 
+    async def archive(self, *job_ids: str, died_ms: int | None = None, hold_ms: int = 1_000) -> list[bool]:
+        """Of letters that died at `died_ms`; by default, whenever they did."""
+        died = [await self.died_ms(job_id) if died_ms is None else died_ms for job_id in job_ids]
+        letters = [(job_id, at or 0) for job_id, at in zip(job_ids, died, strict=True)]
+        return await execute(self.transport, letter_verbs.archive(self.queue, letters, hold_ms))
+
+    async def revive(
+        self,
+        *job_ids: str,
+        priority: Priority = Priority.NORMAL,
+        died_ms: int = 1,
+        starts: int = 1,
+        body: bytes = b"body",
+        failures: Sequence[bytes] = (),
+    ) -> list[Revived]:
+        mark = a_failure(0, cause=Cause.REPLAY, message="")
+        letters = [Revival(job_id, priority, died_ms, mark, starts, body, failures) for job_id in job_ids]
+        return await execute(self.transport, letter_verbs.revive(self.queue, letters))
+
+    async def forget(
+        self,
+        *job_ids: str,
+        key: str | None = None,
+        counter: Literal["discarded", "pruned"] = "discarded",
+        died_ms: int = 1,
+    ) -> int:
+        digest = "" if key is None else digest_of(key)
+        letters = [(job_id, died_ms, digest) for job_id in job_ids]
+        return await execute(self.transport, letter_verbs.forget(self.queue, letters, counter=counter))
+
     async def browse(self, *job_ids: str, budget_bytes: int = 1_000_000) -> list[Browsed]:
         return await execute(self.transport, letter_verbs.browse(self.queue, job_ids, budget_bytes))
 
@@ -318,6 +348,7 @@ class Store:
             b"zset": ("ZRANGE", 0, -1, "WITHSCORES"),
             b"list": ("LRANGE", 0, -1),
             b"hash": ("HGETALL",),
+            b"set": ("SMEMBERS",),
         }
         found = {}
         for key in sorted(await self.keys()):

@@ -259,6 +259,47 @@ MUTANTS = {
     "cancel that hands over without end": Mutant("cancel", "length > LONGEST_ENDED", "false"),
     "discarding frees nothing": Mutant("discard", "if held_until == 'success' then", "if false then"),
     "discarding ends a window": Mutant("discard", "if held_until == 'success' then", "if digest then"),
+    "archive of a later letter": Mutant("archive", "score and tonumber(died) == tonumber(score)", "score"),
+    "archive of the living": Mutant("archive", " and redis.call('EXISTS', KEY.dead_letter .. id) == 1", ""),
+    "archive without a receipt": Mutant("archive", "redis.call('SADD', KEYS[2], receipt)", ""),
+    "archive that does not know its receipts": Mutant(
+        "archive", "redis.call('SISMEMBER', KEYS[2], receipt)", "0"
+    ),
+    "archiving frees a key": Mutant(
+        "archive", "redis.call('PEXPIRE', key, ARGV[1])", "redis.call('DEL', key)"
+    ),
+    "archiving holds a key for ever": Mutant("archive", "redis.call('PEXPIRE', key, ARGV[1])", ""),
+    "archiving ends another's key": Mutant(
+        "archive",
+        "if redis.pcall('GET', key) == id then\n        redis.call('PEXPIRE'",
+        "if true then\n        redis.call('PEXPIRE'",
+    ),
+    "revive without a receipt": Mutant("revive", "redis.call('SADD', KEYS[7], receipt)", ""),
+    "revive that does not know its receipts": Mutant(
+        "revive", "redis.call('SISMEMBER', KEYS[7], receipt) == 1", "false"
+    ),
+    "revive over the living": Mutant("revive", "'EXISTS', KEY.job .. id, ", "'EXISTS', "),
+    "revive over another letter": Mutant("revive", "KEY.job .. id, KEY.dead_letter .. id)", "KEY.job .. id)"),
+    "revive with old fences": Mutant(
+        "revive", "starts > (tonumber(redis.pcall('GET', KEY.starts .. id)) or 0)", "true"
+    ),
+    "revive under an old result": Mutant("revive", "KEY.result .. id, KEY.corrupt", "KEY.corrupt"),
+    "reviving takes no key": Mutant("revive", "if digest and held_until ~= 'window' then", "if false then"),
+    "reviving opens a window": Mutant(
+        "revive", "if digest and held_until ~= 'window' then", "if digest then"
+    ),
+    "reviving leaves its key an end": Mutant("revive", "redis.call('PERSIST', key)", ""),
+    "reviving keeps another's key for ever": Mutant(
+        "revive",
+        "if redis.pcall('GET', key) == id then\n        redis.call('PERSIST'",
+        "if true then\n        redis.call('PERSIST'",
+    ),
+    "reviving leaves a receipt of the move": Mutant("revive", "redis.call('SREM', KEYS[8], receipt)", ""),
+    "forgetting leaves a receipt of the move": Mutant(
+        "forget", "redis.call('SREM', KEYS[2], ARGV[a + 1] .. ':' .. id)", ""
+    ),
+    "forgetting frees nothing": Mutant("forget", "hold_unique(false, KEYS[1], digest, id)", ""),
+    "forgetting frees a key of the living": Mutant("forget", "redis.call('PTTL', key) > 0", "true"),
     "replaying takes no key": Mutant("replay", "if digest and held_until ~= 'window' then", "if false then"),
     "replaying takes another's key": Mutant(
         "replay", "redis.call('SET', key, id, 'NX')", "redis.call('SET', key, id)"

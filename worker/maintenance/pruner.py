@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 
 from monarq.jobs.errors import StoreError
+from monarq.jobs.settings import Settings
 from monarq.jobs.store.execute import Transport, execute
 from monarq.jobs.store.keys import QueueKeys
 from monarq.jobs.store.letter_verbs import discard
@@ -25,6 +26,11 @@ log = structlog.get_logger("monarq.worker")
 EVERY_SECONDS = 60.0
 #: Between two batches, so that the first look at a full server does not keep jobs waiting.
 _BREATH_SECONDS = 0.01
+
+
+def limit_of(settings: Settings) -> int:
+    """How many letters Redis keeps per queue: where they move to PostgreSQL, as many as there are."""
+    return 0 if settings.database_url is not None else settings.dead_limit
 
 
 class Pruner:

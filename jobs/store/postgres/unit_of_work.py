@@ -7,6 +7,8 @@ from typing import Self, TypeAlias
 
 import asyncpg
 
+from .repositories.audit import AuditRepository
+from .repositories.dead_letters import DeadLetterRepository
 from .repositories.durable_jobs import DurableJobRepository
 from .repositories.jobs import Jobs
 from .repositories.open_jobs import OpenJobs
@@ -27,6 +29,8 @@ class UnitOfWork:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self.dead_letters = DeadLetterRepository(connection)
+        self.audit = AuditRepository(connection)
         self._transaction = connection.transaction()
         self._is_open = False
         self.durable_jobs = DurableJobRepository(connection)

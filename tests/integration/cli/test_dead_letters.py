@@ -8,7 +8,7 @@ import pytest
 from monarq.jobs.failure import Cause
 from monarq.jobs.priority import Priority
 from monarq.jobs.store.connection import Link
-from monarq.jobs.store.dead_letters import DeadLetters, Origin
+from monarq.jobs.store.dead_letters import DeadLetters, Origin, open_dead_letters
 from monarq.jobs.store.keys import DEAD_LETTER, FAILURES, QUEUES, arq_queue_keys, queue_keys
 from monarq.jobs.store.letter_filter import LetterFilter
 from monarq.jobs.store.letter_scan import PAGE
@@ -19,7 +19,7 @@ from .burial import bury
 
 @pytest.fixture
 def dead(link: Link) -> DeadLetters:
-    return DeadLetters(link, origin=Origin(actor="ann@desk", place="a test"))
+    return open_dead_letters(link, origin=Origin(actor="ann@desk", place="a test"))
 
 
 async def test_a_letter_tells_what_it_was_and_what_went_wrong(link: Link, dead: DeadLetters) -> None:

@@ -216,7 +216,7 @@ async def test_a_job_that_postgresql_does_not_know_is_a_dead_letter(
     await books.fetch("DELETE FROM monarq.durable_jobs")
     async with serve(never):
         letter = await dead_letter(client, handle.job_id)
-    assert letter.last.error_type == "RowMissing"
+    assert letter.last.error_type == "DurableRowMissing"
     assert handle.job_id in letter.last.message
 
 

@@ -54,6 +54,20 @@ async def test_a_full_store_refuses_an_enqueue_and_writes_nothing(store: Store) 
     assert await store.enqueue(a_job("a")) == [Accepted.CREATED]
 
 
+async def test_a_full_store_takes_no_letter_back(store: Store) -> None:
+    before = await store.dump()
+    async with full(store):
+        with pytest.raises(StoreFull):
+            await store.revive("a")
+    assert await store.dump() == before
+
+
+async def test_a_full_store_gives_letters_away(store: Store) -> None:
+    await store.bury("a")
+    async with full(store):
+        assert await store.archive("a") == [True]
+
+
 async def test_a_full_store_refuses_a_replay_and_the_letters_stay(store: Store) -> None:
     await store.bury("a")
     before = await store.dump()

@@ -11,7 +11,7 @@ from monarq.jobs.failure import Cause, Failure
 from monarq.jobs.store import keys
 from monarq.jobs.store.address import from_url
 from monarq.jobs.store.connection import Link
-from monarq.jobs.store.dead_letters import DeadLetters
+from monarq.jobs.store.dead_letters import DeadLetters, open_dead_letters
 from monarq.jobs.store.letter_filter import LetterFilter
 from tests.contract.store import Store
 
@@ -27,14 +27,14 @@ TRACEBACK = "Traceback (most recent call last):\n" + "".join(
 @pytest.fixture
 async def dead(redis_url: str) -> AsyncIterator[DeadLetters]:
     link = Link(from_url(redis_url))
-    yield DeadLetters(link)
+    yield open_dead_letters(link)
     await link.close()
 
 
-async def bury_many(client: Redis) -> None:
+async def bury_many(client: Redis, letters: int = LETTERS) -> None:
     """Written as they lie there, since a hundred thousand true deaths would take longer than the test."""
     head = encode_head("shop.order", b'{"order":12345,"customer":"Ann","items":["a","b","c"],"note":"x"}')
-    for at in range(0, LETTERS, 1_000):
+    for at in range(0, letters, 1_000):
         pipe = client.pipeline(transaction=False)
         names = [f"{number:032x}" for number in range(at, at + 1_000)]
         pipe.mset({keys.DEAD_LETTER + name: head + b"1764000000000}" for name in names})

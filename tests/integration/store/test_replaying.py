@@ -11,7 +11,7 @@ from monarq.jobs.failure import Cause
 from monarq.jobs.store import keys
 from monarq.jobs.store.address import from_url
 from monarq.jobs.store.connection import Link
-from monarq.jobs.store.dead_letters import DeadLetters, Origin, Selection
+from monarq.jobs.store.dead_letters import Origin, Selection, open_dead_letters
 from monarq.jobs.store.letter_filter import LetterFilter
 from monarq.jobs.store.replaying import Plan, Replaying, Stopped
 from monarq.jobs.store.verbs import Verb
@@ -31,7 +31,7 @@ async def direct(redis_url: str) -> AsyncIterator[Link]:
 
 
 def replaying(link: Link, selection: Selection = ALL, plan: Plan = AT_ONCE, **options: Any) -> Replaying:
-    letters = DeadLetters(link, origin=Origin(actor="ann@desk"))
+    letters = open_dead_letters(link, origin=Origin(actor="ann@desk"))
     return Replaying(letters, link, selection, plan, **options)
 
 
@@ -54,7 +54,7 @@ async def test_every_letter_that_is_meant_is_replayed_and_no_other(store: Store,
     await run.run()
     assert (len(run.replayed), run.stopped, told[-1]) == (450, None, 450)
     assert len(await ready(store)) == 450
-    assert {letter.job_id for letter in await DeadLetters(direct).list()} == {"quiet", "elsewhere"}
+    assert {letter.job_id for letter in await open_dead_letters(direct).list()} == {"quiet", "elsewhere"}
 
 
 async def test_a_paced_replay_is_paced_by_the_servers_clock(store: Store, direct: Link) -> None:
@@ -96,7 +96,7 @@ async def test_a_replay_that_is_told_to_stop_leaves_the_others_dead(store: Store
     run = replaying(direct, plan=Plan(rate=50), stop=stop, on_progress=stop_after_ten)
     await run.run()
     assert (run.stopped, len(run.replayed)) == (Stopped.ASKED, 10)
-    assert await DeadLetters(direct).count() == 40
+    assert await open_dead_letters(direct).count() == 40
     assert set(await ready(store)) == set(run.replayed)
 
 

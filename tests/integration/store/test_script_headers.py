@@ -47,6 +47,7 @@ def test_every_verb_has_its_script() -> None:
     assert set(NAMES) == {
         *("enqueue", "claim", "settle", "renew", "cancel", "inspect"),
         *("browse", "replay", "discard"),
+        *("archive", "revive", "forget"),
         *("pause", "resume", "examine"),
         *("compare", "restore", "beat"),
     }

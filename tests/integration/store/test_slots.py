@@ -27,7 +27,7 @@ KINDS = {
     *(f"arq:{name}:" for name in ("queue", "job", "in-progress", "retry", "result", "abort")),
     *(f"monarq:{name}:" for name in ("queue", "running", "wake", "waiters", "stats", "dead", "reply")),
     *(f"monarq:{name}:" for name in ("failures", "dead-letter", "cancels", "corrupt", "unique")),
-    *(f"monarq:{name}:" for name in ("pause", "parked")),
+    *(f"monarq:{name}:" for name in ("pause", "parked", "archived", "revived")),
 }
 
 
@@ -84,6 +84,10 @@ async def life_of(store: Store) -> set[str]:
     assert (await execute(store.transport, examine(store.queue, f"{prefix}p", AGEING))).is_parked
     seen |= await store.keys()
     await store.resume("test.kind")
+    await store.bury(f"{prefix}l")
+    await store.archive(f"{prefix}l")
+    await store.revive(f"{prefix}m")
+    seen |= await store.keys()
     return seen
 
 
@@ -125,6 +129,9 @@ def test_queues_share_no_key_but_arqs_list_of_aborts(name: str) -> None:
             assert mine & others <= {"arq:abort"}
 
 
+_REVIVAL = letter_verbs.Revival("a", a_job().priority, 1, a_failure(), 1, b"{}", [])
+
+
 def _requests(queue: QueueKeys) -> list[Request[Any]]:
     return [
         verbs.enqueue(queue, [a_job()]),
@@ -136,6 +143,9 @@ def _requests(queue: QueueKeys) -> list[Request[Any]]:
         letter_verbs.browse(queue, ["a"], 1),
         letter_verbs.replay(queue, [letter_verbs.Letter("a", a_job().priority, a_failure())]),
         letter_verbs.discard(queue, ["a"]),
+        letter_verbs.archive(queue, [("a", 1)], 1),
+        letter_verbs.revive(queue, [_REVIVAL]),
+        letter_verbs.forget(queue, [("a", 1, "")], counter="pruned"),
         pause_request(queue, "", None, {}),
         resume_request(queue, ""),
         examine(queue, "a", AGEING),

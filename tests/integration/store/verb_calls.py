@@ -14,7 +14,7 @@ from monarq.jobs.store.connection import Link
 from monarq.jobs.store.epoch import beat, read_mark
 from monarq.jobs.store.examine import examine
 from monarq.jobs.store.execute import execute, execute_sync
-from monarq.jobs.store.letter_verbs import Letter
+from monarq.jobs.store.letter_verbs import Letter, Revival, Revived
 from monarq.jobs.store.pauses import pause_request, resume_request
 from monarq.jobs.store.restoring import Known, compare, restore
 from monarq.jobs.store.sync_connection import SyncLink
@@ -129,6 +129,23 @@ async def _discard(store: Store) -> Request[Any]:
     return letter_verbs.discard(store.queue, ["a", "b", "unknown"])
 
 
+async def _archive(store: Store) -> Request[Any]:
+    await store.bury("a")
+    died = await store.died_ms("a")
+    return letter_verbs.archive(store.queue, [("a", died or 0), ("unknown", 1)], 1_000)
+
+
+async def _revive(store: Store) -> Request[Any]:
+    await store.run("b")
+    mark = a_failure(0, cause=Cause.REPLAY)
+    letters = [Revival(job_id, Priority.NORMAL, 1, mark, 1, b"{}", [b"x"]) for job_id in ("a", "b")]
+    return letter_verbs.revive(store.queue, letters)
+
+
+async def _forget(store: Store) -> Request[Any]:
+    return letter_verbs.forget(store.queue, [("a", 1, "")], counter="discarded")
+
+
 async def _browse(store: Store) -> Request[Any]:
     await store.bury("a")
     request = letter_verbs.browse(store.queue, ["a", "unknown"], 1_000_000)
@@ -203,6 +220,9 @@ CALLS: dict[str, VerbCall] = {
     "browse": VerbCall(_browse, [True, False], [True, False], reads=True),
     "replay": VerbCall(_replay, [True, True, False], [False] * 3),
     "discard": VerbCall(_discard, [True, True, False], [False] * 3),
+    "archive": VerbCall(_archive, [True, False], [True, False]),
+    "revive": VerbCall(_revive, [Revived.REPLAYED, Revived.ID_IN_USE], [Revived.BEFORE, Revived.ID_IN_USE]),
+    "forget": VerbCall(_forget, 1, 1, ("monarq:stats:",)),
     "pause": VerbCall(_pause, "k", "k", ("monarq:pause:",)),
     "resume": VerbCall(_resume, 0, 0),
     "resume-in-steps": VerbCall(_resume_in_steps, 3, 1, ("monarq:pause:", "monarq:parked:", "arq:queue")),

@@ -23,7 +23,7 @@ from monarq.jobs.failure import Cause
 from monarq.jobs.retry import exponential, fixed
 from monarq.jobs.store.address import from_url
 from monarq.jobs.store.connection import Link
-from monarq.jobs.store.dead_letters import DeadLetters
+from monarq.jobs.store.dead_letters import open_dead_letters
 from monarq.jobs.store.execute import execute, execute_sync
 from monarq.jobs.store.keys import DEAD_LETTER, FAILURES, FENCE, JOB, WORKER, queue_keys
 from monarq.jobs.store.sync_connection import SyncLink
@@ -223,9 +223,9 @@ async def test_a5_a_failed_job_is_kept_with_its_attempts_and_can_be_replayed(
         for key in (DEAD_LETTER, FAILURES):
             assert await client.ttl(key + handle.job_id) == -1
         broken = False
-        assert await DeadLetters(link).replay([handle.job_id]) == [True]
+        assert await open_dead_letters(link).replay([handle.job_id]) == [True]
         assert await handle.result(timeout=SOON) == "ann paid 12 at attempt 1"
-        assert await DeadLetters(link).count() == 0
+        assert await open_dead_letters(link).count() == 0
 
 
 async def test_a6_a_job_of_an_unknown_function_waits_for_a_worker_that_knows_it(

@@ -10,7 +10,7 @@ from monarq.jobs import JobContext, job
 from monarq.jobs.store.address import from_url
 from monarq.jobs.store.canary import Canary
 from monarq.jobs.store.connection import Link
-from monarq.jobs.store.dead_letters import DeadLetters
+from monarq.jobs.store.dead_letters import open_dead_letters
 from monarq.jobs.store.letter_filter import LetterFilter
 from monarq.jobs.store.replaying import Plan, Replaying, Stopped
 from monarq.producer import Producer
@@ -51,7 +51,7 @@ async def link(redis_url: str) -> AsyncIterator[Link]:
 
 
 def replaying(link: Link, plan: Plan, stop: asyncio.Event | None = None) -> Replaying:
-    return Replaying(DeadLetters(link), link, LetterFilter(), plan, stop=stop)
+    return Replaying(open_dead_letters(link), link, LetterFilter(), plan, stop=stop)
 
 
 async def bury(serve: Serve, producer: Producer, link: Link, count: int) -> None:
@@ -61,7 +61,7 @@ async def bury(serve: Serve, producer: Producer, link: Link, count: int) -> None
 
 
 async def _are_dead(link: Link, count: int) -> bool:
-    return await DeadLetters(link).count() == count
+    return await open_dead_letters(link).count() == count
 
 
 async def test_a_batch_that_is_still_broken_stops_after_its_canaries(
@@ -153,7 +153,9 @@ async def test_a_wait_for_canaries_can_be_stopped(serve: Serve, producer: Produc
     def stop_it(canary: Canary) -> None:
         stop.set()
 
-    run = Replaying(DeadLetters(link), link, LetterFilter(), Plan(canary=2), stop=stop, on_canary=stop_it)
+    run = Replaying(
+        open_dead_letters(link), link, LetterFilter(), Plan(canary=2), stop=stop, on_canary=stop_it
+    )
     await run.run()
     assert (run.stopped, len(run.replayed)) == (Stopped.ASKED, 2)
-    assert await DeadLetters(link).count() == 1
+    assert await open_dead_letters(link).count() == 1

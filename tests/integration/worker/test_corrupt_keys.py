@@ -11,7 +11,7 @@ from monarq.jobs.retry import fixed
 from monarq.jobs.store import keys
 from monarq.jobs.store.address import from_url
 from monarq.jobs.store.connection import Link
-from monarq.jobs.store.dead_letters import DeadLetter, DeadLetters
+from monarq.jobs.store.dead_letters import DeadLetter, open_dead_letters
 from monarq.producer import Producer
 
 from .conftest import Serve
@@ -43,7 +43,7 @@ async def spoil(client: Redis, key: str, garbage: Any) -> None:
 async def letter_of(redis_url: str, job_id: str) -> DeadLetter:
     link = Link(from_url(redis_url))
     try:
-        dead = DeadLetters(link)
+        dead = open_dead_letters(link)
         await eventually(lambda: dead.show(job_id))
         letter = await dead.show(job_id)
         assert letter is not None

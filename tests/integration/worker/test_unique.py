@@ -11,7 +11,7 @@ from monarq.jobs.errors import JobCancelled, JobExpired, JobFailed
 from monarq.jobs.retry import fixed
 from monarq.jobs.store.address import from_url
 from monarq.jobs.store.connection import Link
-from monarq.jobs.store.dead_letters import DeadLetters
+from monarq.jobs.store.dead_letters import open_dead_letters
 from monarq.producer import JobHandle, Producer
 
 from .conftest import Serve
@@ -135,7 +135,7 @@ async def test_a_dead_job_held_until_its_end_lets_the_next_one_in(serve: Serve, 
 async def test_a_dead_job_held_until_success_keeps_others_out_until_its_replay_succeeds(
     serve: Serve, producer: Producer, link: Link
 ) -> None:
-    dead = DeadLetters(link)
+    dead = open_dead_letters(link)
     async with serve(*KINDS):
         first = await producer.enqueue(until_success.of("die"))
         await open_gate(first)
@@ -153,7 +153,7 @@ async def test_a_discarded_letter_lets_the_next_one_in(serve: Serve, producer: P
         await open_gate(first)
         with pytest.raises(JobFailed):
             await first.result(timeout=20)
-        assert await DeadLetters(link).discard([first.job_id]) == [True]
+        assert await open_dead_letters(link).discard([first.job_id]) == [True]
         assert (await producer.enqueue(until_success.of())).created
 
 

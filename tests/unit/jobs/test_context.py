@@ -1,11 +1,14 @@
 """What a handler knows about its own job."""
 
+from contextlib import nullcontext
 from typing import Any
 
+import pytest
 import structlog
 from structlog.testing import capture_logs
 
 from monarq.jobs import JobContext
+from monarq.jobs.errors import DefinitionError
 
 
 def test_a_context_is_arq_s_dict() -> None:
@@ -36,3 +39,35 @@ def test_its_log_is_a_structlog_logger() -> None:
     with capture_logs() as lines:
         JobContext().log.info("page.fetched", pages=3)
     assert lines == [{"event": "page.fetched", "log_level": "info", "pages": 3}]
+
+
+def test_its_idempotency_key_is_the_same_in_all_attempts() -> None:
+    first, second = JobContext(), JobContext()
+    for attempt, ctx in enumerate((first, second), start=1):
+        ctx.job_id, ctx.attempt, ctx.fence = "job-1", attempt, attempt
+    assert first.idempotency_key == second.idempotency_key == "job-1"
+
+
+def test_a_transaction_is_for_durable_jobs() -> None:
+    ctx = JobContext()
+    ctx.kind = "order.bill"
+    for use in (ctx.once, lambda: ctx.complete(1)):
+        with pytest.raises(DefinitionError, match=r"order\.bill: .* @job\(durable=True\)"):
+            use()
+
+
+def test_a_durable_job_s_transaction_is_what_its_worker_gives() -> None:
+    class Given:
+        value: Any = None
+
+        def once(self) -> Any:
+            return nullcontext("connection")
+
+        def complete(self, value: Any) -> None:
+            self.value = value
+
+    ctx, given = JobContext(), Given()
+    ctx.effects = given
+    with ctx.once() as connection:  # type: ignore[attr-defined]
+        ctx.complete(connection)
+    assert given.value == "connection"

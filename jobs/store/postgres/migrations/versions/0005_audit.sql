@@ -11,3 +11,4 @@ CREATE TABLE monarq.audit (
 COMMENT ON TABLE monarq.audit IS 'Who changed what by hand';
 CREATE INDEX audit_subject ON monarq.audit (subject, id DESC);
 CREATE INDEX audit_actor ON monarq.audit (actor, id DESC);
+CREATE INDEX audit_action ON monarq.audit (action, id DESC);
