@@ -41,7 +41,7 @@ def replica(primary: PostgresServer, url: str) -> Iterator[PostgresReplica]:
 async def database(
     url: str, replica: PostgresReplica, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Database]:
-    monkeypatch.setattr(door, "_LARGEST_LAG_SECONDS", 0.2)
+    monkeypatch.setattr(door, "LARGEST_LAG_SECONDS", 0.2)
     monkeypatch.setattr(door, "_REST_SECONDS", 0.05)
     opened = open_database(Settings(database_url=url, database_replica_url=replica.url_of(url)))
     yield opened
@@ -159,7 +159,7 @@ async def test_searches_of_the_history_are_made_by_the_replica(
         return await found() == ["first"] and await database.read(is_replica)
 
     history = HistoryReader(database)
-    monkeypatch.setattr(door, "_LARGEST_LAG_SECONDS", 60)
+    monkeypatch.setattr(door, "LARGEST_LAG_SECONDS", 60)
     await write("first")
     await eventually(the_first_has_arrived)
     await asyncio.to_thread(replica.execute, "SELECT pg_wal_replay_pause()")
