@@ -45,9 +45,11 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture
-def database_url(postgres: PostgresServer) -> str:
+def database_url(postgres: PostgresServer) -> Iterator[str]:
     """The address of a database of the test's own, with our tables and nothing in them."""
-    return postgres.new_database()
+    url = postgres.new_database()
+    yield url
+    postgres.drop_database(url)
 
 
 @pytest.fixture

@@ -154,6 +154,15 @@ async def test_what_is_no_connection_says_what_to_do(producer: Producer) -> None
         await producer.enqueue(confirm.of(7), connection=object())
 
 
+async def test_a_pool_has_no_transaction_and_is_refused(
+    database_url: str, producer: Producer, stage: Stage
+) -> None:
+    async with asyncpg.create_pool(database_url, min_size=1) as pool:
+        with pytest.raises(TypeError, match=r"pool\.acquire"):
+            await producer.enqueue(confirm.of(7), connection=pool)
+    assert await stage.outbox() == []
+
+
 async def test_a_database_without_our_tables_says_what_to_run(
     postgres: PostgresServer, producer: Producer
 ) -> None:
