@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import (
     ARRAY,
@@ -19,27 +19,19 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.dialects.postgresql.asyncpg import dialect
 
 from ..finished_job import FINISHED_JOB_COLUMNS, FinishedJob
 from ..job_filter import JobFilter, Sort
 from .cursor import Position
+from .query import Query, compiled
 from .tables import jobs
 
-_DIALECT = dialect()  # type: ignore[no-untyped-call]
 #: Each has an index in the order of time.
 _PLAIN = ("state", "queue", "kind", "priority", "worker", "fingerprint")
 #: What lets the indexes be seen that have an order and no value: see 0003_history.sql.
 _WALK_BY_TIME = jobs.c.starts >= literal_column("0")
 _WALK_BY_RUN_TIME = jobs.c.attempts >= literal_column("0")
 _DESCENDING = (Sort.NEWEST, Sort.SLOWEST)
-
-
-class Query(NamedTuple):
-    """A statement for asyncpg, and its parameters."""
-
-    sql: str
-    parameters: list[Any]
 
 
 def page_query(wanted: JobFilter, sort: Sort, after: Position | None, limit: int) -> Query:
@@ -53,7 +45,7 @@ def page_query(wanted: JobFilter, sort: Sort, after: Position | None, limit: int
         ask = ask.where(_WALK_BY_TIME if sort.is_by_time else _WALK_BY_RUN_TIME)
     if after is not None:
         ask = ask.where(_comes_after(keys, sort, after))
-    return _compiled(ask.order_by(*(key.desc() if sort in _DESCENDING else key for key in keys)).limit(limit))
+    return compiled(ask.order_by(*(key.desc() if sort in _DESCENDING else key for key in keys)).limit(limit))
 
 
 def count_query(wanted: JobFilter, at_most: int) -> Query:
@@ -61,17 +53,12 @@ def count_query(wanted: JobFilter, at_most: int) -> Query:
     found: Select[Any] = select(literal_column("1")).where(*_conditions(wanted)).select_from(jobs)
     if _needs_walk(wanted, Sort.NEWEST):
         found = found.where(_WALK_BY_TIME)
-    return _compiled(select(func.count()).select_from(found.limit(at_most).subquery()))
+    return compiled(select(func.count()).select_from(found.limit(at_most).subquery()))
 
 
 def position_of(job: FinishedJob, sort: Sort) -> Position:
     """Where a job stands in its order."""
     return Position(None if sort.is_by_time else job.run_ms, job.ended_at, job.job_id)
-
-
-def _compiled(ask: Select[Any]) -> Query:
-    done = ask.compile(dialect=_DIALECT)
-    return Query(str(done), [done.params[name] for name in done.positiontup or ()])
 
 
 def _needs_walk(wanted: JobFilter, sort: Sort) -> bool:
