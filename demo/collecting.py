@@ -14,7 +14,6 @@ from monarq.jobs import State
 from monarq.jobs.catalog import deliver_webhook, send_email
 from monarq.jobs.record import decode_record
 from monarq.jobs.store.connection import Link
-from monarq.jobs.store.dead_letters import open_dead_letters
 from monarq.jobs.store.execute import execute
 from monarq.jobs.store.keys import queue_keys
 from monarq.jobs.store.verbs import inspect
@@ -69,7 +68,6 @@ async def collect(
         forged=receiver.forged,
         thumbnails=len(files),
         bad_thumbnails=[fault for fault in faults if fault is not None],
-        letters=await open_dead_letters(link).list(),
         crash=crash,
         seconds=seconds,
     )

@@ -10,6 +10,7 @@ from monarq.jobs import State
 from monarq.jobs.store.dead_letter import DeadLetter
 
 from .incident import Crash
+from .order_books import OrderBooks, order_faults
 
 #: More faults of one sort are only counted.
 _SHOWN = 10
@@ -67,6 +68,8 @@ class Ledger:
     bad_thumbnails: Sequence[str] = ()
     letters: Sequence[DeadLetter] = ()
     crash: Crash | None = None
+    #: None until the last act.
+    orders: OrderBooks | None = None
     seconds: float = 0.0
 
     def count(self, state: State, kind: str | None = None) -> int:
@@ -94,7 +97,8 @@ class Ledger:
 
 def verdict(ledger: Ledger) -> list[str]:
     """What is not as it should be, in words; empty if all is well."""
-    return [*_job_faults(ledger), *_delivery_faults(ledger), *_other_faults(ledger)]
+    orders = order_faults(ledger.orders) if ledger.orders is not None else ()
+    return [*_job_faults(ledger), *_delivery_faults(ledger), *_other_faults(ledger), *orders]
 
 
 def _job_faults(ledger: Ledger) -> Iterator[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from monarq.jobs import State
 
 from .ledger import Deliveries, Ledger
+from .order_books import OrderBooks
 from .plan import QUEUES
 from .stack import Stack
 
@@ -38,6 +39,8 @@ def what_happened(ledger: Ledger) -> Iterator[str]:
     yield f"  The disk:        {good} of {ledger.thumbnails} thumbnails"
     yield from _crash(ledger)
     yield from _letters(ledger)
+    if ledger.orders is not None:
+        yield from _orders(ledger.orders)
 
 
 def not_as_it_should_be(faults: Sequence[str]) -> Iterator[str]:
@@ -52,9 +55,14 @@ def what_to_try(stack: Stack, ledger: Ledger, endpoint: str) -> Iterator[str]:
     yield "What to try next, in another terminal (everything stays up until Ctrl-C)"
     yield f"  cd {shlex.quote(os.getcwd())}"
     yield f"  export MONARQ_REDIS_URL={shlex.quote(stack.url)}"
-    yield "  export MONARQ_JOBS=monarq.jobs.catalog"
+    yield f"  export MONARQ_DATABASE_URL={shlex.quote(stack.database_url)}"
+    yield "  export MONARQ_JOBS=monarq.jobs.catalog,demo.shop"
     yield f"  {monarq} queues"
     yield f"  {monarq} health"
+    yield f"  {monarq} doctor"
+    yield f"  {monarq} outbox show"
+    yield f"  {monarq} reconcile --check"
+    yield f"  {monarq} jobs --queue orders"
     yield f"  {monarq} dead list"
     for letter in ledger.letters:
         yield f"  {monarq} dead show {letter.job_id}"
@@ -72,7 +80,9 @@ def how_to_stay(stack: Stack) -> Iterator[str]:
     yield "  make demo                    on a terminal: it stays up, and says what to type"
     yield f"  {monarq} dev --dir {data} --workers 0"
     yield "                               the same data once more; then, in another terminal:"
-    yield f"  MONARQ_REDIS_URL={shlex.quote(stack.url)} {monarq} dead list"
+    yield f"  export MONARQ_REDIS_URL={shlex.quote(stack.url)}"
+    yield f"  export MONARQ_DATABASE_URL={shlex.quote(stack.database_url)}"
+    yield f"  {monarq} dead list"
     yield f"  less {_shown(stack.log)}"
 
 
@@ -92,12 +102,29 @@ def _crash(ledger: Ledger) -> Iterator[str]:
     )
 
 
+def _orders(books: OrderBooks) -> Iterator[str]:
+    yield (
+        f"  Orders:          {len(books.committed)} committed, {len(books.rolled_back)} rolled back"
+        " (no trace of their jobs)"
+    )
+    yield f"  kill -9:         the relay died; {books.backlog} jobs waited in PostgreSQL until it was back"
+    yield (
+        f"  FLUSHALL:        Redis forgot {books.forgotten} jobs of orders; {books.restored} were put back,"
+        f" and all was done {books.recovery_seconds:.1f} s later"
+    )
+    yield (
+        f"  PostgreSQL:      {sum(books.charges.values())} charges and {sum(books.parcels.values())} parcels"
+        f" for {len(books.committed)} orders: each of its jobs took effect once"
+    )
+
+
 def _letters(ledger: Ledger) -> Iterator[str]:
     for letter in ledger.letters:
         last = letter.failures[-1] if letter.failures else None
         reason = f"{last.error_type}: {last.message}" if last is not None else "no reason is recorded"
         yield f"  Dead letter:     {letter.kind} {letter.job_id}, {len(letter.failures)} attempts"
         yield f"                   {reason}"
+        yield "                   (it lies in PostgreSQL, where FLUSHALL has not reached it)"
 
 
 def _shown(path: Path) -> str:

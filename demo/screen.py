@@ -122,7 +122,7 @@ _STYLES = {"running": "cyan", "succeeded": "green", "retries": "yellow", "dead":
 
 def _number(tally: Tally, column: str) -> int:
     match column:
-        case "waiting" | "ready" | "running" | "dead":
+        case "waiting" | "ready" | "running":
             return int(getattr(tally.counts, column))
         case "retries":
             return tally.counter("retrying")

@@ -1,4 +1,4 @@
-"""The stack under show: `monarq dev` as a process of its own, with a fresh embedded Valkey."""
+"""The stack under show: `monarq dev` as a process of its own, with servers of its own."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from monarq.jobs.store.address import from_url
 from monarq.jobs.store.connection import Link
 from monarq.jobs.store.workers import live_workers
 from monarq.worker.dev.child import Child
+from monarq.worker.dev.postgres import EmbeddedPostgres
 from monarq.worker.dev.valkey import EmbeddedValkey, FolderInUse
 
 WORKERS = 2
@@ -34,7 +35,7 @@ class StackFailed(MonarqError):
 
 
 class Stack:
-    """Valkey and workers, out of reach of the terminal's Ctrl-C: they are stopped in order.
+    """Valkey, PostgreSQL and workers, out of reach of the terminal's Ctrl-C: they are stopped in order.
 
     Args:
         folder: Where the data and the log lie.
@@ -46,7 +47,7 @@ class Stack:
         self.data = folder / "valkey"
         # its log is a file rather than a pipe to us, which would break when we are killed
         command = ["/bin/sh", "-c", 'exec "$@" >"$0" 2>&1', str(self.log)]
-        command += [sys.executable, "-m", "monarq.jobs.cli", "dev", "--dir", str(self.data)]
+        command += [sys.executable, "-m", "monarq.jobs.cli", "dev", "--postgres", "--dir", str(self.data)]
         self._child = Child([*command, "--workers", str(WORKERS)], environ=environ)
         self._ended: asyncio.Task[int] | None = None
 
@@ -54,6 +55,11 @@ class Stack:
     def url(self) -> str:
         """Where its Valkey answers; known once it has started."""
         return (self.data / "url").read_text(encoding="utf-8")
+
+    @property
+    def database_url(self) -> str:
+        """Where its PostgreSQL answers; known once it has started."""
+        return (self.data / "postgres" / "url").read_text(encoding="utf-8")
 
     def check(self) -> None:
         """Return if it still runs.
@@ -69,15 +75,15 @@ class Stack:
         self._child.send(signal.SIGTERM)
 
     async def stop(self) -> None:
-        """End it in order: workers, then Valkey.  Stopping twice does nothing."""
+        """End it in order: workers, then the servers.  Stopping twice does nothing."""
         if self._ended is None:
             return
         self._child.send(signal.SIGTERM)
         _, late = await asyncio.wait([self._ended], timeout=_STOP_SECONDS)
         if late:
             self._child.send(signal.SIGKILL)
-        if await self._ended < 0:  # it was killed, and so could not stop its server
-            await asyncio.to_thread(_end_server, self.data)
+        if await self._ended < 0:  # it was killed, and so could not stop its servers
+            await asyncio.to_thread(_end_servers, self.data)
 
     async def __aenter__(self) -> Self:
         await self._child.start()
@@ -126,7 +132,7 @@ def empty(folder: Path) -> None:
     """
     if (folder / "valkey").exists():
         try:
-            _end_server(folder / "valkey")
+            _end_servers(folder / "valkey")
         except FolderInUse:
             raise StackFailed(f"another demo runs in {folder}; stop that one first") from None
     shutil.rmtree(folder, ignore_errors=True)
@@ -139,10 +145,11 @@ def forget_settings() -> None:
         del os.environ[name]
 
 
-def _end_server(data: Path) -> None:
-    """End the Valkey that a killed `monarq dev` has left in the folder, if there is one.
+def _end_servers(data: Path) -> None:
+    """End what a killed `monarq dev` has left in the folder, if it has.
 
     Raises:
         FolderInUse: It has not been left.
     """
-    EmbeddedValkey(data).start().stop()
+    with EmbeddedValkey(data):  # which holds the folder's lock
+        EmbeddedPostgres(data / "postgres").end_orphan()

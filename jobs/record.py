@@ -9,18 +9,28 @@ from typing import Any, NamedTuple
 from pydantic_core import from_json, to_json
 
 from .cancel_note import CancelNote
-from .envelope import VERSION, Envelope
+from .envelope import VERSION, Envelope, came_by_outbox
 from .errors import CorruptRecord
 from .failure import Failure, clean
 from .state import State
 
 #: How long a cancellation can be read even if the kind keeps no results: who asked must learn of it.
 CANCELLED_KEPT_MS = 60_000
+#: How long the end of a job that came by the outbox is remembered at least: a relay that was killed before it
+#: could commit brings it again.
+RELAYED_KEPT_MS = 600_000
 
 
 def kept_for_canceller(result_ms: int) -> int:
     """How long the record of a cancelled job is kept whose kind keeps its results for `result_ms`."""
     return max(result_ms, CANCELLED_KEPT_MS) if result_ms >= 0 else result_ms
+
+
+def kept_for_relay(result_ms: int, body: bytes | None) -> int:
+    """How long the end of the job with this envelope is kept whose kind keeps its results for `result_ms`."""
+    if 0 <= result_ms < RELAYED_KEPT_MS and came_by_outbox(body or b""):
+        return RELAYED_KEPT_MS
+    return result_ms
 
 
 class Attempt(NamedTuple):

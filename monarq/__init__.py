@@ -48,7 +48,7 @@ from monarq.jobs.store.pauses import Pause, Pauses
 from monarq.jobs.store.sentences import Reason
 from monarq.jobs.store.verbs import Cancellation
 from monarq.jobs.store.why import Explanation
-from monarq.producer import JobHandle, Order, Producer, SyncJobHandle, SyncProducer
+from monarq.producer import JobHandle, Order, OutboxRow, Producer, SyncJobHandle, SyncProducer
 from monarq.worker import Worker, cron, func
 
 __version__ = "0.1.0"
@@ -74,6 +74,7 @@ __all__ = [  # noqa: RUF022 - in groups, by what one wants to do
     "Cancellation",
     "JobHandle",
     "Order",
+    "OutboxRow",
     "Producer",
     "SyncJobHandle",
     "SyncProducer",

@@ -11,7 +11,7 @@ from monarq.jobs.envelope import Envelope
 from monarq.jobs.errors import CorruptRecord, JobNotFound
 from monarq.jobs.failure import Cause, Failure
 from monarq.jobs.handler import Policy
-from monarq.jobs.record import Attempt, encode_failure, kept_for_canceller
+from monarq.jobs.record import Attempt, encode_failure, kept_for_canceller, kept_for_relay
 from monarq.jobs.state import State
 from monarq.jobs.store.keys import QueueKeys
 from monarq.jobs.store.verbs import (
@@ -35,7 +35,7 @@ def cancel_request(
         by: Who asks; None for the user of this process.
     """
     keep = (policy or Policy()).keep_result
-    keep_ms = kept_for_canceller(-1 if keep is None else milliseconds(keep))
+    keep_ms = kept_for_relay(kept_for_canceller(-1 if keep is None else milliseconds(keep)), body)
     note = CancelNote.of(this_actor() if by is None else by, reason)
     return cancel(queue, job_id, cancelled_record(queue.name, job_id, body, note), keep_ms, note.encode())
 

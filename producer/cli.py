@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -15,10 +16,13 @@ from monarq.jobs.cli.job_arguments import call_of, read_arguments
 from monarq.jobs.cli.moments import read_moment
 from monarq.jobs.cli.output import AsJson, fail, print_json
 from monarq.jobs.cli.session import load_handlers, read_settings
-from monarq.jobs.errors import JobUnsuccessful, MonarqError
+from monarq.jobs.errors import JobRejected, JobUnsuccessful, MonarqError
 from monarq.jobs.handler import Handler
+from monarq.jobs.settings import Settings
 
-from .sync_producer import SyncJobHandle, SyncProducer
+from .handle import JobHandle
+from .order import Order
+from .producer import Producer
 from .unique_options import OnConflict, UniqueBy, UniqueUntil, rule_of
 
 _FOR_EVER = "inf"
@@ -109,28 +113,26 @@ def enqueue(
     settings = read_settings(jobs=jobs)
     call = call_of(load_handlers(settings.jobs)[kind], arguments)
     unique = rule_of(call.handler.policy.unique, unique_by, unique_until, on_conflict)
-    with SyncProducer.connect(settings=settings) as producer:
-        handle = producer.enqueue(
-            call,
-            delay=delay,
-            at=at,
-            priority=priority,
-            queue=queue,
-            job_id=job_id,
-            expires_in=expires_in,
-            unique=unique,
-            tags=tags,
-        )
-        told: dict[str, Any] = {"job_id": handle.job_id, "created": handle.created, "kind": kind}
+    order = Order(call, delay, at, priority, queue, job_id, expires_in, unique, tags=tags)
+    raise typer.Exit(asyncio.run(_enqueue(settings, order, wait, as_json)))
+
+
+async def _enqueue(settings: Settings, order: Order[Any], wait: float | None, as_json: bool) -> ExitCode:
+    async with Producer.connect(settings=settings) as producer:
+        [handle] = await producer.enqueue_many([order])
+        if isinstance(handle, JobRejected):
+            raise handle
+        handler = order.call.handler
+        told: dict[str, Any] = {"job_id": handle.job_id, "created": handle.created, "kind": handler.kind}
         if not as_json:
             _print_id(handle)
-        code = ExitCode.OK if wait is None else _wait(handle, call.handler, wait, told, as_json)
+        code = ExitCode.OK if wait is None else await _wait(handle, handler, wait, told, as_json)
     if as_json:
         print_json(told)
-    raise typer.Exit(code)
+    return code
 
 
-def _print_id(handle: SyncJobHandle[Any]) -> None:
+def _print_id(handle: JobHandle[Any]) -> None:
     typer.echo(handle.job_id)
     if not handle.created:
         typer.echo(
@@ -138,15 +140,15 @@ def _print_id(handle: SyncJobHandle[Any]) -> None:
         )
 
 
-def _wait(
-    handle: SyncJobHandle[Any],
+async def _wait(
+    handle: JobHandle[Any],
     handler: Handler[..., Any],
     seconds: float,
     told: dict[str, Any],
     as_json: bool,
 ) -> ExitCode:
     try:
-        result = handle.result(None if math.isinf(seconds) else seconds)
+        result = await handle.result(None if math.isinf(seconds) else seconds)
     except TimeoutError:
         told["error"] = {"code": "timeout", "message": f"not ended within {seconds:g} s; the job goes on"}
     except JobUnsuccessful as error:

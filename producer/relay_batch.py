@@ -12,6 +12,7 @@ from typing import TypeAlias
 from monarq.jobs.cancel_note import CancelNote
 from monarq.jobs.envelope import is_durable
 from monarq.jobs.errors import StoreFull, StoreRefused
+from monarq.jobs.failure import clean
 from monarq.jobs.store.execute import Transport, execute
 from monarq.jobs.store.keys import QUEUES, QueueKeys
 from monarq.jobs.store.postgres.repositories.outbox import WaitingRow
@@ -26,6 +27,7 @@ from .waiting_rows import UnusableRow, read_row
 #: Rows of one transaction.
 BATCH = 500
 
+_REASON_CHARS = 1_000
 _TAKEN_ID = "another job has this id, with another kind or other arguments"
 
 #: What became of one job: the script's answer, or why it cannot be sent.
@@ -70,6 +72,9 @@ class Carrier:
                     carried.set_aside[entry.job_id] = answer if isinstance(answer, str) else _TAKEN_ID
                 elif isinstance(answer, Held) and is_durable(entry.head):
                     records[entry.job_id] = _record(queue, entry, answer)
+        carried.set_aside = {
+            job_id: clean(reason, _REASON_CHARS) for job_id, reason in carried.set_aside.items()
+        }
         await _remove(unit, rows, carried.set_aside, records)
         return carried
 

@@ -1,7 +1,10 @@
 """What every test may ask for: a real Valkey, empty."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import redis
@@ -42,6 +45,19 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture
-def database_url(postgres: PostgresServer) -> str:
+def database_url(postgres: PostgresServer) -> Iterator[str]:
     """The address of a database of the test's own, with our tables and nothing in them."""
-    return postgres.new_database()
+    url = postgres.new_database()
+    yield url
+    postgres.drop_database(url)
+
+
+@pytest.fixture
+def own_folder() -> Iterator[Path]:
+    """A folder outside of pytest's, for a PostgreSQL that root starts: it runs as another user.
+
+    Every pytest that starts closes the folder of all of them to other users, also to such a server.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="monarq-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)

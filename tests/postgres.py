@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 
@@ -36,6 +37,10 @@ class PostgresServer:
     def url(self) -> str:
         return self._server.url
 
+    def url_of(self, database: str) -> str:
+        """The address of one of its databases."""
+        return self._server.url_of(database)
+
     def start(self) -> None:
         self._server.start()
 
@@ -57,6 +62,11 @@ class PostgresServer:
         name = f"test_{token_hex(6)}"
         asyncio.run(self._create(name, migrated))
         return self._server.url_of(name)
+
+    def drop_database(self, url: str) -> None:
+        """Forget a database, whoever is connected to it: hundreds of them would fill the disk."""
+        name = urlsplit(url).path.removeprefix("/")
+        self.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
     def execute(self, statement: str, *arguments: Any) -> Any:
         """Run one statement as the superuser, outside of any transaction; the rows."""

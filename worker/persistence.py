@@ -88,7 +88,8 @@ class Persistence:
 
     def report(self) -> dict[str, object]:
         """What the worker says of these services; read from another thread."""
-        return {} if self.history is None else {"history": self.history.report()}
+        history = {} if self.history is None else {"history": self.history.report()}
+        return {"has_database": True, **history}
 
     async def close(self) -> None:
         """Write the rest of the history, then close the connections to PostgreSQL."""

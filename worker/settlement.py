@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Container
 from datetime import timedelta
 
-from monarq.jobs.envelope import UNIQUE_HEAD, came_by_outbox, unique_key_of
+from monarq.jobs.envelope import UNIQUE_HEAD, unique_key_of
 from monarq.jobs.outcome import Cancelled, Dead, Expired, Outcome, Released, Retrying, Snoozed, Succeeded
-from monarq.jobs.record import kept_for_canceller
+from monarq.jobs.record import kept_for_canceller, kept_for_relay
 from monarq.jobs.store.verbs import End, Verb, milliseconds
 
 from .run import Run
 
 #: How long the end of a job can be read whose kind, and so whose wish, is unknown.
 _DEFAULT_KEEP_MS = 3_600_000
-#: How long the end of a job that came by the outbox is remembered at least: a relay that was killed before it
-#: could commit brings it again.
-_RELAYED_KEPT_MS = 600_000
 #: By until when they are held: which unique keys an end frees, a death frees, and a job that is handed back
 #: takes again.  The claim has freed those of "start", and those of "window" have a time of their own.
 _FREED_BY_END = ("success", "end")
@@ -67,6 +64,4 @@ def _key(run: Run, held_until: Container[str]) -> str:
 
 def _keep_ms(run: Run) -> int:
     keep_ms = _DEFAULT_KEEP_MS if run.runnable is None else run.runnable.keep_ms
-    if 0 <= keep_ms < _RELAYED_KEPT_MS and came_by_outbox(run.claimed.body or b""):
-        return _RELAYED_KEPT_MS
-    return keep_ms
+    return kept_for_relay(keep_ms, run.claimed.body)

@@ -16,6 +16,8 @@ class Crew:
     queue: str
     #: None if the job's kind cannot be read.
     kind: str | None
+    #: Whether the job is durable, so that only workers with a database run it.
+    is_durable: bool = False
 
     @property
     def serving(self) -> list[LiveWorker]:
@@ -23,9 +25,14 @@ class Crew:
         return [worker for worker in self.workers if worker.serves(self.queue)]
 
     @property
-    def able(self) -> list[LiveWorker]:
+    def knowing(self) -> list[LiveWorker]:
         """Those of them that know the kind, too."""
         return [worker for worker in self.serving if self.kind is None or self.kind in worker.kinds]
+
+    @property
+    def able(self) -> list[LiveWorker]:
+        """Those of them that may run the job."""
+        return [worker for worker in self.knowing if worker.has_database or not self.is_durable]
 
     @property
     def slots(self) -> int:

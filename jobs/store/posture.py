@@ -10,7 +10,8 @@ from .execute import Transport
 
 #: Older servers do not know script flags, without which a full server could not be drained.
 OLDEST_VERSION = (7, 0)
-_CLOCK_TOLERANCE_S = 5.0
+#: Clocks that differ by more are told of.
+CLOCK_TOLERANCE_SECONDS = 5.0
 _NEARLY_FULL = 0.8
 
 
@@ -39,8 +40,7 @@ async def examine(link: Transport) -> list[Finding]:
         StoreUnavailable: It does not answer.
         StoreRefused: It does not let us look.
     """
-    before = time.time()
-    seconds, _ = await link.call("TIME")
+    ahead = await seconds_ahead(link)
     info = _parse(await link.call("INFO"))
     return [
         _version(info),
@@ -48,8 +48,15 @@ async def examine(link: Transport) -> list[Finding]:
         _memory(info),
         _persistence(info),
         _role(info),
-        _clock(int(seconds) - before),
+        _clock(ahead),
     ]
+
+
+async def seconds_ahead(link: Transport) -> float:
+    """How far the server's clock is ahead of ours."""
+    before = time.time()
+    seconds, microseconds = await link.call("TIME")
+    return int(seconds) + int(microseconds) / 1e6 - before
 
 
 def _parse(info: bytes) -> dict[str, str]:
@@ -113,7 +120,7 @@ def _role(info: dict[str, str]) -> Finding:
 
 def _clock(ahead: float) -> Finding:
     found = f"the server's clock is {ahead:+.0f} s from ours"
-    if abs(ahead) > _CLOCK_TOLERANCE_S:
+    if abs(ahead) > CLOCK_TOLERANCE_SECONDS:
         return Finding(
             "clock", Level.WARNING, found, "run NTP on both; `at=` times are kept by the server's clock"
         )

@@ -25,6 +25,7 @@ class Reason(StrEnum):
     PAUSED = "paused"
     UNSERVED = "unserved"  #: no live worker serves its queue
     UNKNOWN_KIND = "unknown_kind"  #: no live worker of its queue knows its kind
+    NO_DATABASE = "no_database"  #: it is durable, and no live worker that knows its kind reaches PostgreSQL
     LAPSED = "lapsed"  #: its worker was lost; the next claim takes it
     SCHEDULED = "scheduled"
     RETRYING = "retrying"
@@ -64,7 +65,7 @@ def _ready(job: Examined, crew: Crew) -> Told:
     ready = lost if job.fence is not None else f"It is ready since {since}"
     if hindrance := _hindrance(job, crew):
         return hindrance[0], f"{ready}, but {hindrance[1]}."
-    ready += _deadline(job) + _suspicion(job)
+    ready += _deadline(job) + _suspicion(job) + _withdrawal(job)
     if job.fence is not None:
         return Reason.LAPSED, f"{ready}; the next claim of queue {job.queue} takes it."
     if sum((job.ahead or {}).values()):
@@ -84,9 +85,8 @@ def _deadline(job: Examined) -> str:
 def _scheduled(job: Examined, crew: Crew) -> Told:
     due = at_ms(job.visible_at_ms or 0, job.now_ms)
     if job.starts and crew.serving and not crew.able:
-        return Reason.UNKNOWN_KIND, (
-            f"It was handed back, since {_nobody_knows(job, crew)}; it is looked at again at {due}."
-        )
+        reason, hindrance = _inability(job, crew)
+        return reason, f"It was handed back, since {hindrance}; it is looked at again at {due}."
     if not job.starts:
         sentence = f"It is scheduled for {due}"
     elif job.starts % NUMBERS_PER_EPOCH == 0:
@@ -115,15 +115,20 @@ def _suspicion(job: Examined) -> str:
     return " (it may be what a worker died of, so it waits for its turn to run alone)"
 
 
+def _withdrawal(job: Examined) -> str:
+    if job.abort_ms is None:
+        return ""
+    asked = at_ms(job.abort_ms, job.now_ms)
+    return f" (its cancellation was asked for at {asked}: whoever claims it ends it)"
+
+
 def _hindrance(job: Examined, crew: Crew) -> Told | None:
     """What keeps every worker from it."""
     if pauses := [pause for pause in job.pauses if pause.covers(crew.kind)]:
         return Reason.PAUSED, " and ".join(map(_paused, pauses))
     if not crew.serving:
         return Reason.UNSERVED, f"no live worker serves queue {job.queue}"
-    if not crew.able:
-        return Reason.UNKNOWN_KIND, _nobody_knows(job, crew)
-    return None
+    return None if crew.able else _inability(job, crew)
 
 
 def _paused(pause: Pause) -> str:
@@ -132,8 +137,13 @@ def _paused(pause: Pause) -> str:
     return f"{what} is paused by {pause.by} since {at(pause.at)}, {until}: {_short(pause.why)}"
 
 
-def _nobody_knows(job: Examined, crew: Crew) -> str:
-    return f"no live worker that serves queue {job.queue} knows kind {crew.kind}"
+def _inability(job: Examined, crew: Crew) -> Told:
+    """Why those who serve the queue cannot run it."""
+    if crew.knowing:
+        return Reason.NO_DATABASE, (
+            f"it is durable, and no live worker of queue {job.queue} for kind {crew.kind} has a database"
+        )
+    return Reason.UNKNOWN_KIND, f"no live worker that serves queue {job.queue} knows kind {crew.kind}"
 
 
 def _those_ahead(job: Examined) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from ..envelope import is_durable
 from ..settings import Settings
 from ..state import State
 from .crew import Crew
@@ -74,7 +75,8 @@ async def explain(
     envelope, record = examined.envelope(), examined.record()
     kind = envelope.kind if envelope is not None else record.kind if record is not None else None
     # who has lost this job's lease may still have a report of its last minute
-    crew = Crew([one for one in workers if one.worker != examined.lost_worker], examined.queue, kind)
+    others = [one for one in workers if one.worker != examined.lost_worker]
+    crew = Crew(others, examined.queue, kind, is_durable(examined.body))
     reason, sentence = sentence_of(examined, crew)
     return Explanation(
         job_id=job_id,

@@ -43,6 +43,8 @@ class LiveWorker:
     busy: int
     #: It was told to stop: it finishes what runs, and claims no more.
     stopping: bool
+    #: It reaches PostgreSQL, and so may run durable jobs.
+    has_database: bool = False
     #: None if it writes none.
     history: HistoryReport | None = None
 
@@ -82,6 +84,7 @@ def _read(report: bytes | None) -> LiveWorker | None:
             slots=int(told["slots"]),
             busy=int(told["busy"]),
             stopping=bool(told["stopping"]),
+            has_database=bool(told.get("has_database")),
             history=_read_history(told.get("history")),
         )
     except (ValueError, TypeError, KeyError, AttributeError):

@@ -24,7 +24,7 @@ def _name(page: Path) -> str:
 @pytest.mark.timeout(220)
 @pytest.mark.parametrize("page", PAGES_WITH_CODE, ids=_name)
 def test_the_code_of_a_page_runs_as_written(
-    page: Path, redis_url: str, tmp_path: Path, request: pytest.FixtureRequest
+    page: Path, redis_url: str, own_folder: Path, request: pytest.FixtureRequest
 ) -> None:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("MONARQ_")}
     environ["MONARQ_REDIS_URL"] = redis_url
@@ -34,8 +34,8 @@ def test_the_code_of_a_page_runs_as_written(
     environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environ['PATH']}"
     environ["PYTHONPATH"] = str(ROOT)
     command = [sys.executable, "-m", "tests.docs.run_page", str(page)]
-    code, output = _run(command, cwd=tmp_path, env=environ)
-    assert code == 0, f"{output}\n{_log_of(tmp_path)}"
+    code, output = _run(command, cwd=own_folder, env=environ)
+    assert code == 0, f"{output}\n{_log_of(own_folder)}"
 
 
 @pytest.mark.parametrize("page", PAGES_WITH_CODE, ids=_name)

@@ -45,10 +45,12 @@ def demo_in(folder: Path) -> Iterator[subprocess.Popen[str]]:
 
 def read_until(stream: IO[str] | None, words: str) -> None:
     assert stream is not None
+    said = []
     for line in stream:
+        said.append(line)
         if words in line:
             return
-    raise AssertionError(f"the demo ended without a word of {words!r}")
+    raise AssertionError(f"the demo ended without a word of {words!r}:\n{''.join(said)}")
 
 
 def eventually(holds: Callable[[], bool]) -> bool:
@@ -64,6 +66,12 @@ def workers_of(folder: Path) -> list[int]:
     """The process ids of the workers, by the names that they log."""
     log = (folder / DEMO / "stack.log").read_text(encoding="utf-8")
     return [int(pid) for pid in re.findall(r'"worker": "[^"]*-(\d+)-[^"]*".*worker\.started', log)]
+
+
+def postgres_of(folder: Path) -> int:
+    """The process id of the database server."""
+    pid_file = folder / DEMO / "valkey" / "postgres" / "data" / "postmaster.pid"
+    return int(pid_file.read_text().partition("\n")[0])
 
 
 def is_gone(pid: int) -> bool:
@@ -84,8 +92,8 @@ def is_free(data: Path) -> bool:
 
 
 @pytest.mark.timeout(180)
-def test_all_jobs_end_as_they_should(tmp_path: Path) -> None:
-    with demo_in(tmp_path) as demo:
+def test_all_jobs_end_as_they_should(own_folder: Path) -> None:
+    with demo_in(own_folder) as demo:
         output, _ = demo.communicate()
     assert demo.returncode == 0, output
     assert "369 succeeded, 1 dead" in output
@@ -94,27 +102,31 @@ def test_all_jobs_end_as_they_should(tmp_path: Path) -> None:
     assert "120 of 120 thumbnails" in output
     assert re.search(r"kill -9: +worker \S+ died and left [1-9]\d* jobs; they ran again", output)
     assert re.search(r"Dead letter: +webhook.deliver \w+, [1-3] attempts\n.*answered 410", output)
-    assert len(list((tmp_path / DEMO / "thumbnails").glob("*.webp"))) == 120
-    assert all(is_gone(pid) for pid in workers_of(tmp_path))
+    assert len(list((own_folder / DEMO / "thumbnails").glob("*.webp"))) == 120
+    assert "220 committed, 20 rolled back" in output
+    assert re.search(r"the relay died; [1-9]\d+ jobs waited", output)
+    assert re.search(r"Redis forgot [1-9]\d* jobs of orders; [1-9]\d* were put back", output)
+    assert "220 charges and 220 parcels for 220 orders" in output
+    assert all(is_gone(pid) for pid in workers_of(own_folder))
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
-def test_whatever_stops_it_leaves_no_process_behind(tmp_path: Path, end: signal.Signals) -> None:
-    with demo_in(tmp_path) as demo:
+def test_whatever_stops_it_leaves_no_process_behind(own_folder: Path, end: signal.Signals) -> None:
+    with demo_in(own_folder) as demo:
         read_until(demo.stdout, "jobs are enqueued")
-        workers = workers_of(tmp_path)
+        processes = [*workers_of(own_folder), postgres_of(own_folder)]
         demo.send_signal(end)
         code = demo.wait(END_SECONDS)
     assert code == (-end if end is signal.SIGKILL else 128 + end)
-    assert len(workers) == 2
-    assert eventually(lambda: all(is_gone(pid) for pid in workers))
-    assert eventually(lambda: is_free(tmp_path / DEMO / "valkey"))
+    assert len(processes) == 3
+    assert eventually(lambda: all(is_gone(pid) for pid in processes))
+    assert eventually(lambda: is_free(own_folder / DEMO / "valkey"))
 
 
-def test_a_second_one_in_the_same_folder_is_refused(tmp_path: Path) -> None:
-    with demo_in(tmp_path) as demo:
+def test_a_second_one_in_the_same_folder_is_refused(own_folder: Path) -> None:
+    with demo_in(own_folder) as demo:
         read_until(demo.stdout, "the stack is up")
-        with demo_in(tmp_path) as second:
+        with demo_in(own_folder) as second:
             output, _ = second.communicate()
         assert second.returncode == 1
         assert "another demo runs" in output

@@ -86,6 +86,8 @@ job("a", backoff=lambda attempt: attempt * 2.5)
 job("a", unique=Unique(by=["path"], until="success", on_conflict="replace"))
 job("a", unique=Unique(by=lambda arguments: arguments["path"], until=timedelta(hours=1)))
 job("a", unique=Unique.debounce(5, by=["path"]))
+job("a", durable=True)
+job("a", durable="yes")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 job("a", unique="path")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 Unique(until="begin")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 Unique(on_conflict="ignore")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

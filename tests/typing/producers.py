@@ -5,6 +5,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, assert_type
 
+from asyncpg import Connection
+
 from monarq import JobHandle, JobRejected, Order, Producer, State, SyncJobHandle, SyncProducer, Unique
 
 from .kinds import ping, resize
@@ -29,11 +31,22 @@ async def options_have_types(producer: Producer) -> None:
     await producer.enqueue(call, unique=Unique(by=["path"]))
     await producer.enqueue(call, unique="path")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await producer.enqueue(call, delay=timedelta(minutes=1), at=datetime.now(UTC))
+    await producer.enqueue(call, durable=True)
+    await producer.enqueue(call, durable="yes")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await producer.enqueue(call, delay="5")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await producer.enqueue(call, at="noon")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await producer.enqueue(call, eta=5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     await producer.enqueue(call, 5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     await producer.enqueue(resize)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def a_job_in_a_transaction_has_the_same_handle(producer: Producer, connection: Connection) -> None:
+    handle = await producer.enqueue(resize.of("a.png"), connection=connection)
+    assert_type(await handle.result(timeout=5), tuple[str, int])
+    await producer.enqueue_many([ping.of()], connection=connection)
+    row = producer.outbox_row(Order(ping.of(), durable=True))
+    assert_type(row.pyformat, str)
+    assert_type(row.job_id, str)
 
 
 async def many_are_handles_or_refusals(producer: Producer) -> None:

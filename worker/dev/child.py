@@ -20,7 +20,7 @@ class Child:
 
     Args:
         command: The program and its arguments.
-        environ: Added to our own environment.
+        environ: Added to our own environment; what is None is taken out of it.
         on_line: Takes each line of its output; without it, its output is ours.
     """
 
@@ -28,11 +28,12 @@ class Child:
         self,
         command: Sequence[str],
         *,
-        environ: Mapping[str, str] | None = None,
+        environ: Mapping[str, str | None] | None = None,
         on_line: Callable[[str], None] | None = None,
     ) -> None:
         self._command = command
-        self._environ = {**os.environ, **(environ or {})}
+        changed = {**os.environ, **(environ or {})}
+        self._environ = {name: value for name, value in changed.items() if value is not None}
         self._on_line = on_line
         self._process: Process | None = None
 

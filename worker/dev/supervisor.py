@@ -1,4 +1,4 @@
-"""Keeps the processes of `monarq dev` running, and stops them in order: the workers, then the server."""
+"""Keeps the processes of `monarq dev` running, and stops them in order: the workers, then the servers."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import signal
 import time
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from typing import Any, Protocol
 
 from monarq.jobs.errors import MonarqError
 
 from .child import Child
 from .stopping import GRACE_SECONDS, on_stop_signals
-from .valkey import EmbeddedValkey
 
 Say = Callable[[str], None]
 
@@ -21,25 +21,40 @@ _LONGEST_WAIT = 30.0
 #: Having run for this long, a process that ends is started again without delay.
 _STABLE_SECONDS = 30.0
 _LOOK_EVERY = 0.5
-_MEANINGS = {2: "usage", 69: "Redis does not answer", 75: "jobs were handed back", 78: "bad configuration"}
+_MEANINGS = {2: "usage", 69: "a server does not answer", 75: "jobs were handed back", 78: "bad configuration"}
+
+
+class Server(Protocol):
+    """What the workers need, and what must outlive them."""
+
+    @property
+    def is_running(self) -> bool: ...
+
+    def start(self) -> Any:
+        """Start it, with its data, and wait until it serves; `MonarqError` if it does not."""
+
+    def stop(self) -> None:
+        """End it in order."""
 
 
 class Supervisor:
     """Runs workers by name until it is told to stop.
 
     Args:
+        servers: By name, in the order in which they were started; stopped in the other one.
         drain: How long a worker may take to finish its jobs; it is killed no sooner than 5 s after that.
         say: Takes what there is to be told.
     """
 
     def __init__(
-        self, valkey: EmbeddedValkey, workers: dict[str, Child], *, drain: timedelta, say: Say
+        self, servers: dict[str, Server], workers: dict[str, Child], *, drain: timedelta, say: Say
     ) -> None:
-        self._valkey = valkey
+        self._servers = servers
         self._workers = workers
         self._patience = drain.total_seconds() + GRACE_SECONDS
         self._say = say
         self._stopping = asyncio.Event()
+        self._workers_ended = asyncio.Event()
 
     async def run(self) -> int:
         """Keep everything running; the exit code, once told to stop: 75 if jobs were handed back."""
@@ -47,14 +62,17 @@ class Supervisor:
         keepers = {
             asyncio.create_task(self._keep(name, child)): child for name, child in self._workers.items()
         }
-        watch = asyncio.create_task(self._keep_valkey())
+        watches = [
+            asyncio.create_task(self._keep_server(name, server)) for name, server in self._servers.items()
+        ]
         try:
             await self._stopping.wait()
             codes = await self._end(keepers)
         finally:
-            watch.cancel()
-            await asyncio.gather(watch, return_exceptions=True)
-            self._valkey.stop()
+            self._workers_ended.set()
+            await asyncio.gather(*watches, return_exceptions=True)  # one may be starting its server
+            for server in reversed(self._servers.values()):
+                server.stop()
             remove()
         return 75 if any(code not in (0, -signal.SIGTERM) for code in codes) else 0
 
@@ -88,22 +106,25 @@ class Supervisor:
             wait = min(_LONGEST_WAIT, wait * 2)
 
     async def _stops_within(self, seconds: float) -> bool:
-        try:
-            async with asyncio.timeout(seconds):
-                return await self._stopping.wait()
-        except TimeoutError:
-            return False
+        return await _is_set_within(self._stopping, seconds)
 
-    async def _keep_valkey(self) -> None:
-        while True:
-            await asyncio.sleep(_LOOK_EVERY)
-            if self._valkey.is_running:
+    async def _keep_server(self, name: str, server: Server) -> None:
+        while not await _is_set_within(self._workers_ended, _LOOK_EVERY):
+            if server.is_running:
                 continue
-            self._say("Valkey has ended; it is started again, with its data")
+            self._say(f"{name} has ended; it is started again, with its data")
             try:
-                await asyncio.to_thread(self._valkey.start)
-            except MonarqError as error:
+                await asyncio.to_thread(server.start)
+            except (MonarqError, OSError) as error:
                 self._say(str(error))
+
+
+async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False
 
 
 def _told(code: int) -> str:

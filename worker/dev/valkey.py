@@ -174,12 +174,12 @@ class EmbeddedValkey:
         if self._socket is not None:
             return
         if self._port:
-            if not _is_free(self._port):
+            if not is_free(self._port):
                 raise ConfigError([f"port {self._port} is taken; give another one (--port), or none"])
             return
         recorded = self._recorded_url() or ""
         before = from_url(recorded).port if recorded.startswith("redis://") else 0
-        self._port = before if before and _is_free(before) else free_port()
+        self._port = before if before and is_free(before) else free_port()
 
     def _launch(self, binary: Path) -> subprocess.Popen[bytes]:
         options = {
@@ -241,7 +241,8 @@ def _answers(url: str) -> bool:
         link.close()
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether nobody listens on this loopback port now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

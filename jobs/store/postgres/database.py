@@ -27,7 +27,7 @@ T = TypeVar("T")
 _TRIES = 5
 _FIRST_PAUSE = 0.01
 #: A replica that is away, or lags further behind than this, is not asked again for so long.
-_LARGEST_LAG_SECONDS = 10.0
+LARGEST_LAG_SECONDS = 10.0
 _REST_SECONDS = 5.0
 #: How long it may take to say how far it lags.
 _LAG_ANSWER_SECONDS = 1.0
@@ -111,7 +111,7 @@ class Database:
                 with told_in_our_words():
                     async with self._replica.lend() as connection:
                         lag = await connection.fetchval(statement("replica_lag"), timeout=_LAG_ANSWER_SECONDS)
-                        if lag <= _LARGEST_LAG_SECONDS:
+                        if lag <= LARGEST_LAG_SECONDS:
                             return await work(connection)
                 behind = f"it is {lag:.0f} s behind" if isfinite(lag) else "it has replayed nothing yet"
                 self._let_replica_rest(behind)

@@ -13,11 +13,13 @@ from alembic import command, op
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.script.revision import RevisionError
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 from sqlalchemy.util import await_only
 
+from ...errors import DatabaseRefused
 from ...settings import Settings
 from .faults import told_in_our_words
 
@@ -42,6 +44,21 @@ async def migrate(settings: Settings) -> list[str]:
 async def missing_steps(settings: Settings) -> list[str]:
     """The steps that `migrate` would do, oldest first."""
     return await _on_connection(settings, _missing)
+
+
+def steps_after(revision: str | None) -> list[str]:
+    """The steps of this release that follow one of them, oldest first; all of them for None.
+
+    Raises:
+        DatabaseRefused: This release does not know it.
+    """
+    with as_file(_FOLDER) as folder:
+        try:
+            steps = ScriptDirectory.from_config(_config(folder)).iterate_revisions("head", revision or "base")
+            return [step.revision for step in steps][::-1]
+        except RevisionError as error:
+            told = f"PostgreSQL: its tables are of a later release than this one (step {revision})"
+            raise DatabaseRefused(f"{told}; upgrade Monarq here") from error
 
 
 def run_script(revision: str) -> None:
@@ -81,10 +98,7 @@ def _upgrade(connection: Connection) -> list[str]:
 
 def _missing(connection: Connection) -> list[str]:
     options = {"version_table": "migrations", "version_table_schema": SCHEMA}
-    current = MigrationContext.configure(connection, opts=options).get_current_revision()
-    with as_file(_FOLDER) as folder:
-        steps = ScriptDirectory.from_config(_config(folder)).iterate_revisions("head", current or "base")
-        return [step.revision for step in steps][::-1]
+    return steps_after(MigrationContext.configure(connection, opts=options).get_current_revision())
 
 
 def _config(folder: Path) -> Config:

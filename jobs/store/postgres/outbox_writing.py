@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+import asyncpg
+
 from ..verbs import Accepted
 from .faults import told_in_our_words
 from .outbox_rows import NewRow, as_named, parameters_of
@@ -50,6 +52,8 @@ async def _fetch(connection: Any, name: str, parameters: dict[str, list[Any]]) -
         result = await connection.execute(text(as_named(name, [*parameters])), parameters)
         rows: Sequence[Any] = result.all()
         return rows
+    if isinstance(connection, asyncpg.Pool):
+        raise TypeError("connection: a pool has no transaction; take a connection from it: pool.acquire()")
     if not hasattr(connection, "fetch"):
         raise TypeError(
             f"connection: {type(connection).__name__} is neither a connection of asyncpg nor an async "

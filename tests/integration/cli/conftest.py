@@ -26,9 +26,9 @@ def stage(tmp_path: Path, redis_url: str) -> Iterator[Stage]:
 
 
 @pytest.fixture
-def bare_stage(tmp_path: Path) -> Iterator[Stage]:
+def bare_stage(own_folder: Path) -> Iterator[Stage]:
     """An app's folder, with no Redis."""
-    stage = Stage(tmp_path, None)
+    stage = Stage(own_folder, None)
     yield stage
     stage.clear()
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.postgres import PostgresServer
 from tests.servers import ValkeyServer
 
 from .conftest import Bury
@@ -61,6 +62,31 @@ def test_doctor_refuses_a_redis_that_evicts_and_says_how_to_mend_it(bare_stage: 
         assert ended.returncode == 1
         assert "CONFIG SET maxmemory-policy noeviction" in ended.stdout
         assert bare_stage.monarq("worker", "--burst", MONARQ_REDIS_URL=server.url).returncode == 78
+
+
+def test_doctor_looks_at_postgresql_if_one_is_named(stage: Stage, database_url: str) -> None:
+    ended = stage.monarq("doctor", "--json", MONARQ_DATABASE_URL=database_url)
+    told = json.loads(ended.stdout)
+    assert (ended.returncode, told["fit"]) == (0, True)
+    levels = {check["check"]: check["level"] for check in told["checks"]}
+    assert levels["eviction"] == levels["database tables"] == "ok"
+
+
+def test_doctor_refuses_a_database_without_our_tables(stage: Stage, postgres: PostgresServer) -> None:
+    url = postgres.new_database(migrated=False)
+    ended = stage.monarq("doctor", MONARQ_DATABASE_URL=url)
+    assert ended.returncode == 1
+    assert "monarq migrate" in ended.stdout
+    assert stage.monarq("migrate", MONARQ_DATABASE_URL=url).returncode == 0
+    assert stage.monarq("doctor", MONARQ_DATABASE_URL=url).returncode == 0
+
+
+def test_doctor_tells_of_redis_although_postgresql_does_not_answer(stage: Stage) -> None:
+    ended = stage.monarq("doctor", "--json", MONARQ_DATABASE_URL="postgresql://127.0.0.1:1/nothing")
+    told = json.loads(ended.stdout)
+    assert (ended.returncode, told["fit"]) == (69, False)
+    assert told["checks"][0]["check"] == "version"
+    assert (told["checks"][-1]["check"], told["checks"][-1]["level"]) == ("database", "refused")
 
 
 def test_health_without_a_worker_ends_with_1(stage: Stage) -> None:

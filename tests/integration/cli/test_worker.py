@@ -20,9 +20,11 @@ def test_burst_runs_what_waits_and_ends_with_0(stage: Stage, client: Any) -> Non
 
 
 def test_the_procfiles_command_starts_a_worker(stage: Stage) -> None:
-    name, command = (ROOT / "Procfile").read_text().strip().split(": ", 1)
-    assert (name, command.split()[0]) == ("worker", "monarq")
-    stage.start(*command.split()[1:]).says("worker.started")
+    lines = (ROOT / "Procfile").read_text().splitlines()
+    commands = dict(line.split(": ", 1) for line in lines if not line.startswith("#"))
+    program, *arguments = commands["worker"].split()
+    assert program == "monarq"
+    stage.start(*arguments).says("worker.started")
 
 
 @pytest.mark.parametrize("number", STOP_SIGNALS)

@@ -12,6 +12,8 @@ from monarq import (
     Conflict,
     InvalidArguments,
     JobRejected,
+    NoDatabase,
+    NotMigrated,
     Order,
     Producer,
     Settings,
@@ -19,7 +21,6 @@ from monarq import (
     SyncProducer,
     Unique,
 )
-from monarq.jobs.errors import NoDatabase, NotMigrated
 from tests.postgres import PostgresServer
 from tests.servers import free_port
 
@@ -151,6 +152,15 @@ async def test_what_no_relay_could_do_is_refused(
 async def test_what_is_no_connection_says_what_to_do(producer: Producer) -> None:
     with pytest.raises(TypeError, match="outbox_row"):
         await producer.enqueue(confirm.of(7), connection=object())
+
+
+async def test_a_pool_has_no_transaction_and_is_refused(
+    database_url: str, producer: Producer, stage: Stage
+) -> None:
+    async with asyncpg.create_pool(database_url, min_size=1) as pool:
+        with pytest.raises(TypeError, match=r"pool\.acquire"):
+            await producer.enqueue(confirm.of(7), connection=pool)
+    assert await stage.outbox() == []
 
 
 async def test_a_database_without_our_tables_says_what_to_run(

@@ -12,8 +12,10 @@ from monarq import Producer, Settings, Unique
 from monarq.jobs.record import decode_record
 from monarq.jobs.state import State
 from monarq.jobs.store.keys import queue_keys
+from monarq.jobs.store.postgres.statements import statement
 from monarq.producer.relay import Relay
 from tests.integration.worker.deadlines import always, eventually
+from tests.postgres_proxy import PostgresProxy
 from tests.proxy import Proxy
 
 from .conftest import MakeRelay
@@ -140,6 +142,21 @@ async def test_what_is_written_early_and_committed_late_is_not_passed_over(
     await slow.close()
 
 
+async def test_taking_rows_reads_no_more_of_the_table_than_the_batch(app: asyncpg.Connection) -> None:
+    """However many rows wait or are set aside, and whatever PostgreSQL believes of the table."""
+    await app.execute(
+        "INSERT INTO monarq.outbox (job_id, queue, kind, head, set_aside_at, reason)"
+        " SELECT number, 'default', 'k', '', CASE WHEN number % 2 = 0 THEN now() END,"
+        " CASE WHEN number % 2 = 0 THEN 'bad' END FROM generate_series(1, 20000) AS number"
+    )
+    async with app.transaction():
+        await app.execute(statement("outbox_before_take"))
+        plan = "\n".join(row[0] for row in await app.fetch("EXPLAIN " + statement("outbox_take"), 500))
+    assert "outbox_pending" in plan
+    assert "Sort" not in plan
+    assert "Seq Scan" not in plan
+
+
 # --- several of them
 
 
@@ -181,7 +198,7 @@ async def test_a_relay_that_freezes_in_a_batch_gives_its_rows_up(
     from monarq.jobs.store.postgres.repositories import outbox
 
     original = outbox.statement
-    swift = {"outbox_bound_idle": "SET LOCAL idle_in_transaction_session_timeout = '200ms'"}
+    swift = {"outbox_before_take": "SET LOCAL idle_in_transaction_session_timeout = '200ms'"}
     monkeypatch.setattr(outbox, "statement", lambda name: swift.get(name) or original(name))
     await producer.enqueue(confirm.of(1), connection=app, job_id="a")
     async with Proxy(redis_url) as proxy:
@@ -301,6 +318,23 @@ async def test_jobs_wait_while_redis_is_away(
             await proxy.heal()
             await eventually(lambda: _is_in(stage, handle.job_id))
     assert await stage.outbox() == []
+
+
+async def test_a_relay_starts_and_stays_while_postgres_is_away(
+    database_url: str, app: asyncpg.Connection, producer: Producer, make_relay: MakeRelay, stage: Stage
+) -> None:
+    handle = await producer.enqueue(confirm.of(1), connection=app)
+    async with PostgresProxy(database_url) as proxy:
+        await proxy.refuse()
+        async with running(make_relay(database_url=proxy.url)):
+            await always(lambda: _is_not_in(stage, handle.job_id), during=0.3)
+            await proxy.heal()
+            await eventually(lambda: _is_in(stage, handle.job_id))
+            await proxy.refuse()
+            again = await producer.enqueue(confirm.of(2), connection=app)
+            await always(lambda: _is_not_in(stage, again.job_id), during=0.3)
+            await proxy.heal()
+            await eventually(lambda: _is_in(stage, again.job_id))
 
 
 async def test_a_reply_of_redis_that_is_lost_is_asked_for_again(

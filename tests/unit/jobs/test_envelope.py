@@ -10,12 +10,16 @@ from hypothesis import strategies as st
 
 from monarq.jobs import envelope
 from monarq.jobs.envelope import (
+    BY_OUTBOX,
+    DURABLE,
     Envelope,
+    came_by_outbox,
     content_digest,
     decode,
     encode_body,
     encode_head,
     from_document,
+    is_durable,
     unique_key_of,
 )
 from monarq.jobs.errors import CorruptRecord
@@ -94,6 +98,34 @@ def test_what_is_no_unique_key_is_none(told: Any) -> None:
 
 def test_a_unique_key_is_found_in_an_envelope_that_cannot_be_read() -> None:
     assert unique_key_of(b'{"m":{"u":"end:%b",rubbish' % KEY.encode()) == ("end", KEY)
+
+
+@pytest.mark.parametrize("options", [{}, {"queue": "mail", "digest": "f" * 16}, {"unique": f"end:{KEY}"}])
+def test_a_job_says_whether_it_came_by_the_outbox_and_whether_it_is_durable(options: Any) -> None:
+    told = [
+        (is_durable(body), came_by_outbox(body))
+        for body in (body_of(marks=marks, **options) for marks in ("", BY_OUTBOX, DURABLE))
+    ]
+    assert told == [(False, False), (False, True), (True, True)]
+    assert decode(body_of(marks=DURABLE, **options)).members
+
+
+def test_the_marks_stand_right_behind_the_version() -> None:
+    assert body_of(marks=DURABLE, queue="mail").startswith(b'{"m":{"v":1,"d":1,"o":1,"q":"mail"}')
+    assert body_of(marks=BY_OUTBOX).startswith(b'{"m":{"v":1,"o":1}')
+
+
+@pytest.mark.parametrize("unique", [None, f"end:{KEY}"])
+def test_arguments_are_no_marks(unique: str | None) -> None:
+    body = encode_head("k", b'{"v":1,"d":1,"o":1}', unique=unique) + ET + b"}"
+    assert not is_durable(body)
+    assert not came_by_outbox(body)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\x80\x04pickle", b'{"t":null,"f":"k","v":1,"d":1,"o":1}'])
+def test_what_is_no_envelope_of_ours_has_no_marks(body: bytes) -> None:
+    assert not is_durable(body)
+    assert not came_by_outbox(body)
 
 
 def test_an_envelope_is_read_as_it_was_written() -> None:

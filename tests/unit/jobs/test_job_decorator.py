@@ -79,6 +79,7 @@ def test_the_defaults_are_these() -> None:
     policy = job("plain")(module_level).policy
     assert (policy.queue, policy.priority, policy.max_attempts) == ("default", Priority.NORMAL, 5)
     assert (policy.timeout, policy.keep_result) == (timedelta(minutes=5), timedelta(hours=1))
+    assert policy.durable is False
     assert isinstance(policy.backoff, Exponential)
     assert policy.retries(ValueError())
     assert policy.retries(asyncio.CancelledError())
@@ -105,6 +106,7 @@ def test_a_backoff_is_a_policy_or_a_list_or_a_function() -> None:
         *(("memory_limit", value) for value in (0, -1, "1G", 2.5, True)),
         *(("tags", value) for value in ("eu", 5, None, [""], ["a b"], [5], ["{a}"], ["x" * 129])),
         ("tags", [f"tag-{number}" for number in range(21)]),
+        *(("durable", value) for value in (1, "yes", None)),
     ],
 )
 def test_an_unusable_option_is_named_at_import(option: str, value: Any) -> None:

@@ -8,10 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monarq.jobs.cancel_note import CancelNote
-from monarq.jobs.envelope import Envelope, decode, encode_head
+from monarq.jobs.envelope import BY_OUTBOX, DURABLE, Envelope, decode, encode_head
 from monarq.jobs.errors import CorruptRecord
 from monarq.jobs.failure import Cause, Failure
-from monarq.jobs.record import Attempt, decode_record, encode_failure, encode_success
+from monarq.jobs.record import (
+    RELAYED_KEPT_MS,
+    Attempt,
+    decode_record,
+    encode_failure,
+    encode_success,
+    kept_for_relay,
+)
 from monarq.jobs.state import State
 
 ATTEMPT = Attempt(
@@ -159,3 +166,15 @@ def test_a_record_with_strange_members_is_read_or_a_corrupt_record(document: dic
     except CorruptRecord:
         return
     assert isinstance(record.state, State)
+
+
+@pytest.mark.parametrize("marks", [BY_OUTBOX, DURABLE])
+def test_the_end_of_a_relayed_job_is_kept_for_as_long_as_a_relay_may_bring_it_again(marks: str) -> None:
+    body = encode_head("image.resize", b"{}", marks=marks) + b"1764000000000}"
+    kept = [kept_for_relay(ms, body) for ms in (0, 60_000, RELAYED_KEPT_MS + 1, -1)]
+    assert kept == [RELAYED_KEPT_MS, RELAYED_KEPT_MS, RELAYED_KEPT_MS + 1, -1]
+
+
+@pytest.mark.parametrize("body", [BODY, None])
+def test_the_end_of_any_other_job_is_kept_as_its_kind_says(body: bytes | None) -> None:
+    assert [kept_for_relay(ms, body) for ms in (0, 60_000, -1)] == [0, 60_000, -1]

@@ -42,6 +42,18 @@ def test_what_an_order_leaves_open_comes_from_the_handler() -> None:
     assert meta_of(one) == {"v": 1, "q": "media", "p": "high"}
 
 
+@pytest.mark.parametrize("by_outbox", [False, True])
+@pytest.mark.parametrize("durable", [None, False, True])
+def test_a_durable_job_goes_by_the_outbox_and_others_if_they_are_told_to(
+    durable: bool | None, by_outbox: bool
+) -> None:
+    order = Order(resize.of("a.png"), durable=durable)
+    one = prepare(order, tagged=False, max_payload_bytes=LIMIT, by_outbox=by_outbox)
+    assert (one.durable, one.by_outbox) == (bool(durable), bool(durable) or by_outbox)
+    marks = {name: 1 for name, holds in (("d", one.durable), ("o", one.by_outbox)) if holds}
+    assert meta_of(one) == {"v": 1, "q": "media", "p": "high"} | marks
+
+
 def test_what_an_order_says_wins_over_the_handler() -> None:
     one = prepared(queue="slow", priority="low", expires_in=2.5, delay=timedelta(minutes=1))
     assert one.queue.name == "slow"

@@ -168,3 +168,31 @@ def test_facts_leave_out_what_is_not_known() -> None:
     assert None not in facts.values()
     assert not {"died_at", "worker", "lease_until", "pauses", "last_failure"} & set(facts)
     assert "able" not in facts_of(DEAD, a_crew())
+
+
+DURABLE = replace(READY, body=b'{"m":{"v":1,"d":1,"o":1},"t":null,"f":"send","a":[],"k":{},"et":1}')
+
+
+def a_crew_for_durable_jobs(*workers: LiveWorker) -> Crew:
+    return Crew(workers, "mail", "send", is_durable=True)
+
+
+def test_a_durable_job_waits_for_a_worker_with_a_database() -> None:
+    reason, sentence = sentence_of(DURABLE, a_crew_for_durable_jobs(a_worker()))
+    assert reason is Reason.NO_DATABASE
+    assert sentence.endswith("no live worker of queue mail for kind send has a database.")
+    served = a_crew_for_durable_jobs(a_worker(), a_worker("w2", has_database=True))
+    assert sentence_of(DURABLE, served)[0] is Reason.NEXT
+    assert facts_of(DURABLE, served)["able"] == ["w2"]
+
+
+def test_a_durable_job_that_was_handed_back_for_want_of_a_database_says_so() -> None:
+    handed_back = replace(DURABLE, visible_at_ms=NOW + 5_000, starts=1)
+    reason, sentence = sentence_of(handed_back, a_crew_for_durable_jobs(a_worker()))
+    assert (reason, sentence[:40]) == (Reason.NO_DATABASE, "It was handed back, since it is durable,")
+
+
+def test_a_job_that_waits_for_its_cancellation_says_so() -> None:
+    asked = replace(DURABLE, abort_ms=NOW - 1_000)
+    sentence = told(asked, a_crew_for_durable_jobs(a_worker(has_database=True)))
+    assert "its cancellation was asked for at" in sentence

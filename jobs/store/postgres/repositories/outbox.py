@@ -62,9 +62,8 @@ class Outbox:
 
     async def take(self, limit: int) -> list[WaitingRow]:
         """Up to `limit` rows, the oldest first, that no other unit has taken; the unit's until its end."""
+        await self._connection.execute(statement("outbox_before_take"))
         rows = await self._connection.fetch(statement("outbox_take"), limit)
-        if rows:
-            await self._connection.execute(statement("outbox_bound_idle"))
         return [WaitingRow(*row) for row in rows]
 
     async def remove(self, job_ids: Sequence[str]) -> None:
