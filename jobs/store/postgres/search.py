@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import (
     ARRAY,
@@ -20,14 +20,13 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.dialects.postgresql.asyncpg import dialect
 
 from ..finished_job import FINISHED_JOB_COLUMNS, FinishedJob
 from ..job_filter import JobFilter, Sort
 from .cursor import Position
+from .query import Query, compiled
 from .tables import jobs
 
-_DIALECT = dialect()  # type: ignore[no-untyped-call]
 #: Each has an index in the order of time.
 _PLAIN = ("state", "queue", "kind", "priority", "worker", "fingerprint")
 #: What lets the indexes be seen that have an order and no value: see 0003_history.sql.
@@ -38,18 +37,11 @@ _NEARBY = 5_000
 _DESCENDING = (Sort.NEWEST, Sort.SLOWEST)
 
 
-class Query(NamedTuple):
-    """A statement for asyncpg, and its parameters."""
-
-    sql: str
-    parameters: list[Any]
-
-
 def page_query(wanted: JobFilter, sort: Sort, after: Position | None, limit: int) -> Query:
     """The first `limit` jobs of a search, or those that come after a position."""
     ask = select(*(jobs.c[name] for name in FINISHED_JOB_COLUMNS)).where(*_by_content(wanted, jobs))
     walks = _needs_walk(wanted, sort) and not looks_inside(wanted)
-    return _compiled(_in_order(ask, wanted, sort, after, walks=walks).limit(limit))
+    return compiled(_in_order(ask, wanted, sort, after, walks=walks).limit(limit))
 
 
 def nearby_query(wanted: JobFilter, sort: Sort, after: Position | None, limit: int) -> Query:
@@ -59,7 +51,7 @@ def nearby_query(wanted: JobFilter, sort: Sort, after: Position | None, limit: i
         ask = ask.where(jobs.c.error_words.is_not(None))
     near = _in_order(ask, wanted, sort, after, walks=_needs_walk(wanted, sort)).limit(_NEARBY).subquery()
     found = select(*(near.c[name] for name in FINISHED_JOB_COLUMNS)).where(*_by_content(wanted, near))
-    return _compiled(found.order_by(*_keys(near, sort)).limit(limit))
+    return compiled(found.order_by(*_keys(near, sort)).limit(limit))
 
 
 def looks_inside(wanted: JobFilter) -> bool:
@@ -73,17 +65,12 @@ def count_query(wanted: JobFilter, at_most: int) -> Query:
     found = found.where(*_by_value(wanted), *_by_content(wanted, jobs))
     if _needs_walk(wanted, Sort.NEWEST) and not looks_inside(wanted):
         found = found.where(_WALK_BY_TIME)
-    return _compiled(select(func.count()).select_from(found.limit(at_most).subquery()))
+    return compiled(select(func.count()).select_from(found.limit(at_most).subquery()))
 
 
 def position_of(job: FinishedJob, sort: Sort) -> Position:
     """Where a job stands in its order."""
     return Position(None if sort.is_by_time else job.run_ms, job.ended_at, job.job_id)
-
-
-def _compiled(ask: Select[Any]) -> Query:
-    done = ask.compile(dialect=_DIALECT)
-    return Query(str(done), [done.params[name] for name in done.positiontup or ()])
 
 
 def _needs_walk(wanted: JobFilter, sort: Sort) -> bool:

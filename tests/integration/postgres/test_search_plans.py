@@ -21,7 +21,8 @@ from benchmarks.made_up_history import (
 )
 from monarq.jobs.store.job_filter import JobFilter, PayloadField, Sort
 from monarq.jobs.store.postgres.cursor import Position
-from monarq.jobs.store.postgres.search import Query, count_query, looks_inside, nearby_query, page_query
+from monarq.jobs.store.postgres.query import Query
+from monarq.jobs.store.postgres.search import count_query, looks_inside, nearby_query, page_query
 from monarq.jobs.store.postgres.statements import statement
 from tests.postgres import PostgresServer
 
