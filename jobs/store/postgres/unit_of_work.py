@@ -7,6 +7,9 @@ from typing import Self, TypeAlias
 
 import asyncpg
 
+from .repositories.tokens import TokenRepository
+from .repositories.users import UserRepository
+
 #: asyncpg's own, or what stands for one that its pool lends.
 Connection: TypeAlias = asyncpg.Connection
 
@@ -24,6 +27,8 @@ class UnitOfWork:
         self.connection = connection
         self._transaction = connection.transaction()
         self._is_open = False
+        self.users = UserRepository(connection)
+        self.tokens = TokenRepository(connection)
 
     async def __aenter__(self) -> Self:
         await self._transaction.start()

@@ -1,0 +1,148 @@
+"""The HTTP app: routes, and around them what holds for every request.
+
+    Front       makes a visit of the request, adds headers to every answer, tells what nobody has caught
+      checks    host, origin, media type                                       csrf.py, visit.py
+        FastAPI routes, each closed unless it says for whom it is open         routes/
+
+It can be mounted below any path of another ASGI app:
+
+    services = open_services(load_settings(), load_dashboard_settings())
+    app.mount("/monarq", create_app(services))
+
+A new resource is a service (`services/`), a router of `Guarded` routes (`routes/`) and its line in `ROUTERS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+from fastapi import APIRouter, FastAPI
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from monarq.jobs.errors import MonarqError
+
+from .csrf import check_media, check_origin
+from .headers import add_headers
+from .problems import ProblemDocument, handle_problems, problem_of, respond
+from .routes import probes, queues, sessions, tokens, users
+from .services.services import Services
+from .visit import Door, Visit
+
+log = structlog.get_logger("monarq.dashboard")
+
+ROUTERS: tuple[APIRouter, ...] = (
+    queues.router,
+    tokens.router,
+    users.router,
+    sessions.router,
+    probes.router,
+)
+#: Asked by machines next door, under whatever name they have for us.
+_PROBES = ("/livez", "/readyz")
+_SECURITY = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API token or a JWT."},
+    "session": {"type": "apiKey", "in": "cookie", "name": "__Host-monarq_session"},
+}
+
+
+def create_app(services: Services, *, closes_services: bool = False) -> Front:
+    """The app over these services.
+
+    Args:
+        closes_services: Close them when the server stops; an app that is mounted is told of no stop.
+    """
+    return Front(create_routes(services, closes_services=closes_services), services)
+
+
+def create_routes(services: Services, *, closes_services: bool = False) -> FastAPI:
+    """The routes alone, without what stands around them."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        if closes_services:
+            await services.close()
+
+    app = FastAPI(
+        title="Monarq",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+        max_body_size=services.settings.max_body_bytes,
+        responses={"default": {"model": ProblemDocument, "description": "A problem (RFC 9457)."}},
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.state.services = services
+    for router in ROUTERS:
+        app.include_router(router)
+    handle_problems(app)
+    return app
+
+
+def openapi_of(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document of the routes."""
+    document = app.openapi()
+    document.setdefault("components", {})["securitySchemes"] = _SECURITY
+    return document
+
+
+class Front:
+    """What every request passes first, and every answer last."""
+
+    def __init__(self, routes: ASGIApp, services: Services) -> None:
+        self.routes = routes
+        self._door = Door(services.settings.url, services.settings.proxies)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.routes(scope, receive, send)
+            return
+        visit = self._door.enter(scope)
+        outgoing = _Outgoing(scope, send, visit)
+        try:
+            self._check(scope, visit)
+            await self.routes(scope, receive, outgoing)
+        except MonarqError as error:
+            await outgoing.tell(error, receive)
+        except Exception as error:
+            log.exception("dashboard.failed", request_id=visit.request_id, path=scope["path"])
+            await outgoing.tell(error, receive)
+
+    def _check(self, scope: Scope, visit: Visit) -> None:
+        if scope["path"].removeprefix(scope.get("root_path", "")) in _PROBES:
+            return
+        self._door.check_host(visit)
+        check_origin(scope, visit)
+        check_media(scope)
+
+
+class _Outgoing:
+    """Sends the answer, with the headers that every answer has."""
+
+    def __init__(self, scope: Scope, send: Send, visit: Visit) -> None:
+        self._scope = scope
+        self._send = send
+        self._visit = visit
+        self._has_begun = False
+
+    async def __call__(self, message: Message) -> None:
+        self._has_begun = True
+        if message["type"] == "http.response.start":
+            add_headers(MutableHeaders(scope=message), self._visit, self._scope["state"])
+        await self._send(message)
+
+    async def tell(self, error: Exception, receive: Receive) -> None:
+        """Tell the problem, if nothing was told yet."""
+        if self._has_begun:
+            return
+        if self._scope["type"] == "websocket":
+            await self({"type": "websocket.close", "code": 1008})
+            return
+        await respond(problem_of(error), self._scope)(self._scope, receive, self)
