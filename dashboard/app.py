@@ -113,6 +113,8 @@ class Front:
             await outgoing.tell(error, receive)
         except Exception as error:
             log.exception("dashboard.failed", request_id=visit.request_id, path=scope["path"])
+            if outgoing.is_cut_off:  # the server must not take the half that was sent for all of it
+                raise
             await outgoing.tell(error, receive)
 
     def _check(self, scope: Scope, visit: Visit) -> None:
@@ -130,12 +132,19 @@ class _Outgoing:
         self._scope = scope
         self._send = send
         self._visit = visit
-        self._has_begun = False
+        self._has_begun = self._has_ended = False
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether a part of the answer was sent, but not all."""
+        return self._has_begun and not self._has_ended
 
     async def __call__(self, message: Message) -> None:
         self._has_begun = True
         if message["type"] == "http.response.start":
             add_headers(MutableHeaders(scope=message), self._visit, self._scope["state"])
+        if message["type"] == "http.response.body":
+            self._has_ended = not message.get("more_body", False)
         await self._send(message)
 
     async def tell(self, error: Exception, receive: Receive) -> None:

@@ -1,7 +1,8 @@
 """Every error of the HTTP API.
 
     MonarqError
-    └── RequestRefused                 a request that was not carried out, and would not be if it were repeated
+    └── RequestRefused                 a request that was not carried out, and would not be if it were
+    repeated
         ├── NotAuthenticated           who asks has not shown who they are
         ├── LoginFailed                name and password, or the one-time login, are not right
         ├── NotPermitted               who asks may not do this

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import RedisStorage
@@ -68,7 +69,7 @@ class Limiter:
     def __init__(self, redis_url: str, amounts: Mapping[Budget, int]) -> None:
         scheme, _, rest = redis_url.partition("://")
         address = f"async+redis+unix://{rest}" if scheme == "unix" else f"async+{redis_url}"
-        self._storage = RedisStorage(
+        storage = RedisStorage(
             address,
             wrap_exceptions=True,
             implementation="redispy",
@@ -76,7 +77,8 @@ class Limiter:
             socket_timeout=1.0,
             socket_connect_timeout=1.0,
         )
-        self._limiter = SlidingWindowCounterRateLimiter(self._storage)
+        self._client: Any = storage.bridge.get_connection()  # type: ignore[attr-defined]
+        self._limiter = SlidingWindowCounterRateLimiter(storage)
         self._items = {
             budget: RateLimitItemPerMinute(amount, namespace=budget) for budget, amount in amounts.items()
         }
@@ -107,7 +109,7 @@ class Limiter:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._storage.bridge.get_connection().aclose()
+        await self._client.aclose()
 
 
 def amounts_of(settings: DashboardSettings) -> dict[Budget, int]:

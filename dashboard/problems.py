@@ -1,13 +1,14 @@
 """Errors as HTTP tells them: RFC 9457, `application/problem+json`.
 
-One table says what each error is; whatever is not in it is a fault of ours, and is told as such and no further.
+One table says what each error is; whatever is not in it is a fault of ours, and is told as such and no
+further.
 
     {"type": "urn:monarq:problem:not_permitted", "title": "Not permitted", "status": 403,
      "detail": "this needs the permission queues:pause", "instance": "/v1/queues/mail/pause",
      "code": "not_permitted", "request_id": "0196…"}
 
-What is wrong with members of the request stands in `errors`: `{"pointer": "#/why", "detail": …}` for the body,
-`{"parameter": "limit", "detail": …}` for the address.
+What is wrong with members of the request stands in `errors`: `{"pointer": "#/why", "detail": …}` for the
+body, `{"parameter": "limit", "detail": …}` for the address.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ _AWAY = "the store does not answer; what was asked may have happened: look, and 
 _REFUSED = "the store refused it; see the log of the dashboard by the request's id"
 _OURS = "something went wrong here; see the log of the dashboard by the request's id"
 
-#: The status of each error, subclasses first; and what is told instead of its own words, which may name servers.
+#: The status of each error, subclasses first; and what is told instead of its own words, which may name
+#: servers.
 _STATUS: tuple[tuple[type[MonarqError], int, str | None], ...] = (
     (ours.NotAuthenticated, 401, None),
     (ours.LoginFailed, 401, None),
@@ -137,7 +139,7 @@ def handle_problems(app: FastAPI) -> None:
     async def tell(request: Request, error: Exception) -> Response:
         return respond(problem_of(error), request.scope)
 
-    for kind in (HTTPException, RequestValidationError, MonarqError):
+    for kind in (HTTPException, RequestValidationError, MonarqError, Exception):
         app.add_exception_handler(kind, tell)
 
 
@@ -150,7 +152,7 @@ def _of_framework(error: HTTPException) -> Problem:
 
 
 def _of_validation(error: RequestValidationError) -> Problem:
-    """A parameter that cannot be used is the address's fault (400), a member of the body is the body's (422)."""
+    """A parameter that cannot be used is a fault of the address (400), a member one of the body (422)."""
     faults = []
     for fault in error.errors():
         where, *path = fault["loc"]

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -33,7 +33,8 @@ _IN_A_FILE = "_FILE"
 _SECRETS = ("signing_keys", "users", "tokens")
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
-#: What an outside issuer may sign with.  None of them is symmetric: a public key must never count as a secret.
+#: What an outside issuer may sign with.  None of them is symmetric: a public key must never count as a
+#: secret.
 _ALGORITHMS = frozenset(
     {"EdDSA", "ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
 )
@@ -96,7 +97,7 @@ class Issuer(_Part):
 
 
 class DashboardSettings(BaseSettings):
-    """What the dashboard needs to know beside the settings of every process; the prefix is `MONARQ_DASHBOARD_`."""
+    """What the dashboard needs to know beside `Settings`; the prefix is `MONARQ_DASHBOARD_`."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True
@@ -114,8 +115,8 @@ class DashboardSettings(BaseSettings):
     read_only: bool = False
     #: Further roles, as a JSON object: `{"on-call": ["jobs:read", "queues:pause", "jobs:cancel:own"]}`.
     roles: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    #: Signs the JWTs of this dashboard, as `monarq tokens key` prints it.  By commas while it is being changed:
-    #: the first one signs, each of them verifies.  Unset: it issues none.
+    #: Signs the JWTs of this dashboard, as `monarq tokens key` prints it.  By commas while it is being
+    #: changed: the first one signs, each of them verifies.  Unset: it issues none.
     signing_keys: SecretStr | None = None
     #: The claims `iss` and `aud` of those JWTs.
     issuer: str = "monarq"
@@ -181,6 +182,23 @@ class DashboardSettings(BaseSettings):
             Role.read(words)
         return roles
 
+    @property
+    def address(self) -> str:
+        """Where a browser finds it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.url or f"http://{host}:{self.port}"
+
+    def as_served(self) -> Self:
+        """The same for the server of `monarq dashboard`, which knows its address.
+
+        Raises:
+            ConfigError: It would listen to others, and nobody has said how they come here safely.
+        """
+        if self.url is None and not is_loopback(self.host):
+            told = "is not loopback: say under which https:// address it is reached in MONARQ_DASHBOARD_URL"
+            raise ConfigError([_fault("host", f"{self.host} {told}")])
+        return self.model_copy(update={"url": self.address})
+
     def all_roles(self) -> dict[str, Role]:
         """Those that come along, and those of the settings."""
         return dict(BUILT_IN) | {name: Role.read(words) for name, words in self.roles.items()}
@@ -195,6 +213,8 @@ def load_dashboard_settings(**overrides: Any) -> DashboardSettings:
     unknown = _unknown_names(os.environ)
     try:
         given = {name: value for name, value in overrides.items() if value is not None}
+        if "port" not in given and PREFIX + "PORT" not in os.environ and "PORT" in os.environ:
+            given["port"] = os.environ["PORT"]  # as platforms that run a Procfile say it
         settings = DashboardSettings(**(_from_files(os.environ) | given))
     except ValidationError as error:
         faults = [_fault(".".join(map(str, fault["loc"])), fault["msg"]) for fault in error.errors()]

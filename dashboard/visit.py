@@ -1,7 +1,7 @@
 """One request as it came in: from where, to which host, under which id.
 
-`X-Forwarded-For` and `X-Forwarded-Proto` are believed only from the proxies that the settings list, read from the
-end that the nearest of them has written.
+`X-Forwarded-For` and `X-Forwarded-Proto` are believed only from the proxies that the settings list, read from
+the end that the nearest of them has written.
 """
 
 from __future__ import annotations
@@ -71,10 +71,11 @@ class Door:
         """The visit, which the scope then holds."""
         headers = Headers(scope=scope)
         peer = _address((scope.get("client") or ("",))[0])
-        address, scheme = peer, {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
+        asked: str = scope["scheme"]
+        address, scheme = peer, {"ws": "http", "wss": "https"}.get(asked, asked)
         if self._is_proxy(peer):
             address = self._forwarded_for(headers, peer)
-            scheme = "https" if headers.get("x-forwarded-proto", scheme).strip() == "https" else "http"
+            scheme = "https" if (headers.get("x-forwarded-proto") or scheme).strip() == "https" else "http"
         if self._url is not None:
             scheme = self._url.scheme
         told = headers.get("x-request-id", "")

@@ -23,8 +23,8 @@ Pattern = Annotated[str, AfterValidator(_check)]
 def matches(pattern: str, name: str) -> bool:
     """Whether the pattern stands for this name.  Linear in both: no pattern can be made to take long.
 
-    `name` may itself be a pattern: what is true of it then is true of every name that it stands for, since only
-    a `*` swallows a `*`.
+    `name` may itself be a pattern: what is true of it then is true of every name that it stands for, since
+    only a `*` swallows a `*`.
     """
     first, *rest = pattern.split("*")
     if not rest:

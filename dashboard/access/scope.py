@@ -1,7 +1,7 @@
 """What a permission holds for: some areas of queues and kinds, or everything, or nothing.
 
-Lists, counts, searches, events, bulk operations and single resources are all judged by the same scope, so they
-cannot disagree.
+Lists, counts, searches, events, bulk operations and single resources are all judged by the same scope, so
+they cannot disagree.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ Address = IPv4Address | IPv6Address
 class Resource:
     """What somebody wants to see or to change.
 
-    `queue=None` means all queues at once, `kind=None` all kinds: numbers of a queue, or its pause, concern every
-    kind in it.  `owner` is the subject of who made it.
+    `queue=None` means all queues at once, `kind=None` all kinds: numbers of a queue, or its pause, concern
+    every kind in it.  `owner` is the subject of who made it.
     """
 
     queue: str | None = None

@@ -1,7 +1,7 @@
 """From what a request shows to who sent it.
 
-What a caller may do is looked up at every request, so that a revoked token, a disabled user or a lost role counts
-at once.  While a store is away, who was known lately stays known for some minutes, for looking only.
+What a caller may do is looked up at every request, so that a revoked token, a disabled user or a lost role
+counts at once.  While a store is away, who was known lately stays known for some minutes, for looking only.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ USER, TOKEN = "user:", "token:"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """What a request shows of who sent it.  A bearer token counts alone: beside it a cookie is not looked at."""
+    """What a request shows of who sent it.  Beside a bearer token no cookie is looked at."""
 
     bearer: str | None = field(default=None, repr=False)
     session: str | None = field(default=None, repr=False)

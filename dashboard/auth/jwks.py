@@ -1,4 +1,4 @@
-"""An outside issuer's public keys: fetched when they are needed, kept, and fetched again for a key not yet seen."""
+"""An outside issuer's public keys: fetched when needed, kept, and fetched again for a key not yet seen."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from pydantic_core import from_json
 
 log = structlog.get_logger("monarq.dashboard")
 
-#: Seconds: how long a set is fresh, how soon a failed or fruitless fetch may be repeated, how long it may take.
+#: Seconds: how long a set is fresh, how soon a failed or fruitless fetch may be repeated, how long it may
+#: take.
 _FRESH = 300.0
 _REST = 60.0
 _RETRY = 5.0

@@ -1,8 +1,9 @@
 """JWTs: our own, and those of outside issuers.
 
-By RFC 8725 and 9068: the key is chosen by us from keys that we know, and is used with its own algorithm only; what
-a JWT says of keys and addresses (`jku`, `x5u`, `jwk`) is never looked at; `typ`, `iss`, `aud`, `exp`, `iat` and
-`sub` must be there and right.  Whatever is wrong, the answer is the same.
+By RFC 8725 and 9068: the key is chosen by us from keys that we know, and is used with its own algorithm
+only; what
+a JWT says of keys and addresses (`jku`, `x5u`, `jwk`) is never looked at; `typ`, `iss`, `aud`, `exp`, `iat`
+and `sub` must be there and right.  Whatever is wrong, the answer is the same.
 """
 
 from __future__ import annotations
@@ -81,8 +82,9 @@ class JwtVerifier:
             issuer = unverified.get("iss")
             if issuer == self._issuer:
                 return self._ours(token, header)
-            trusted = self._trusted.get(issuer) if isinstance(issuer, str) else None
-            return None if trusted is None else await self._theirs(token, header, issuer, trusted)
+            if not isinstance(issuer, str) or (trusted := self._trusted.get(issuer)) is None:
+                return None
+            return await self._theirs(token, header, issuer, trusted)
         except (PyJWTError, ValueError, TypeError, RecursionError):
             return None
 
@@ -96,7 +98,11 @@ class JwtVerifier:
         self, token: str, header: Mapping[str, Any], issuer: str, trusted: Trusted
     ) -> Claims | None:
         algorithm = header.get("alg")
-        if algorithm not in trusted.algorithms or not _is_of_type(header, trusted.types):
+        if (
+            not isinstance(algorithm, str)
+            or algorithm not in trusted.algorithms
+            or not _is_of_type(header, trusted.types)
+        ):
             return None
         key = await trusted.keys.key(header.get("kid"), algorithm)
         return None if key is None else _verified(token, key, algorithm, issuer, trusted.audience)

@@ -38,7 +38,7 @@ def hash_password(password: str) -> str:
 
 
 def fault_of(password: str) -> str | None:
-    """Why this cannot be a password; None if it can.  Length alone counts: rules of letters make weak ones."""
+    """Why this cannot be a password; None if it can.  Only length counts: rules of letters make weak ones."""
     if len(password) < SHORTEST:
         return f"a password has at least {SHORTEST} characters"
     return f"a password has at most {LONGEST} characters" if len(password) > LONGEST else None

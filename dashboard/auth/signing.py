@@ -2,8 +2,8 @@
 
     ed25519:<43 characters>,hs256:<43 characters>
 
-The first one signs; all of them verify, so that a key can be replaced while its JWTs go on.  A key's own algorithm
-is the only one that it is used with, whatever a JWT says.
+The first one signs; all of them verify, so that a key can be replaced while its JWTs go on.  A key's own
+algorithm is the only one that it is used with, whatever a JWT says.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ class NewToken:
 
 
 class Directory(Protocol):
-    """Keeps users and tokens.  What cannot be changed raises `ReadOnly`; no answer is a `StoreUnavailable`."""
+    """Keeps users and tokens.  May raise `ReadOnly` for a change, `StoreUnavailable` for no answer."""
 
     async def user(self, user_id: str) -> User | None:
         """The user of this id, active or not."""

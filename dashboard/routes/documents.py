@@ -15,5 +15,4 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,99}$")]
 GrantList = Annotated[tuple[Grant, ...], Field(max_length=50)]

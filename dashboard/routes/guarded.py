@@ -5,8 +5,8 @@
     @router.get("/v1/queues", openapi_extra=needs(Permission.QUEUES_READ))
     async def list_queues(caller: TheCaller, services: TheServices) -> QueueList: ...
 
-What a route needs is written once, with the route, and shows in the OpenAPI document as `x-permission`.  A route
-that says nothing cannot be made.
+What a route needs is written once, with the route, and shows in the OpenAPI document as `x-permission`.  A
+route that says nothing cannot be made.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ class Guarded(APIRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, endpoint, **options)
-        need = (self.openapi_extra or {}).get(_NEED)
+        need = str((self.openapi_extra or {}).get(_NEED))
         if need not in (_IDENTITY, _NOTHING, *Permission):
             raise DefinitionError(f"{path}: say what it needs: openapi_extra=needs(Permission.…)")
-        self.need: str = need
+        self.need = need
 
     @property
     def is_public(self) -> bool:

@@ -1,4 +1,4 @@
-"""Pages of lists: `?limit=50&cursor=…`.  A cursor is the id that a page ended with; to callers it is opaque."""
+"""Pages of lists: `?limit=50&cursor=…`.  A cursor, opaque to callers, is the id that a page ended with."""
 
 from __future__ import annotations
 

@@ -11,12 +11,13 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel, Field, SecretStr
 
 from ..access.caller import Means
+from ..access.grants import Grant
 from ..access.permissions import Permission
 from ..auth.passwords import LONGEST
 from ..auth.sessions import Session
 from ..cookies import drop_session, read_session, set_session
 from ..errors import NotPermitted, ReadOnly
-from .documents import Body, Grant
+from .documents import Body
 from .guarded import Guarded, TheCaller, TheServices, TheVisit, for_anybody, needs
 
 router = APIRouter(route_class=Guarded, tags=["sessions"])

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response, status
 from pydantic import BaseModel, Field
 
+from ..access.grants import Grant
+from ..access.names import Name
 from ..access.permissions import Permission
 from ..directory.directory import Token
 from ..services.tokens import LONGEST_LIFE
-from .documents import Body, Grant, GrantList, Name
+from .documents import Body, GrantList
 from .guarded import Guarded, TheCaller, TheServices, needs
 from .pages import Cursor, Limit, after, cut, link_next
 
@@ -123,5 +125,5 @@ async def issue_jwt(order: JwtOrder, caller: TheCaller, services: TheServices) -
     )
 
 
-def _told(token: Token) -> dict[str, object]:
+def _told(token: Token) -> dict[str, Any]:
     return {name: getattr(token, name) for name in TokenDocument.model_fields}

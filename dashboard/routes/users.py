@@ -8,9 +8,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response, status
 from pydantic import BaseModel, Field, SecretStr
 
+from ..access.grants import Grant
+from ..access.names import Name
 from ..access.permissions import Permission
 from ..directory.directory import User
-from .documents import Body, Grant, GrantList, Name
+from .documents import Body, GrantList
 from .guarded import Guarded, TheCaller, TheServices, needs
 from .pages import Cursor, Limit, after, cut, link_next
 

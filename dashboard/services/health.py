@@ -26,7 +26,7 @@ class HealthService:
         self._directory = directory
 
     async def checks(self) -> dict[str, str]:
-        """`ok` for each store that answers, else the code of what went wrong: no more, for anybody may ask."""
+        """`ok` for each store that answers, else a code and no more: anybody may ask."""
         asked: dict[str, Awaitable[str]] = {"redis": _checked(self._ping())}
         if self._directory is not None:
             asked["postgres"] = _checked(self._look_for_tables(self._directory))

@@ -1,4 +1,4 @@
-"""API tokens: make them, see them, end them.  One may never do more than its owner, nor than it was made for."""
+"""API tokens: make them, see them, end them.  None may do more than its owner, or than it was made for."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class TokenService:
     async def create(
         self, caller: Caller, *, name: str, grants: Grants, life: timedelta
     ) -> tuple[Token, str]:
-        """A new one of the caller's own, and what its holder is to show: this is the only time that it is seen.
+        """A new one of the caller's own, and what its holder is to show, which is seen this once.
 
         Raises:
             NotPermitted: It would permit more than the caller may do.

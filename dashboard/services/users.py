@@ -22,7 +22,7 @@ _WHAT = "user"
 
 
 class UserService:
-    """Users, for those who may manage them.  It concerns the whole installation: no limited grant is enough."""
+    """Users, for those who may manage them: it takes a grant that is not limited to queues or kinds."""
 
     def __init__(
         self, directory: Directory, sessions: Sessions, passwords: Passwords, guard: Guard, audit: Audit
