@@ -29,7 +29,9 @@ async def test_a_queue_that_must_not_be_seen_is_told_like_one_that_is_not_there(
     told = [{**answer.json(), "instance": "", "request_id": ""} for answer in (hidden, missing)]
     assert told[0] == told[1]
     for verb in ("pause", "resume"):
-        answer = await program.post(f"/v1/queues/default/{verb}", json={"why": "x"} if verb == "pause" else {})
+        answer = await program.post(
+            f"/v1/queues/default/{verb}", json={"why": "x"} if verb == "pause" else {}
+        )
         assert answer.status_code == 404
 
 
