@@ -1,7 +1,7 @@
 """The HTTP app: routes, and around them what holds for every request.
 
     Front       makes a visit of the request, adds headers to every answer, tells what nobody has caught
-      checks    host, origin, media type                                       csrf.py, visit.py
+      checks    host, origin, media type                                       csrf.py, media.py, visit.py
         FastAPI routes, each closed unless it says for whom it is open         routes/
 
 It can be mounted below any path of another ASGI app:
@@ -25,8 +25,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from monarq.jobs.errors import MonarqError
 
-from .csrf import check_media, check_origin
+from .csrf import check_origin
 from .headers import add_headers
+from .media import check_media, path_of
 from .problems import ProblemDocument, handle_problems, problem_of, respond
 from .routes import probes, queues, sessions, tokens, users
 from .services.services import Services
@@ -98,6 +99,7 @@ class Front:
 
     def __init__(self, routes: ASGIApp, services: Services) -> None:
         self.routes = routes
+        self._largest_bytes = services.settings.max_body_bytes
         self._door = Door(services.settings.url, services.settings.proxies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -118,11 +120,11 @@ class Front:
             await outgoing.tell(error, receive)
 
     def _check(self, scope: Scope, visit: Visit) -> None:
-        if scope["path"].removeprefix(scope.get("root_path", "")) in _PROBES:
+        if path_of(scope) in _PROBES:
             return
         self._door.check_host(visit)
         check_origin(scope, visit)
-        check_media(scope)
+        check_media(scope, largest_bytes=self._largest_bytes)
 
 
 class _Outgoing:

@@ -13,12 +13,10 @@ from starlette.requests import cookie_parser
 from starlette.types import Scope
 
 from .cookies import COOKIE_NAMES
-from .errors import CrossOrigin, UnsupportedMedia
+from .errors import CrossOrigin
 from .visit import Visit
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-#: What is read by programs; pages have forms.
-_API = "/v1/"
 
 
 def check_origin(scope: Scope, visit: Visit) -> None:
@@ -40,27 +38,6 @@ def check_origin(scope: Scope, visit: Visit) -> None:
     origins = headers.getlist("origin")
     if origins != [visit.origin] if origins else _has_session(headers):
         raise CrossOrigin
-
-
-def check_media(scope: Scope) -> None:
-    """Refuse a body that is not JSON where JSON is wanted.
-
-    Raises:
-        UnsupportedMedia: It is not.
-    """
-    if scope["type"] != "http" or not _inner_path(scope).startswith(_API):
-        return
-    headers = Headers(scope=scope)
-    if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
-        return
-    media = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media != "application/json" or "content-encoding" in headers:
-        raise UnsupportedMedia
-
-
-def _inner_path(scope: Scope) -> str:
-    path: str = scope["path"]
-    return path.removeprefix(scope.get("root_path", ""))
 
 
 def _has_session(headers: Headers) -> bool:

@@ -16,7 +16,8 @@
         ├── NameTaken                  another one has this name
         ├── InvalidRequest             a member of it cannot be used
         ├── UnknownParameter           it has one that nobody knows
-        └── UnsupportedMedia           its body is not JSON
+        ├── UnsupportedMedia           its body is not JSON
+        └── BodyTooLarge               its body says that it is larger than allowed
 
 What they are in HTTP is in `problems.py`.
 """
@@ -158,3 +159,12 @@ class UnsupportedMedia(RequestRefused):
 
     def __init__(self) -> None:
         super().__init__("send JSON, not compressed: Content-Type: application/json")
+
+
+class BodyTooLarge(RequestRefused):
+    """The body is larger than the settings allow."""
+
+    code = "body_too_large"
+
+    def __init__(self) -> None:
+        super().__init__("the body is larger than MONARQ_DASHBOARD_MAX_BODY_BYTES allows")

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -55,6 +54,7 @@ _STATUS: tuple[tuple[type[MonarqError], int, str | None], ...] = (
     (ours.InvalidRequest, 422, None),
     (ours.UnknownParameter, 400, None),
     (ours.UnsupportedMedia, 415, None),
+    (ours.BodyTooLarge, 413, None),
     (ours.RequestRefused, 400, None),
     (domain.InvalidArguments, 422, None),
     (domain.PayloadTooLarge, 413, None),
@@ -67,6 +67,13 @@ _STATUS: tuple[tuple[type[MonarqError], int, str | None], ...] = (
     (domain.StoreFull, 507, "the store is full"),
     (domain.StoreError, 502, _REFUSED),
 )
+
+#: What the framework says by itself.
+_FRAMEWORK = {
+    404: ("not_found", "there is nothing at this address"),
+    405: ("method_not_allowed", "this resource does not know this method"),
+    413: ("body_too_large", "the body is larger than MONARQ_DASHBOARD_MAX_BODY_BYTES allows"),
+}
 
 
 class Fault(BaseModel):
@@ -144,11 +151,9 @@ def handle_problems(app: FastAPI) -> None:
 
 
 def _of_framework(error: HTTPException) -> Problem:
-    status = HTTPStatus(error.status_code)
-    code = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}.get(status, "bad_request")
-    return Problem(
-        status=status, code=code, detail=status.description or status.phrase, headers=error.headers or {}
-    )
+    status = error.status_code
+    code, detail = _FRAMEWORK.get(status, ("bad_request", "the request cannot be read"))
+    return Problem(status=status, code=code, detail=detail, headers=error.headers or {})
 
 
 def _of_validation(error: RequestValidationError) -> Problem:
