@@ -1,9 +1,9 @@
 """Changes that a browser makes must come from our own pages.
 
 A browser says where a request comes from (`Sec-Fetch-Site`, which no page can set); one that does not must
-show our
-`Origin`.  Who brings a bearer token is no browser that somebody else could make do things, and a request
-that says neither is allowed only if it has no cookie of ours.  Bodies are JSON, which no form can send.
+show our `Origin`.  Who brings a bearer token is no browser that somebody else could make do things, and a
+request that says neither is allowed only if it has no cookie of ours.  Besides, bodies are JSON, which no
+form can send (`media.py`).
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import IPv6Address, ip_network
 from typing import Any
 
 from limits import RateLimitItemPerMinute
@@ -20,6 +21,7 @@ from limits.errors import StorageError
 from monarq.jobs.errors import StoreUnavailable
 from monarq.jobs.store.keys import LIMIT
 
+from .access.scope import Address
 from .auth.secrets import name_of
 from .errors import TooManyRequests
 from .settings import DashboardSettings
@@ -110,6 +112,13 @@ class Limiter:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
+
+
+def network_of(address: Address | None) -> str:
+    """Where somebody is, for counting: one IPv6 network has more addresses than can be counted."""
+    if isinstance(address, IPv6Address):
+        return str(ip_network((address, 64), strict=False))
+    return str(address)
 
 
 def amounts_of(settings: DashboardSettings) -> dict[Budget, int]:

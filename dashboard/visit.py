@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -46,13 +46,6 @@ class Visit:
     def is_private(self) -> bool:
         """Whether it came without TLS, but over loopback: then cookies need none either."""
         return self.scheme == "http" and is_loopback(urlsplit(self.origin).hostname)
-
-    @property
-    def network(self) -> str:
-        """Where it came from, for counting: one IPv6 network has more addresses than can be counted."""
-        if isinstance(self.address, IPv6Address):
-            return str(ip_network((self.address, 64), strict=False))
-        return str(self.address)
 
 
 class Door:

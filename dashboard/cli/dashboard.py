@@ -67,9 +67,10 @@ def _serve(settings: Settings, own: DashboardSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     typer.echo(f"monarq dashboard: {own.address}", err=True)
-    server.run()
-    if not server.started:
-        raise ConfigError([f"cannot listen on {own.host}:{own.port}"])
+    try:
+        server.run()
+    except SystemExit:  # by uvicorn, which has logged why
+        raise ConfigError([f"cannot listen on {own.host}:{own.port}"]) from None
 
 
 def _app_factory(settings: Settings, own: DashboardSettings) -> Any:

@@ -24,7 +24,7 @@ from ..access.permissions import Permission
 from ..auth.authenticator import Shown
 from ..cookies import read_session
 from ..errors import NotAuthenticated, UnknownParameter
-from ..limits import QUOTA, Budget
+from ..limits import QUOTA, Budget, network_of
 from ..services.services import Services
 from ..visit import Visit, visit_of
 
@@ -93,7 +93,7 @@ async def admit(request: Request, permission: Permission | None) -> Caller:
     try:
         caller = await services.authenticator.caller(_shown(request, visit))
     except NotAuthenticated:
-        await services.limiter.take(Budget.FAILURE, visit.network)
+        await services.limiter.take(Budget.FAILURE, network_of(visit.address))
         raise
     budget = Budget.READ if request.method in _LOOKS else Budget.WRITE
     setattr(request.state, QUOTA, await services.limiter.take(budget, caller.subject))

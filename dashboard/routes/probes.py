@@ -38,7 +38,7 @@ async def is_ready(response: Response, services: TheServices) -> Ready:
     ready = all(found == "ok" for found in checks.values())
     if not ready:
         response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
-    return Ready(ready=ready, checks=checks)
+    return Ready(ready=ready, checks=dict(checks))
 
 
 @router.get("/.well-known/jwks.json", openapi_extra=for_anybody())

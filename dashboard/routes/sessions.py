@@ -101,7 +101,7 @@ async def log_in(
     secret, session = await services.logins.by_password(
         login.name,
         login.password.get_secret_value(),
-        visit,
+        visit.address,
         agent=_agent(request),
         old=read_session(request.cookies, visit),
     )
@@ -134,7 +134,7 @@ async def log_in_once(
 ) -> RedirectResponse:
     """Log in whom the link is for, once."""
     shown, _ = await services.logins.by_link(
-        secret, visit, agent=_agent(request), old=read_session(request.cookies, visit)
+        secret, visit.address, agent=_agent(request), old=read_session(request.cookies, visit)
     )
     root = request.scope.get("root_path", "")
     response = RedirectResponse(f"{root}/", status.HTTP_303_SEE_OTHER)

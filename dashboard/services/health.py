@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+import time
+from collections.abc import Awaitable, Mapping
 
 from monarq.jobs.errors import MonarqError
 from monarq.jobs.store.execute import Transport
 
 from ..directory.directory import Directory
 
-#: Seconds: a probe wants its answer now.
+#: Seconds: a probe wants its answer now; and anybody may ask, so that an answer serves all for so long.
 _PATIENCE = 2.0
+_FRESH = 1.0
 
 
 class HealthService:
@@ -24,9 +26,19 @@ class HealthService:
     def __init__(self, transport: Transport, directory: Directory | None) -> None:
         self._transport = transport
         self._directory = directory
+        self._asking = asyncio.Lock()
+        self._found: Mapping[str, str] = {}
+        self._fresh_until = 0.0
 
-    async def checks(self) -> dict[str, str]:
+    async def checks(self) -> Mapping[str, str]:
         """`ok` for each store that answers, else a code and no more: anybody may ask."""
+        async with self._asking:
+            if time.monotonic() >= self._fresh_until:
+                self._found = await self._ask()
+                self._fresh_until = time.monotonic() + _FRESH
+            return self._found
+
+    async def _ask(self) -> Mapping[str, str]:
         asked: dict[str, Awaitable[str]] = {"redis": _checked(self._ping())}
         if self._directory is not None:
             asked["postgres"] = _checked(self._look_for_tables(self._directory))

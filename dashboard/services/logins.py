@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ..access.caller import Caller, Means
 from ..access.permissions import Permission
+from ..access.scope import Address
 from ..audit import Audit
 from ..auth.authenticator import USER, Authenticator
 from ..auth.jwts import JwtIssuer
@@ -13,8 +14,7 @@ from ..auth.passwords import Passwords
 from ..auth.sessions import Session, Sessions
 from ..directory.directory import Directory, User
 from ..errors import LoginFailed, NotSetUp, NotThere, WrongMeans
-from ..limits import Budget, Limiter
-from ..visit import Visit
+from ..limits import Budget, Limiter, network_of
 
 
 class LoginService:
@@ -39,7 +39,7 @@ class LoginService:
         self._audit = audit
 
     async def by_password(
-        self, name: str, password: str, visit: Visit, *, agent: str, old: str | None
+        self, name: str, password: str, address: Address | None, *, agent: str, old: str | None
     ) -> tuple[str, Session]:
         """Log a user in; what the browser is to show, and the session.
 
@@ -51,26 +51,28 @@ class LoginService:
             TooManyRequests: It was tried too often, for this account or from this address.
         """
         # both are counted before anything is looked up, whoever exists
-        await self._limiter.take(Budget.ADDRESS, visit.network)
+        await self._limiter.take(Budget.ADDRESS, network_of(address))
         await self._limiter.take(Budget.ACCOUNT, name.lower())
         user = await self._directory.user_named(name)
         password_hash = user.password_hash if user is not None and user.is_active else None
         if not await self._passwords.is_right(password_hash, password) or user is None:
             raise LoginFailed
-        return await self._begin(user, visit, agent=agent, old=old, how="password")
+        return await self._begin(user, address, agent=agent, old=old, how="password")
 
-    async def by_link(self, secret: str, visit: Visit, *, agent: str, old: str | None) -> tuple[str, Session]:
+    async def by_link(
+        self, secret: str, address: Address | None, *, agent: str, old: str | None
+    ) -> tuple[str, Session]:
         """Log in whom a one-time login is for.
 
         Raises:
             LoginFailed: It was used, is too old, or never was one.
         """
-        await self._limiter.take(Budget.ADDRESS, visit.network)
+        await self._limiter.take(Budget.ADDRESS, network_of(address))
         user_id = await self._sessions.take_login(secret)
         user = None if user_id is None else await self._directory.user(user_id)
         if user is None or not user.is_active:
             raise LoginFailed
-        return await self._begin(user, visit, agent=agent, old=old, how="one-time login")
+        return await self._begin(user, address, agent=agent, old=old, how="one-time login")
 
     async def sessions(self, caller: Caller) -> Sequence[Session]:
         """The caller's own, the newest first."""
@@ -112,17 +114,17 @@ class LoginService:
         return self._issuer.issue(caller.subject, permissions=permissions)
 
     async def _begin(
-        self, user: User, visit: Visit, *, agent: str, old: str | None, how: str
+        self, user: User, address: Address | None, *, agent: str, old: str | None, how: str
     ) -> tuple[str, Session]:
         if old and (session := await self._sessions.of(old)) is not None:
             await self._sessions.end(session.user_id, session.id)
-        begun = await self._sessions.begin(user.id, address=str(visit.address), agent=agent)
+        begun = await self._sessions.begin(user.id, address=str(address), agent=agent)
         caller = Caller(
             subject=USER + user.id,
             name=user.name,
             grants=user.grants,
             means=Means.SESSION,
-            address=visit.address,
+            address=address,
         )
         await self._audit.record(caller, "login", caller.subject, how=how)
         return begun
