@@ -28,8 +28,9 @@ from monarq.jobs.errors import MonarqError
 from .csrf import check_origin
 from .headers import add_headers
 from .media import check_media, path_of
+from .openapi import told_as_it_is
 from .problems import ProblemDocument, handle_problems, problem_of, respond
-from .routes import probes, queues, sessions, tokens, users
+from .routes import documentation, probes, queues, sessions, tokens, users
 from .services.services import Services
 from .visit import Door, Visit
 
@@ -40,14 +41,11 @@ ROUTERS: tuple[APIRouter, ...] = (
     tokens.router,
     users.router,
     sessions.router,
+    documentation.router,
     probes.router,
 )
 #: Asked by machines next door, under whatever name they have for us.
 _PROBES = ("/livez", "/readyz")
-_SECURITY = {
-    "bearer": {"type": "http", "scheme": "bearer", "description": "An API token or a JWT."},
-    "session": {"type": "apiKey", "in": "cookie", "name": "__Host-monarq_session"},
-}
 
 
 def create_app(services: Services, *, closes_services: bool = False) -> Front:
@@ -68,30 +66,39 @@ def create_routes(services: Services, *, closes_services: bool = False) -> FastA
         if closes_services:
             await services.close()
 
-    app = FastAPI(
-        title="Monarq",
-        version="1",
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-        redirect_slashes=False,
-        lifespan=lifespan,
-        max_body_size=services.settings.max_body_bytes,
-        responses={"default": {"model": ProblemDocument, "description": "A problem (RFC 9457)."}},
-        generate_unique_id_function=lambda route: route.name,
-    )
+    app = _Api(lifespan=lifespan, max_body_size=services.settings.max_body_bytes)
     app.state.services = services
-    for router in ROUTERS:
-        app.include_router(router)
-    handle_problems(app)
     return app
 
 
-def openapi_of(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document of the routes."""
-    document = app.openapi()
-    document.setdefault("components", {})["securitySchemes"] = _SECURITY
-    return document
+def openapi_document() -> dict[str, Any]:
+    """The OpenAPI document: the same for every dashboard."""
+    return _Api().openapi()
+
+
+class _Api(FastAPI):
+    """All routes, and how errors are told.  What FastAPI would open by itself stays closed."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            title="Monarq",
+            version="1",
+            docs_url=None,
+            redoc_url=None,
+            openapi_url=None,
+            redirect_slashes=False,
+            responses={"default": {"model": ProblemDocument, "description": "A problem (RFC 9457)."}},
+            generate_unique_id_function=lambda route: route.name,
+            **options,
+        )
+        for router in ROUTERS:
+            self.include_router(router)
+        handle_problems(self)
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            self.openapi_schema = told_as_it_is(super().openapi())
+        return self.openapi_schema
 
 
 class Front:

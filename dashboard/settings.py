@@ -108,6 +108,7 @@ class DashboardSettings(BaseSettings):
     url: str | None = None
     #: Where `monarq dashboard` listens.  Other than loopback, `MONARQ_DASHBOARD_URL` must be set.
     host: str = "127.0.0.1"
+    #: And at which port; unset, the variable `PORT` counts.
     port: int = Field(8080, ge=1, le=65535)
     #: Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed: addresses or networks, by commas.
     proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = ()
@@ -118,8 +119,9 @@ class DashboardSettings(BaseSettings):
     #: Signs the JWTs of this dashboard, as `monarq tokens key` prints it.  By commas while it is being
     #: changed: the first one signs, each of them verifies.  Unset: it issues none.
     signing_keys: SecretStr | None = None
-    #: The claims `iss` and `aud` of those JWTs.
+    #: The claim `iss` of those JWTs.
     issuer: str = "monarq"
+    #: Their claim `aud`.
     audience: str = "monarq"
     #: How long such a JWT holds.
     jwt_lifetime: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(minutes=15))] = timedelta(
@@ -131,9 +133,9 @@ class DashboardSettings(BaseSettings):
     users: dict[str, SettingsUser] = Field(default_factory=dict)
     #: Without PostgreSQL: API tokens by their names, as a JSON object.
     tokens: dict[str, SettingsToken] = Field(default_factory=dict)
-    #: A browser's login ends after so long without a request,
+    #: A browser's login ends after so long without a request.
     session_idle: Span = timedelta(minutes=30)
-    #: and after so long in any case.
+    #: It ends after so long in any case.
     session_lifetime: Span = timedelta(hours=12)
     #: Requests of one caller that look, per minute.
     reads_per_minute: int = Field(1_200, ge=1)

@@ -61,7 +61,9 @@ class NewTokenDocument(TokenDocument):
 class JwtOrder(Body):
     """A JWT that is to be."""
 
-    permissions: frozenset[Permission] | None = Field(None, description="only these; by default all")
+    permissions: tuple[Permission, ...] | None = Field(
+        None, max_length=50, description="only these; by default all"
+    )
 
 
 class JwtDocument(BaseModel):
@@ -118,8 +120,9 @@ async def revoke_token(token_id: TokenId, caller: TheCaller, services: TheServic
 @router.post("/v1/access-tokens", status_code=status.HTTP_201_CREATED, openapi_extra=needs(None))
 async def issue_jwt(order: JwtOrder, caller: TheCaller, services: TheServices) -> JwtDocument:
     """Make a JWT for oneself that holds for some minutes, for all that one may do or for less."""
+    only = None if order.permissions is None else frozenset(order.permissions)
     return JwtDocument(
-        access_token=services.logins.issue_jwt(caller, order.permissions),
+        access_token=services.logins.issue_jwt(caller, only),
         token_type="Bearer",
         expires_in=int(services.jwt_issuer.lifetime.total_seconds()),
     )

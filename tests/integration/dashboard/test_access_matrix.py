@@ -39,6 +39,7 @@ PUBLIC = {
 }
 OWN_AFFAIRS = {
     "GET /v1/me",
+    "GET /v1/openapi.json",
     "GET /v1/sessions",
     "DELETE /v1/sessions/current",
     "DELETE /v1/sessions/{session_id}",
