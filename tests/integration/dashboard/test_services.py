@@ -1,4 +1,4 @@
-"""Services demand the permission themselves: who comes by another way than the routes is judged all the same."""
+"""Services demand the permission themselves: who comes by another way than the routes is judged as well."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
