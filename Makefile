@@ -69,6 +69,10 @@ bench: setup ## Measure Monarq against its peers and write docs/benchmarks.md (l
 bench-quick: setup ## Monarq, arq and the raw loop only, in under 5 minutes
 	@$(BIN)/python -m benchmarks quick
 
+.PHONY: bench-relay
+bench-relay: setup ## The relay of the outbox: jobs/s by one process, and the time from commit to start
+	@$(BIN)/python -m benchmarks relay
+
 # Compiled with the oldest Python that is supported, so that its conditional requirements are in the lock too.
 .PHONY: lock
 lock: ## Renew requirements/*.txt (wants Python 3.11; UPGRADE=--upgrade for newer versions)

@@ -1,4 +1,4 @@
-"""`python -m benchmarks run | quick | list`."""
+"""`python -m benchmarks run | quick | relay | list`."""
 
 import argparse
 import json
@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from . import quick, report
+from . import quick, relay, report
 from .rounds import Results, install, interleaved, together
 from .servers import server
 from .systems import SYSTEMS
@@ -27,10 +27,11 @@ def arguments() -> argparse.Namespace:
     run.add_argument("--rounds", type=int, default=3)
     run.add_argument("--no-docs", action="store_true", help="leave docs/benchmarks.md as it is")
     small = commands.add_parser("quick", help="Monarq, arq and the raw loop, under 5 minutes")
+    carried = commands.add_parser("relay", help="the outbox's relay, with arq's enqueue as the yardstick")
     commands.add_parser("list", help="name the workloads and systems")
     again = commands.add_parser("report", help="write docs/benchmarks.md from a result file")
     again.add_argument("file", type=Path)
-    for command in (run, small):
+    for command in (run, small, carried):
         command.add_argument(
             "--server", default="valkey", help="valkey (embedded) or a binary such as redis-server"
         )
@@ -90,6 +91,10 @@ def main() -> int:
         document = quick.run(options.server, options.scale, say)
         say(f"wrote {save('quick.json', document)}")
         print(json.dumps(document, indent=None if options.json else 1))
+    elif options.command == "relay":
+        document = relay.run(options.server, options.scale, say)
+        say(f"wrote {save('relay.json', document)}")
+        print(json.dumps(document["medians"], indent=None if options.json else 1))
     elif options.command == "report":
         print(report.write(json.loads(options.file.read_text())))
     else:

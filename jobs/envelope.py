@@ -9,8 +9,12 @@ producer's clock is ever believed:
     v   version of this layout                    p   priority
     q   queue                                     x   expires this many ms after `et`
     h   digest of kind and arguments, for jobs whose id the app has chosen
+    d   1 for durable jobs: PostgreSQL knows them, too
+    o   1 for jobs that came by the outbox, durable ones among them
     u   `<until>:<digest>`, for jobs that hold a unique key.  It stands first: claim.lua tells such a job by
         one byte.
+
+`v` stands first otherwise, with `d` and `o` right behind it, so that what most jobs have not is seen at once.
 """
 
 from __future__ import annotations
@@ -32,6 +36,14 @@ _DIGEST = re.compile("[0-9a-f]{16}")
 #: How the envelope of a job that holds a unique key begins.
 UNIQUE_HEAD = b'{"m":{"u"'
 _UNIQUE = re.compile(rb'{"m":{"u":"(start|success|end|window):([0-9a-f]{32})"')
+#: What `m` says right behind `v` of a job that came by the outbox, and of a durable one.
+BY_OUTBOX = ',"o":1'
+DURABLE = ',"d":1,"o":1'
+#: How the envelope of such a job may begin.
+_DURABLE_HEADS = (b'{"m":{"v":1,"d"', UNIQUE_HEAD)
+_OUTBOX_HEADS = (b'{"m":{"v":1,"o"', *_DURABLE_HEADS)
+_IS_DURABLE = re.compile(rb'{"m":{(?:"u":"[^"]*",)?"v":1,"d":1[,}]')
+_IS_BY_OUTBOX = re.compile(rb'{"m":{(?:"u":"[^"]*",)?"v":1(?:,"d":1)?,"o":1[,}]')
 #: The year 10000, in ms since the epoch: no clock says more.
 _LATEST_MS = 253_402_300_800_000
 
@@ -79,11 +91,15 @@ def encode_head(
     expires_in: timedelta | None = None,
     digest: str | None = None,
     unique: str | None = None,
+    marks: str = "",
 ) -> bytes:
-    """An envelope up to the value of `et`.  Kinds, queues and digests hold nothing that needs escaping."""
+    """An envelope up to the value of `et`.  Kinds, queues and digests hold nothing that needs escaping.
+
+    `marks` is `BY_OUTBOX`, `DURABLE` or neither.
+    """
     if digest is None and unique is None:
-        return _prefix(kind, queue, priority, expires_in) + arguments + b',"et":'
-    prefix = _prefix.__wrapped__(kind, queue, priority, expires_in, digest, unique)
+        return _prefix(kind, queue, priority, expires_in, marks) + arguments + b',"et":'
+    prefix = _prefix.__wrapped__(kind, queue, priority, expires_in, marks, digest, unique)
     return prefix + arguments + b',"et":'
 
 
@@ -93,10 +109,11 @@ def _prefix(
     queue: str,
     priority: Priority,
     expires_in: timedelta | None,
+    marks: str,
     digest: str | None = None,
     unique: str | None = None,
 ) -> bytes:
-    meta = f'"v":{VERSION}' if unique is None else f'"u":"{unique}","v":{VERSION}'
+    meta = f'"v":{VERSION}{marks}' if unique is None else f'"u":"{unique}","v":{VERSION}{marks}'
     if digest is not None:
         meta += f',"h":"{digest}"'
     if queue != "default":
@@ -120,6 +137,16 @@ def unique_key_of(body: bytes) -> tuple[str, str] | None:
     """
     found = _UNIQUE.match(body)
     return (found[1].decode(), found[2].decode()) if found else None
+
+
+def is_durable(body: bytes | None) -> bool:
+    """Whether PostgreSQL knows the job, too."""
+    return body is not None and body.startswith(_DURABLE_HEADS) and _IS_DURABLE.match(body) is not None
+
+
+def came_by_outbox(body: bytes) -> bool:
+    """Whether a relay has brought the job, which may bring it again."""
+    return body.startswith(_OUTBOX_HEADS) and _IS_BY_OUTBOX.match(body) is not None
 
 
 def decode(body: bytes) -> Envelope:

@@ -57,6 +57,8 @@ class Policy:
     memory_limit: int | None = None
     #: At most one job per key; None for no such rule.
     unique: Unique | None = None
+    #: PostgreSQL keeps its jobs until they have ended, so that they outlive Redis.
+    durable: bool = False
 
     def __post_init__(self) -> None:
         check_name("queue", self.queue)
@@ -84,6 +86,7 @@ class Policy:
                 self.unique is None or isinstance(self.unique, Unique),
                 f"unique: {self.unique!r} is no rule; write unique=Unique(by=[…])",
             ),
+            (isinstance(self.durable, bool), f"durable: {self.durable!r} is neither True nor False"),
         )
         if faults := [fault for holds, fault in rules if not holds]:
             raise DefinitionError("; ".join(faults))
@@ -237,6 +240,7 @@ def job(
     run_in: Literal["loop", "thread", "process"] | None = None,
     memory_limit: int | None = None,
     unique: Unique | None = None,
+    durable: bool = False,
 ) -> Decorator:
     """Make a kind of job of an `async def handler(ctx, …)`, or of a plain `def`.
 
@@ -255,6 +259,7 @@ def job(
         run_in: loop, thread or process; by default the loop for an `async def` and a thread for a `def`.
         memory_limit: Bytes that a job in a process may take; past them it gets a `MemoryError`.
         unique: At most one job per key: `Unique(by=["month"])`, `Unique.debounce(5)`, `Unique.throttle(60)`.
+        durable: PostgreSQL keeps its jobs until they have ended: they outlive a Redis that loses its data.
 
     Raises:
         DefinitionError: At import, naming the option.
@@ -273,6 +278,7 @@ def job(
         run_in=None if run_in is None else _choice("run_in", RunIn, run_in),
         memory_limit=memory_limit,
         unique=unique,
+        durable=durable,
     )
 
     def define(function: Callable[..., Any]) -> Handler[..., Any]:

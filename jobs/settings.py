@@ -49,7 +49,7 @@ class Settings(BaseSettings):
     database_replica_url: SecretStr | None = None
     #: Past PgBouncer, for LISTEN: its transaction mode cannot carry that.  By default `database_url`.
     database_direct_url: SecretStr | None = None
-    #: Connections that one process opens, at most, to each server.
+    #: Connections that one process opens, at most, to each server; a worker as many again for `ctx.once()`.
     database_pool_size: int = Field(10, ge=2, le=1_000)
     #: How long a new connection may take.
     database_connect_timeout: Span = timedelta(seconds=5)
@@ -57,8 +57,16 @@ class Settings(BaseSettings):
     database_acquire_timeout: Span = timedelta(seconds=5)
     #: How long one statement may take.
     database_statement_timeout: Span = timedelta(seconds=30)
+    #: How long a handler may leave the transaction of `ctx.once()` idle.  A frozen worker holds its locks for
+    #: so long.
+    once_idle_timeout: Span = timedelta(seconds=60)
+    #: How long an ended durable job is remembered in PostgreSQL: later than that, a copy of it is no longer
+    #: known as one.  Dead ones stay as long as dead letters do.
+    durable_keep: Span = timedelta(days=7)
     #: Let the server keep statements prepared.  Turn it off behind PgBouncer in transaction mode.
     database_prepared_statements: bool = True
+    #: Let workers bring jobs from PostgreSQL to Redis.  Turn it off where `monarq relay` does it alone.
+    relay: bool = True
     #: Modules that hold `@job` handlers, separated by commas.
     jobs: Annotated[tuple[str, ...], NoDecode] = ()
     #: What a worker serves: `mail,default` in strict order, or `critical=6,default=3` by weights.
@@ -122,6 +130,8 @@ class Settings(BaseSettings):
         "database_connect_timeout",
         "database_acquire_timeout",
         "database_statement_timeout",
+        "once_idle_timeout",
+        "durable_keep",
         mode="before",
     )
     @classmethod

@@ -37,7 +37,7 @@ def cancel_request(
     keep = (policy or Policy()).keep_result
     keep_ms = kept_for_canceller(-1 if keep is None else milliseconds(keep))
     note = CancelNote.of(this_actor() if by is None else by, reason)
-    return cancel(queue, job_id, _record(queue, job_id, body, note), keep_ms, note.encode())
+    return cancel(queue, job_id, cancelled_record(queue.name, job_id, body, note), keep_ms, note.encode())
 
 
 def winner(job_id: str, standing: Standing) -> Cancellation:
@@ -49,14 +49,14 @@ def winner(job_id: str, standing: Standing) -> Cancellation:
     return Cancellation.CANCELLED if is_cancelled else Cancellation.ENDED
 
 
-def _record(queue: QueueKeys, job_id: str, body: bytes | None, note: CancelNote) -> bytes:
+def cancelled_record(queue: str, job_id: str, body: bytes | None, note: CancelNote) -> bytes:
     """What those who wait for a job that never started will read."""
     try:
         envelope = envelopes.decode(body or b"")
     except CorruptRecord:
         envelope = Envelope("<unreadable>", [], {}, 0)
     now_ms = time.time_ns() // 1_000_000
-    attempt = Attempt(job_id=job_id, queue=queue.name, attempt=0, started_ms=now_ms, ended_ms=now_ms)
+    attempt = Attempt(job_id=job_id, queue=queue, attempt=0, started_ms=now_ms, ended_ms=now_ms)
     failure = Failure(
         spent=0,
         crashes=0,

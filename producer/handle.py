@@ -23,12 +23,14 @@ R = TypeVar("R")
 #: Seconds after which one who waits looks again, unwoken: the job may have been run by one of arq's own
 #: workers, which tell nobody.
 _LOOK_AGAIN = 10.0
+#: The same while a relay has not brought the job yet: at first, and at most.  Nobody can wake for it.
+_FIRST_LOOK, _LAST_LOOK = 0.02, 1.0
 
 
 class JobHandle(Generic[R]):
     """Asks about one job.  Holds no state of its own: every answer is the store's, of now."""
 
-    __slots__ = ("_handler", "_producer", "_queue", "created", "job_id")
+    __slots__ = ("_handler", "_on_its_way", "_producer", "_queue", "created", "job_id")
 
     def __init__(
         self,
@@ -37,8 +39,10 @@ class JobHandle(Generic[R]):
         job_id: str,
         handler: Handler[..., R] | None,
         created: bool,
+        on_its_way: bool = False,
     ) -> None:
         self._producer = producer
+        self._on_its_way = on_its_way
         self._queue = queue
         self._handler = handler
         self.job_id = job_id
@@ -69,6 +73,9 @@ class JobHandle(Generic[R]):
 
     async def result(self, timeout: float | None = None) -> R:
         """What the handler returned; waits for it, woken by the worker that records it.
+
+        A job that was enqueued in a transaction is waited for before it has come to Redis, too: give a
+        timeout, in case that it is rolled back.
 
         Args:
             timeout: Seconds to wait; None waits for ever.
@@ -111,14 +118,18 @@ class JobHandle(Generic[R]):
         return winner(self.job_id, await self._end(wait))
 
     async def _end(self, timeout: float | None) -> Standing:
+        coming = _FIRST_LOOK if self._on_its_way else None
         async with asyncio.timeout(timeout):
             while True:
                 with self._producer.waits.expect(self.job_id) as woken:
                     channel = await patiently(self._producer.waits.channel)
                     standing = await self._producer.ask(inspect(self._queue, self.job_id, channel))
-                    if has_ended(standing):
+                    if standing.what != "unknown":
+                        coming = None
+                    if has_ended(standing) and coming is None:
                         return standing
-                    await asyncio.wait([woken], timeout=_LOOK_AGAIN)
+                    await asyncio.wait([woken], timeout=coming or _LOOK_AGAIN)
+                    coming = coming and min(2 * coming, _LAST_LOOK)
 
     def __repr__(self) -> str:
         return f"<JobHandle {self.job_id}>"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from reprlib import repr as short_repr
 from typing import Any, Generic, TypeVar
 
-from monarq.jobs.envelope import content_digest, encode_head
+from monarq.jobs.envelope import BY_OUTBOX, DURABLE, content_digest, encode_head
 from monarq.jobs.errors import (
     Conflict,
     DefinitionError,
@@ -31,6 +31,7 @@ CHUNK = 200
 CHUNK_BYTES = 1_000_000
 
 _NOW = timedelta(0)
+_LATEST = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(slots=True)  # not frozen: that would triple the cost of making one
@@ -50,6 +51,8 @@ class Order(Generic[R]):
     expires_in: timedelta | float | None = None
     #: At most one job per key.
     unique: Unique | None = None
+    #: PostgreSQL keeps it until it has ended.
+    durable: bool | None = None
 
 
 @dataclass(slots=True)
@@ -59,6 +62,10 @@ class Prepared(Generic[R]):
     order: Order[R]
     queue: QueueKeys
     entry: Entry
+    #: PostgreSQL keeps it until it has ended.
+    durable: bool = False
+    #: A relay is to bring it to Redis.
+    by_outbox: bool = False
     accepted: Accepted | Held | None = None
 
     @property
@@ -88,8 +95,10 @@ class Prepared(Generic[R]):
         return self.order.job_id is None
 
 
-def prepare(order: Order[R], *, tagged: bool, max_payload_bytes: int) -> Prepared[R]:
+def prepare(order: Order[R], *, tagged: bool, max_payload_bytes: int, by_outbox: bool = False) -> Prepared[R]:
     """Check an order and encode it.
+
+    `by_outbox` says that it will be written to the outbox; durable jobs always are.
 
     Raises:
         InvalidArguments: An option is unusable; the error names it.
@@ -107,6 +116,7 @@ def prepare(order: Order[R], *, tagged: bool, max_payload_bytes: int) -> Prepare
         job_id, digest = _job_id(order, queue), content_digest(handler.kind, order.call.arguments)
     rule = handler.policy.unique if order.unique is None else order.unique
     mark, asked = (None, "") if rule is None else _unique(order, rule)
+    durable = handler.policy.durable if order.durable is None else _flag(order)
     head = encode_head(
         handler.kind,
         order.call.arguments,
@@ -115,11 +125,24 @@ def prepare(order: Order[R], *, tagged: bool, max_payload_bytes: int) -> Prepare
         expires_in=None if order.expires_in is None else _span(order, "expires_in", order.expires_in),
         digest=digest,
         unique=mark,
+        marks=DURABLE if durable else BY_OUTBOX if by_outbox else "",
     )
     if len(head) > max_payload_bytes:
         raise PayloadTooLarge(handler.kind, len(head), max_payload_bytes)
     entry = Entry(job_id, priority, _due(order, rule), head, digest or "", asked)
-    return Prepared(order, queue, entry)
+    if durable or by_outbox:
+        _check_for_relay(order, entry, rule)
+    return Prepared(order, queue, entry, durable, durable or by_outbox)
+
+
+def _check_for_relay(order: Order[Any], entry: Entry, rule: Unique | None) -> None:
+    """See that what was asked can be done later, by a relay."""
+    if rule is not None and rule.on_conflict == "reject":
+        raise _fault(
+            order, "unique", 'on_conflict="reject": a relay finds out later, and has nobody to tell it to'
+        )
+    if isinstance(entry.due, timedelta) and entry.due > _LATEST - datetime.now(UTC):
+        raise _fault(order, "delay", f"{entry.due} is over only after the year 9999")
 
 
 def unanswered(error: StoreUnavailable, *prepared: Prepared[Any]) -> StoreUnavailable:
@@ -198,6 +221,12 @@ def _span(order: Order[R], option: str, value: timedelta | float) -> timedelta:
     if span < _NOW:
         raise _fault(order, option, f"{span} is negative")
     return span
+
+
+def _flag(order: Order[R]) -> bool:
+    if not isinstance(order.durable, bool):
+        raise _fault(order, "durable", f"{short_repr(order.durable)} is neither True nor False")
+    return order.durable
 
 
 def _priority(order: Order[R]) -> Priority:

@@ -23,6 +23,7 @@ from monarq.jobs.unique import Unique
 
 from .handle import JobHandle
 from .order import CHUNK, Chunks, Order, Prepared, prepare, unanswered
+from .outbox import OutboxRow, OutboxWriter, outbox_row
 from .retrying import patiently
 from .waits import Waits
 
@@ -52,6 +53,7 @@ class Producer:
         #: Who joined the first `enqueue` of this tick of the loop, by queue.
         self._gathered: dict[QueueKeys, list[tuple[Prepared[Any], asyncio.Future[None]]]] = {}
         self._sending: set[asyncio.Task[None]] = set()
+        self._outbox = OutboxWriter(settings)
 
     @classmethod
     def connect(cls, url: str | None = None, *, settings: Settings | None = None) -> Self:
@@ -75,12 +77,18 @@ class Producer:
         job_id: str | None = None,
         expires_in: timedelta | float | None = None,
         unique: Unique | None = None,
+        durable: bool | None = None,
+        connection: Any | None = None,
     ) -> JobHandle[R]:
         """Write one job and return a handle to it.
 
         Redis has the job when this returns; whether it survives a crash of Redis is up to `appendfsync`.  It
         runs at least once, so its handler must be idempotent.  Calls made in one tick of the event loop
         travel together.
+
+        With a `connection` the job is a row in your own transaction instead: it is enqueued when you commit,
+        and never if you roll back.  A durable job takes the same way, in a transaction of its own if you give
+        none.
 
         Args:
             call: What to run: `resize.of("a.png", width=200)`.
@@ -92,6 +100,8 @@ class Producer:
             expires_in: It is worth nothing later than this; it then ends as `expired`, also while it runs.
             unique: At most one job per key; the handler's rule by default.  If another job holds the key, the
                 handle is on that one, and `handle.created` is False.
+            durable: PostgreSQL keeps the job until it has ended; the handler's choice by default.
+            connection: Of asyncpg, or an async session of SQLAlchemy, to the database of the relays.
 
         Raises:
             InvalidArguments: An option is unusable.  Nothing was written.
@@ -101,19 +111,27 @@ class Producer:
             StoreFull: Redis has no room.  Nothing was written.
             StoreUnavailable: Redis did not answer, after some seconds of retries.  The job may exist:
                 enqueue it again under the same `job_id`.
+            NoDatabase: The job is durable, and the settings name no PostgreSQL.
         """
-        order = Order(call, delay, at, priority, queue, job_id, expires_in, unique)
-        prepared = self._prepare(order)
+        order = Order(call, delay, at, priority, queue, job_id, expires_in, unique, durable)
+        prepared = self._prepare(order, connection)
         try:
-            await self._gather(prepared)
+            if prepared.by_outbox:
+                await self._outbox.write(connection, [prepared])
+            else:
+                await self._gather(prepared)
         except StoreUnavailable as error:
             raise unanswered(error, prepared) from error
         return self._handle(prepared)
 
     async def enqueue_many(
-        self, calls: Iterable[Call[Any] | Order[Any]]
+        self, calls: Iterable[Call[Any] | Order[Any]], *, connection: Any | None = None
     ) -> list[JobHandle[Any] | JobRejected]:
         """Write many jobs in few round trips; each call or `Order` stands for itself.
+
+        Args:
+            calls: What to run.
+            connection: As of `enqueue`: all of them become rows in your own transaction.
 
         Returns:
             Per call, in order: a handle, or why it was refused.
@@ -124,19 +142,23 @@ class Producer:
         """
         outcomes: list[Prepared[Any] | JobRejected] = []
         chunks = Chunks()
+        rows: list[Prepared[Any]] = []
         writing: list[asyncio.Task[None]] = []
         room = asyncio.Semaphore(_CHUNKS_UNDER_WAY)
         for call in calls:
             try:
-                one = self._prepare(call if isinstance(call, Order) else Order(call))
+                one = self._prepare(call if isinstance(call, Order) else Order(call), connection)
             except JobRejected as rejected:
                 outcomes.append(rejected)
                 continue
             outcomes.append(one)
-            if chunk := chunks.add(one):
+            if one.by_outbox:
+                rows.append(one)
+            elif chunk := chunks.add(one):
                 writing.append(asyncio.create_task(self._write_within(room, chunk)))
                 await asyncio.sleep(0)  # the server works on this chunk while we encode the next
         writing += [asyncio.create_task(self._write_within(room, chunk)) for chunk in chunks.rest()]
+        writing.append(asyncio.create_task(self._outbox.write(connection, rows)))
         for written in await asyncio.gather(*writing, return_exceptions=True):
             if isinstance(written, StoreUnavailable):
                 raise unanswered(
@@ -159,6 +181,15 @@ class Producer:
         name = queue or (of.policy.queue if of is not None else "default")
         return JobHandle(self, queue_keys(name, tagged=self._settings.hash_tags), job_id, of, created=False)
 
+    def outbox_row(self, call: Call[Any] | Order[Any]) -> OutboxRow:
+        """A job as a row of the outbox, for a driver of your own; asks nothing of anybody.
+
+        Raises:
+            InvalidArguments: An option is unusable.
+            PayloadTooLarge: The encoded job is over the limit.
+        """
+        return outbox_row(call if isinstance(call, Order) else Order(call), self._settings)
+
     async def close(self) -> None:
         """Send what is gathered, and close the connections."""
         if self._sending:
@@ -167,6 +198,7 @@ class Producer:
             self._waits.close()
         if isinstance(self._link, Link):
             await self._link.close()
+        await self._outbox.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -216,14 +248,18 @@ class Producer:
 
     # ---
 
-    def _prepare(self, order: Order[R]) -> Prepared[R]:
+    def _prepare(self, order: Order[R], connection: Any | None) -> Prepared[R]:
         return prepare(
-            order, tagged=self._settings.hash_tags, max_payload_bytes=self._settings.max_payload_bytes
+            order,
+            tagged=self._settings.hash_tags,
+            max_payload_bytes=self._settings.max_payload_bytes,
+            by_outbox=connection is not None,
         )
 
     def _handle(self, prepared: Prepared[R]) -> JobHandle[R]:
         handler = prepared.order.call.handler
-        return JobHandle(self, prepared.queue, prepared.job_id, handler, prepared.created)
+        created, on_its_way = prepared.created, prepared.by_outbox
+        return JobHandle(self, prepared.queue, prepared.job_id, handler, created, on_its_way)
 
     def _outcome(self, prepared: Prepared[R]) -> JobHandle[R] | JobRejected:
         try:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast
 
-from monarq.jobs.errors import JobRejected, StoreRefused, StoreUnavailable
+from monarq.jobs.errors import InvalidArguments, JobRejected, StoreRefused, StoreUnavailable
 from monarq.jobs.handler import Call, Handler
 from monarq.jobs.priority import Priority
 from monarq.jobs.settings import Settings, load_settings
@@ -24,6 +24,7 @@ from monarq.jobs.unique import Unique
 from .cancelling import cancel_request, winner
 from .ending import has_ended, result_of, state_of
 from .order import Chunks, Order, Prepared, prepare, unanswered
+from .outbox import OutboxRow, outbox_row
 from .retrying import patiently_sync
 from .sync_waits import SyncWait
 
@@ -67,7 +68,10 @@ class SyncProducer:
         expires_in: timedelta | float | None = None,
         unique: Unique | None = None,
     ) -> SyncJobHandle[R]:
-        """Write one job; arguments, promises and errors are those of `Producer.enqueue`."""
+        """Write one job; arguments, promises and errors are those of `Producer.enqueue`.
+
+        A durable job goes by PostgreSQL, and so by your own driver: see `outbox_row`.
+        """
         prepared = self._prepare(Order(call, delay, at, priority, queue, job_id, expires_in, unique))
         try:
             self._write([prepared])
@@ -103,6 +107,10 @@ class SyncProducer:
         return SyncJobHandle(
             self, queue_keys(name, tagged=self._settings.hash_tags), job_id, of, created=False
         )
+
+    def outbox_row(self, call: Call[Any] | Order[Any]) -> OutboxRow:
+        """A job as a row of the outbox, for a driver of your own; see `Producer.outbox_row`."""
+        return outbox_row(call if isinstance(call, Order) else Order(call), self._settings)
 
     def close(self) -> None:
         """Close the connection.  A later call opens it anew."""
@@ -141,9 +149,13 @@ class SyncProducer:
             return self._link.call(*command)
 
     def _prepare(self, order: Order[R]) -> Prepared[R]:
-        return prepare(
+        prepared = prepare(
             order, tagged=self._settings.hash_tags, max_payload_bytes=self._settings.max_payload_bytes
         )
+        if prepared.durable:
+            mend = "a durable job goes by PostgreSQL: execute producer.outbox_row(…) with your own driver"
+            raise InvalidArguments(order.call.handler.kind, {"durable": mend})
+        return prepared
 
     def _handle(self, prepared: Prepared[R]) -> SyncJobHandle[R]:
         handler = prepared.order.call.handler

@@ -14,7 +14,7 @@ from arq.worker import RetryJob
 from monarq.jobs.cancel_note import CancelNote
 from monarq.jobs.codec import Codecs
 from monarq.jobs.control import Cancel, Discard, Retry, Snooze
-from monarq.jobs.envelope import Envelope
+from monarq.jobs.envelope import Envelope, came_by_outbox
 from monarq.jobs.errors import JobCancelled, JobExpired, MonarqError
 from monarq.jobs.failure import Cause, Failure, describe
 from monarq.jobs.outcome import Cancelled, Dead, Expired, Outcome, Released, Retrying, Snoozed, Succeeded
@@ -60,7 +60,9 @@ class Classifier:
     def success(self, run: Run, envelope: Envelope, runnable: Runnable, value: Any) -> Outcome:
         """The handler returned `value`; raises whatever keeps it from being recorded."""
         encoded = runnable.encode(value)
-        if runnable.keep_ms == 0 or run.codec is None:
+        # the end of a job that a relay may bring again is remembered in any case
+        is_forgotten = runnable.keep_ms == 0 and not came_by_outbox(run.claimed.body or b"")
+        if is_forgotten or run.codec is None:
             return Succeeded(None)
         return Succeeded(run.codec.success(envelope, self._attempt(run), encoded, value))
 

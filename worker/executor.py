@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -26,11 +28,15 @@ from monarq.jobs.outcome import Outcome, Released
 
 from .children import Children
 from .classification import Classifier, JobCrashed
+from .durability import AttemptOver
 from .room import NO_ROOM_DELAY
 from .run import Run
 from .runnable import Call, Runnable
 from .suspects import Suspects, attempt_in_child, is_suspect
 from .threads import Threads
+
+if TYPE_CHECKING:
+    from .once import Effects
 
 log = structlog.get_logger("monarq.worker")
 
@@ -70,6 +76,7 @@ class Executor:
         max_crashes: int,
         threads: Threads,
         children: Children | None = None,
+        effects: Effects | None = None,
         on_job_start: Hook | None = None,
         on_job_end: Hook | None = None,
         honour_retry: bool = True,
@@ -85,6 +92,7 @@ class Executor:
         )
         self._threads = threads
         self._children = children
+        self._effects = effects
         self._suspects = None if children is None else Suspects(children, self._classifier)
 
     async def attempt(self, run: Run) -> Outcome:
@@ -114,9 +122,21 @@ class Executor:
 
     def abandon(self, run: Run) -> Outcome | None:
         """How an attempt ends whose handler was told to stop and does not; None if it has not begun."""
+        if run.verdict is not None:
+            return run.verdict
         if run.runnable is None or run.stopped_for is None:
             return None
         return self._classifier.failure(run, run.runnable, HandlerStuck("the handler does not stop"))
+
+    def acquaint(self, run: Run) -> None:
+        """Find out what job it is, for an end that comes without an attempt."""
+        with suppress(Ended):
+            self._resolve(run, self._decode(run))
+
+    def bury(self, run: Run, error: Exception) -> Outcome:
+        """The outcome of an attempt that cannot even begin."""
+        self.acquaint(run)
+        return self._classifier.dead(run, error, Cause.CORRUPTION)
 
     # --- the steps
 
@@ -196,19 +216,25 @@ class Executor:
             if self._on_job_start is not None:
                 await self._on_job_start(ctx)
             value = await call(ctx)
-            outcome = self._classifier.success(run, envelope, runnable, value)
+            outcome = run.verdict or self._classifier.success(run, envelope, runnable, value)
         except BaseException as error:
             # SystemExit, GeneratorExit and a bare CancelledError are the job's end, not the worker's
             if _is_thrown_away(run):
                 raise
             if run.stopped_for is not None and run.task is not None:
                 run.task.uncancel()
-            outcome = self._classifier.failure(run, runnable, error)
+            outcome = self._verdict(run, error) or self._classifier.failure(run, runnable, error)
         if run.timer is not None:
             run.timer.cancel()
         if self._on_job_end is not None:
             await self._after(self._on_job_end, run)
         return outcome
+
+    @staticmethod
+    def _verdict(run: Run, error: BaseException) -> Outcome | None:
+        if run.verdict is not None and not isinstance(error, (AttemptOver, asyncio.CancelledError)):
+            log.warning("job.failed_after_its_end", job_id=run.job_id, exc_info=error)
+        return run.verdict
 
     async def _after(self, hook: Hook, run: Run) -> None:
         try:
@@ -227,6 +253,10 @@ class Executor:
         ctx.fence = run.claimed.starts
         ctx.kind = envelope.kind
         ctx.queue = run.claimed.queue.name
+        if run.is_durable and self._effects is not None and run.runnable is not None:
+            ctx.effects = self._effects.of(
+                run, partial(self._classifier.success, run, envelope, run.runnable)
+            )
         return ctx
 
 

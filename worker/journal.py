@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 import structlog
 
@@ -10,7 +11,7 @@ from monarq.jobs.cancel_note import CancelNote
 from monarq.jobs.failure import Cause
 from monarq.jobs.store.verbs import End, Settlement, Verb
 
-from .run import Run
+from .run import Run, now_ms
 
 log = structlog.get_logger("monarq.worker")
 
@@ -66,6 +67,13 @@ class Journal:
             case Verb.EXPIRED:
                 self.failed += 1
                 self._warn("job.expired", run, **_told(end))
+
+    @staticmethod
+    def dump(runs: Iterable[Run]) -> None:
+        """Say what is under way."""
+        for run in runs:
+            since_ms = now_ms() - run.started_ms
+            log.info("worker.runs", job_id=run.job_id, since_ms=since_ms, task=repr(run.task))
 
     def counters(self, running: int) -> str:
         """arq's health line."""

@@ -7,9 +7,20 @@ from collections.abc import Mapping
 from monarq.jobs.settings import Settings
 from monarq.jobs.store.execute import Transport
 from monarq.jobs.store.keys import QueueKeys
+from monarq.jobs.store.postgres import open_database
 from monarq.jobs.store.postgres.database import Database
+from monarq.jobs.store.postgres.loss_watch import LossWatch
+from monarq.jobs.store.postgres.reconciling import Reconciler
+from monarq.producer.relay import Relay
 
+from .completer import Settled
+from .durable_completer import DurableCompleter
+from .ledger import Ledger
 from .maintenance.duties import Duty
+from .maintenance.epochs import Epochs
+from .maintenance.forgetting import Forgetting
+from .maintenance.kept_ends import KeptEnds
+from .once import Effects
 
 
 class Persistence:
@@ -31,9 +42,25 @@ class Persistence:
         worker_id: str,
     ) -> None:
         self.database = database
+        self._worker_id = worker_id
+        self.ledger = Ledger(database, worker_id=worker_id)
+        self.effects = Effects(open_database(settings), settings.once_idle_timeout)
+        reconciler = Reconciler(link, database, lease=settings.lease, tagged=settings.hash_tags)
+        self.epochs = Epochs(LossWatch(link, database), reconciler, self.ledger.is_behind)
         #: What is done now and then, beside the worker's other duties.
-        self.duties: tuple[Duty, ...] = ()
+        self.duties: tuple[Duty, ...] = (
+            self.epochs,
+            KeptEnds(link, database, queues, self.ledger),
+            Forgetting(database, keep=settings.durable_keep, dead_keep=settings.dead_keep),
+        )
+        if settings.relay:
+            self.duties += (Relay(database, link, settings),)
+
+    def completer(self, link: Transport, on_settled: Settled) -> DurableCompleter:
+        """What records outcomes, those of durable jobs here first."""
+        return DurableCompleter(link, on_settled, self.ledger, worker_id=self._worker_id)
 
     async def close(self) -> None:
         """Close the connections to PostgreSQL."""
+        await self.effects.close()
         await self.database.close()

@@ -11,6 +11,7 @@ from monarq.jobs.codec import Codec
 from monarq.jobs.context import JobContext
 from monarq.jobs.envelope import Envelope
 from monarq.jobs.failure import Cause
+from monarq.jobs.outcome import Outcome
 from monarq.jobs.store.verbs import Claimed
 
 from .runnable import Runnable
@@ -62,6 +63,10 @@ class Run:
     is_past_deadline: bool = False
     #: Who asked for the job's cancellation, and why; None if nobody did.
     cancel_note: CancelNote | None = None
+    #: PostgreSQL is the truth of this job.
+    is_durable: bool = False
+    #: How a durable job's attempt ends, whatever its handler does: PostgreSQL has recorded it, or has told.
+    verdict: Outcome | None = None
     #: Its outcome is recorded without waiting for its handler any longer.
     is_abandoned: bool = False
 
@@ -71,6 +76,11 @@ class Run:
     @property
     def job_id(self) -> str:
         return self.claimed.job_id
+
+    @property
+    def worker(self) -> str:
+        """Whose attempt it is."""
+        return self.fence.rpartition(":")[0]
 
     @property
     def kind(self) -> str | None:

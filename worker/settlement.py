@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container
 from datetime import timedelta
 
-from monarq.jobs.envelope import UNIQUE_HEAD, unique_key_of
+from monarq.jobs.envelope import UNIQUE_HEAD, came_by_outbox, unique_key_of
 from monarq.jobs.outcome import Cancelled, Dead, Expired, Outcome, Released, Retrying, Snoozed, Succeeded
 from monarq.jobs.record import kept_for_canceller
 from monarq.jobs.store.verbs import End, Verb, milliseconds
@@ -14,6 +14,9 @@ from .run import Run
 
 #: How long the end of a job can be read whose kind, and so whose wish, is unknown.
 _DEFAULT_KEEP_MS = 3_600_000
+#: How long the end of a job that came by the outbox is remembered at least: a relay that was killed before it
+#: could commit brings it again.
+_RELAYED_KEPT_MS = 600_000
 #: By until when they are held: which unique keys an end frees, a death frees, and a job that is handed back
 #: takes again.  The claim has freed those of "start", and those of "window" have a time of their own.
 _FREED_BY_END = ("success", "end")
@@ -63,4 +66,7 @@ def _key(run: Run, held_until: Container[str]) -> str:
 
 
 def _keep_ms(run: Run) -> int:
-    return _DEFAULT_KEEP_MS if run.runnable is None else run.runnable.keep_ms
+    keep_ms = _DEFAULT_KEEP_MS if run.runnable is None else run.runnable.keep_ms
+    if 0 <= keep_ms < _RELAYED_KEPT_MS and came_by_outbox(run.claimed.body or b""):
+        return _RELAYED_KEPT_MS
+    return keep_ms

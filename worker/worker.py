@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from secrets import token_hex
 from signal import Signals
 from typing import TYPE_CHECKING, Any, Unpack, cast
@@ -18,6 +18,7 @@ from arq.utils import to_seconds
 from arq.worker import Function
 
 from monarq.jobs.codec import Codecs
+from monarq.jobs.envelope import is_durable
 from monarq.jobs.handler import Handler
 from monarq.jobs.registry import Registry
 from monarq.jobs.settings import Settings, load_settings
@@ -29,10 +30,12 @@ from monarq.jobs.store.postgres import open_database_if_named
 from monarq.jobs.store.verbs import Claimed, End, Settlement, fence
 
 from . import signals
+from .after_job import AfterJob
 from .children import Children
 from .children.recipe import HOOKS, Hooks, Recipe, check_importable
 from .completer import Completer
 from .drain import LAST_GRACE, Drain
+from .durability import Durability
 from .executor import Executor
 from .fetcher import Fetcher
 from .grace import Grace
@@ -49,7 +52,7 @@ from .maintenance.pruner import Pruner
 from .maintenance.server_watch import ServerWatch
 from .options import ArqOptions, foreign_codec, poll_seconds, queue_weights
 from .report import report_of
-from .run import Run, arm_all, now_ms
+from .run import Run, arm_all
 from .runnable import ArqDefaults, all_runnables, as_arq
 from .settlement import end_of, handed_back
 from .slots import Slots
@@ -90,6 +93,7 @@ class Worker(arq.worker.Worker):
     threads: Threads
     children: Children
     completer: Completer
+    durability: Durability
     heartbeat: Heartbeat
     watchdog: Watchdog
     grace: Grace
@@ -232,13 +236,15 @@ class Worker(arq.worker.Worker):
                 self.completer.add(run, handed_back(run))
             return
         self.slots.busy += len(runs)
+        if durable := [run for run in runs if is_durable(run.claimed.body)]:
+            self.durability.begin(durable)
         for run in runs:
             run.task = self.loop.create_task(self._attempt(run))
         # after the first step of each: most short jobs are done by then, and need no timer at all
         self.loop.call_soon(arm_all, runs, self.loop)
 
     async def _attempt(self, run: Run) -> None:
-        outcome = await self.executor.attempt(run)
+        outcome = await (self.durability if run.is_durable else self.executor).attempt(run)
         self.slots.busy -= 1
         self.fetcher.notify()
         if run in self.runs and not run.is_abandoned:
@@ -249,16 +255,7 @@ class Worker(arq.worker.Worker):
         self.journal.settled(run, end, settlement)
         self.jobs_complete, self.jobs_failed = self.journal.complete, self.journal.failed
         self.jobs_retried = self.journal.retried
-        if self.after_job_end is not None and run.ctx is not None:
-            hook = self.loop.create_task(self._after_job_end(run))
-            self.job_tasks[run.job_id] = hook  # the loop itself keeps only a weak reference
-            hook.add_done_callback(lambda _: self.job_tasks.pop(run.job_id, None))
-
-    async def _after_job_end(self, run: Run) -> None:
-        try:
-            await cast(Callable[[Any], Awaitable[None]], self.after_job_end)(run.ctx)
-        except BaseException:  # a hook of the app must not hurt the worker, not even by SystemExit
-            log.exception("worker.hook_failed", hook="after_job_end", job_id=run.job_id)
+        self._after_job.begin(run)
 
     def _list_runs(self) -> list[Run]:
         return list(self.runs)
@@ -282,7 +279,9 @@ class Worker(arq.worker.Worker):
         claims, blocking, settles, duties = self._links = [Link(address) for _ in range(4)]
         settings, worker_id, runs = self.settings, self.worker_id, self._list_runs
         lease = settings.lease
+        self.persistence = store = self._make_persistence(duties)
         self.slots = Slots(self.max_jobs)
+        self._after_job = AfterJob(self.after_job_end, self.job_tasks)
         self.threads = Threads(settings.threads)
         self.children = self._make_children()
         self.executor = Executor(
@@ -293,11 +292,14 @@ class Worker(arq.worker.Worker):
             max_crashes=settings.max_crashes,
             threads=self.threads,
             children=self.children,
+            effects=store.effects if store else None,
             on_job_start=self.on_job_start,
             on_job_end=self.on_job_end,
             honour_retry=self.retry_jobs,
         )
-        self.completer = Completer(settles, self._settled, worker_id=worker_id)
+        self.durability = Durability(self.executor, store.ledger if store else None)
+        own = Completer(settles, self._settled, worker_id=worker_id)
+        self.completer = store.completer(settles, self._settled) if store else own
         self.fetcher = Fetcher(
             claims,
             blocking,
@@ -318,7 +320,6 @@ class Worker(arq.worker.Worker):
         self.server_watch = ServerWatch(duties)
         interval, tell = to_seconds(self.health_check_interval), lambda: self.journal.counters(len(self.runs))
         self._arq_health = ArqHealth(duties, self.health_check_key, interval, tell)
-        self.persistence = self._make_persistence(duties)
         self._duties = self._make_duties(duties)
 
     def _make_duties(self, link: Link) -> tuple[Duty, ...]:
@@ -361,9 +362,7 @@ class Worker(arq.worker.Worker):
         self.fetcher.pause()
 
     def _dump(self, signum: Signals) -> None:
-        for run in self.runs:
-            since_ms = now_ms() - run.started_ms
-            log.info("worker.runs", job_id=run.job_id, since_ms=since_ms, task=repr(run.task))
+        self.journal.dump(self.runs)
 
     # --- stop
 

@@ -10,6 +10,7 @@ The layout is a superset of arq's, so that arq's `enqueue_job`, `Job` and worker
     arq:result:<id>                   string  the result, with a TTL
     arq:abort                         zset    job id → when its cancellation was asked for
     monarq:cancels:<q>                hash    job id → who asked for its cancellation, and why, as JSON
+    monarq:ends:<q>                   list    ends of durable jobs that PostgreSQL is yet to be told of
     monarq:running:<q>                zset    job id → lease end, ms
     monarq:failures:<id>              list    one JSON record per attempt that did not succeed
     monarq:dead:<q>                   zset    job id → when it died, ms
@@ -23,6 +24,7 @@ The layout is a superset of arq's, so that arq's `enqueue_job`, `Job` and worker
     monarq:unique:<q>:<digest>        string  the job that holds a unique key
     monarq:reply:<verb>:<worker>      string  nonce and reply of the last call, for a repeat of it
     monarq:queues                     set     the queues that exist
+    monarq:epoch                      string  which life of this server it is, and its last beat: see beat.lua
     monarq:worker:<worker>            string  what a live worker says of itself, with a TTL
     monarq:session:<digest>           string  the login of a browser, with a TTL
     monarq:sessions:<user>            zset    digests of a user's logins → when they end at the latest, ms
@@ -56,6 +58,7 @@ STATS = "monarq:stats:"
 UNIQUE = "monarq:unique:"
 WORKER = "monarq:worker:"
 QUEUES = "monarq:queues"
+EPOCH = "monarq:epoch"
 #: Of the dashboard.
 SESSION = "monarq:session:"
 SESSIONS = "monarq:sessions:"
@@ -100,6 +103,7 @@ class QueueKeys:
     pause: str
     abort: str
     cancels: str
+    ends: str
     #: Job ids of this queue begin with this; empty unless tagged.
     id_prefix: str
 
@@ -165,6 +169,7 @@ def _build(name: str, arq_name: str, *, tagged: bool) -> QueueKeys:
         pause=f"{PAUSE}{tag}",
         abort=f"{ABORT}:{tag}" if tagged else ABORT,
         cancels=f"monarq:cancels:{tag}",
+        ends=f"monarq:ends:{tag}",
         id_prefix=tag if tagged else "",
     )
 

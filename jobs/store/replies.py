@@ -34,6 +34,15 @@ def error_of(reply: hiredis.ReplyError) -> StoreError:
     return StoreRefused(f"Redis refused: {text}")
 
 
+def is_about_what_lies_there(error: StoreRefused) -> bool:
+    """Whether Redis refused for what lies at the keys of a command, and not for who we are.
+
+    Another command may then still do its work.
+    """
+    text = str(error)
+    return "ACL failure" not in text and ("WRONGTYPE" in text or "user_script" in text)
+
+
 def packed(command: tuple[Any, ...]) -> bytes:
     """A command as it goes over the wire; ids that are no UTF-8 (of `surrogateescape`) as they came."""
     try:

@@ -23,9 +23,9 @@ _SLOT = re.compile(r"^(KEYS|ARGV)\[(\d+)(\.\.\.)?\]\s+(\w+)\s+(\w+)", re.MULTILI
 _USES = re.compile(r"^Uses\s+(_\w+\.lua)$", re.MULTILINE)
 
 #: The verbs that a full server refuses.
-GROWING = frozenset({"enqueue", "replay"})
+GROWING = frozenset({"enqueue", "replay", "restore"})
 #: The verbs that write nothing; the server holds them to it.
-READING = frozenset({"browse", "examine"})
+READING = frozenset({"browse", "compare", "examine"})
 
 
 @dataclass(frozen=True, slots=True)

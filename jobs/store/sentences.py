@@ -9,6 +9,7 @@ from ..failure import Cause, Failure
 from ..record import Record
 from ..state import State
 from .crew import Crew
+from .epoch import NUMBERS_PER_EPOCH
 from .examine import Examined
 from .moments import at, at_ms
 from .pauses import Pause
@@ -86,9 +87,12 @@ def _scheduled(job: Examined, crew: Crew) -> Told:
         return Reason.UNKNOWN_KIND, (
             f"It was handed back, since {_nobody_knows(job, crew)}; it is looked at again at {due}."
         )
-    sentence = (
-        f"It was handed back, and is due again at {due}" if job.starts else f"It is scheduled for {due}"
-    )
+    if not job.starts:
+        sentence = f"It is scheduled for {due}"
+    elif job.starts % NUMBERS_PER_EPOCH == 0:
+        sentence = f"It was restored, since Redis had lost it, and is due at {due}"
+    else:
+        sentence = f"It was handed back, and is due again at {due}"
     return Reason.SCHEDULED, _with_outlook(sentence, job, crew)
 
 

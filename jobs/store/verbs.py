@@ -213,6 +213,8 @@ class End:
     unique: str = ""
     #: The job is released because its handler wished so.
     is_snooze: bool = False
+    #: Keep it in Redis, too, for a worker to tell PostgreSQL.
+    is_kept: bool = False
 
 
 class Settlement(IntEnum):
@@ -230,6 +232,8 @@ def settle(queue: QueueKeys, ends: Iterable[End], *, worker: str, nonce: str) ->
         result, result_ms = (b"", 0) if end.result is None else (end.result, end.result_ms)
         failure = b"" if end.failure is None else end.failure.encode()
         verb = f"{end.verb}:{end.unique}" if end.unique else end.verb
+        if end.is_kept:
+            verb = f"{end.verb}:{end.unique}:keep"
         flat += (end.job_id, end.fence, verb, result, result_ms, end.delay_ms, failure)
     return _request(
         "settle",
@@ -243,6 +247,7 @@ def settle(queue: QueueKeys, ends: Iterable[End], *, worker: str, nonce: str) ->
         abort=queue.abort,
         cancels=queue.cancels,
         reply=queue.reply(f"settle:{queue.name}", worker),  # queues are settled side by side
+        kept_ends=queue.ends,
         nonce=nonce,
         reply_ms=REPLY_KEPT_MS,
         ends=flat,
@@ -299,7 +304,7 @@ class Cancellation(StrEnum):
     """What became of a request to cancel."""
 
     CANCELLED = "cancelled"  #: it has ended so, by this request or by an earlier one
-    REQUESTED = "requested"  #: it runs; its worker will be told
+    REQUESTED = "requested"  #: it runs, and its worker will be told; or it is durable: a worker will end it
     ENDED = "ended"  #: too late: it has ended otherwise
     UNKNOWN = "unknown"
 
@@ -318,6 +323,7 @@ def cancel(
         abort=queue.abort,
         pause=queue.pause,
         cancels=queue.cancels,
+        wake=queue.wake,
         id=job_id,
         result=result,
         result_ms=result_ms,

@@ -1,10 +1,12 @@
 """All rules of the store together."""
 
+from .beat_rules import BeatRules
 from .browse_rules import BrowseRules
 from .cancel_rules import CancelRules
 from .claim_rules import ClaimRules
 from .corrupt_rules import CorruptRules
 from .discard_rules import DiscardRules
+from .durable_rules import DurableRules
 from .enqueue_rules import EnqueueRules
 from .examine_rules import ExamineRules
 from .inspect_rules import InspectRules
@@ -12,6 +14,7 @@ from .orphan_rules import OrphanRules
 from .pause_rules import PauseRules
 from .renew_rules import RenewRules
 from .replay_rules import ReplayRules
+from .restore_rules import RestoreRules
 from .settle_rules import SettleRules
 from .unique_ends import UniqueEndRules
 from .unique_rules import UniqueRules
@@ -33,5 +36,8 @@ class StoreContract(
     UniqueRules,
     UniqueEndRules,
     CorruptRules,
+    RestoreRules,
+    BeatRules,
+    DurableRules,
 ):
     """What every store must do.  A subclass gives the fixture `store`, nothing else."""

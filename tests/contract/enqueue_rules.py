@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from monarq.jobs.envelope import decode
+from monarq.jobs.errors import StoreRefused
 from monarq.jobs.priority import PRIORITIES, Priority
 from monarq.jobs.store import keys
 from monarq.jobs.store.verbs import Accepted, Verb
+from monarq.jobs.unique import Unique
 
 from .store import Store, a_failure, a_job, an_end
 
@@ -163,3 +165,20 @@ class EnqueueRules:
         await store.enqueue(a_job("a"), a_job("b"))
         await store.enqueue(a_job("b"), a_job("c"))
         assert await store.stats() == {"enqueued": 3}
+
+    # --- something else lies where a queue should be
+
+    @pytest.mark.parametrize("rank", [0, 3])
+    async def test_an_enqueue_that_is_refused_has_written_nothing(self, store: Store, rank: int) -> None:
+        await store.call("SET", store.queue.ranks[rank], "no zset")
+        before = await store.dump()
+        with pytest.raises(StoreRefused):
+            await store.enqueue(*(a_job(priority.value, priority=priority) for priority in PRIORITIES))
+        assert await store.dump() == before
+
+    async def test_a_refused_enqueue_takes_no_unique_key(self, store: Store) -> None:
+        await store.call("SET", store.queue.ranks[2], "no zset")
+        before = await store.dump()
+        with pytest.raises(StoreRefused):
+            await store.enqueue(a_job("b", priority=Priority.LOW), a_job(unique=Unique()))
+        assert await store.dump() == before

@@ -1,5 +1,6 @@
 """One queue on one server as the rules see it: every verb in a few words, and a look behind them."""
 
+import json
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ from typing import Any
 
 import redis.asyncio
 
-from monarq.jobs.envelope import content_digest, encode_head
+from monarq.jobs.envelope import DURABLE, content_digest, encode_head
 from monarq.jobs.failure import Cause, Failure, decode_failure
 from monarq.jobs.priority import PRIORITIES, Priority
 from monarq.jobs.store import keys, letter_verbs, verbs
@@ -20,6 +21,7 @@ from monarq.jobs.store.execute import Transport, execute
 from monarq.jobs.store.keys import QueueKeys, queue_keys
 from monarq.jobs.store.letter_verbs import Browsed, Letter
 from monarq.jobs.store.pauses import Pause, pause_request, resume_request
+from monarq.jobs.store.restoring import Known, Lack, Restorable, compare, restore
 from monarq.jobs.store.verbs import Accepted, Claim, Claimed, End, Entry, Held, Lease, Settlement, Verb
 from monarq.jobs.unique import Unique
 
@@ -43,6 +45,7 @@ def a_job(
     content: str | None = None,
     unique: Unique | None = None,
     key: str = "k",
+    durable: bool = False,
 ) -> Entry:
     """A job; with `content`, one whose id was chosen by an app, so that its content matters.  With `unique`,
     one that wants to hold the unique key of this name."""
@@ -51,7 +54,8 @@ def a_job(
     mark, asked = None, ""
     if unique is not None:
         mark, asked = f"{unique.held_until}:{digest_of(key)}", verbs.unique_rule(unique, digest_of(key))
-    head = encode_head(kind, arguments, priority=priority, digest=digest, unique=mark)
+    marks = DURABLE if durable else ""
+    head = encode_head(kind, arguments, priority=priority, digest=digest, unique=mark, marks=marks)
     return Entry(job_id, priority, due, head, digest or "", asked)
 
 
@@ -70,11 +74,13 @@ def an_end(
     delay: timedelta = NOW,
     failure: Failure | None = None,
     key: str | None = None,
+    kept: bool = False,
 ) -> End:
     """The end of the attempt that `worker` claimed; `key` names the unique key that it frees or takes."""
     owner = verbs.fence(worker, job.starts)
     unique = "" if key is None else digest_of(key)
-    return End(job.job_id, owner, verb, result, result_ms, verbs.milliseconds(delay), failure, unique)
+    delay_ms = verbs.milliseconds(delay)
+    return End(job.job_id, owner, verb, result, result_ms, delay_ms, failure, unique, is_kept=kept)
 
 
 def a_failure(
@@ -176,6 +182,13 @@ class Store:
     async def resume(self, kind: str = "", *, limit: int = 500) -> tuple[Pause | None, int]:
         return await execute(self.transport, resume_request(self.queue, kind, limit))
 
+    async def compare(self, **fences: int) -> list[Lack]:
+        """By ids, with the numbers of their newest attempts."""
+        return await execute(self.transport, compare(self.queue, [Known(*job) for job in fences.items()]))
+
+    async def restore(self, *jobs: Restorable) -> list[Lack]:
+        return await execute(self.transport, restore(self.queue, jobs))
+
     # --- short ways into a state
 
     async def run(self, job_id: str = "a", *, worker: str = WORKER) -> Claimed:
@@ -272,6 +285,10 @@ class Store:
 
     async def failures(self, job_id: str = "a") -> list[Failure]:
         return [decode_failure(record) for record in await self.call("LRANGE", keys.FAILURES + job_id, 0, -1)]
+
+    async def kept_ends(self) -> list[dict[str, Any]]:
+        """The ends that PostgreSQL is yet to be told of."""
+        return [json.loads(entry) for entry in await self.call("LRANGE", self.queue.ends, 0, -1)]
 
     async def tokens(self) -> int:
         return int(await self.call("LLEN", self.queue.wake))

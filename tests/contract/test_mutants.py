@@ -34,6 +34,44 @@ class Mutant:
         return replace(script, source=mutated, sha=sha1(mutated, usedforsecurity=False).hexdigest())
 
 
+#: Of what restores lost jobs, and of what tells that there are some.
+RESTORING = {
+    "restoring over the living": Mutant("restore", "if not is_alive(id, pause) then", "if true then"),
+    "restoring of nothing but jobs": Mutant("restore", "if not is_alive(id, pause) then", "if false then"),
+    "restoring beside a job that was put aside": Mutant("restore", " or find_parked(pause, id))", ")"),
+    "comparing without what was put aside": Mutant("compare", " or find_parked(pause, id))", ")"),
+    "comparing without envelopes": Mutant("compare", " and redis.call('EXISTS', KEY.job .. id) == 1", ""),
+    "comparing without places": Mutant("compare", "(stands or find_parked(pause, id)) and ", ""),
+    "comparing without what runs": Mutant("compare", "math.max(counted, fence)", "counted"),
+    "numbers that go down": Mutant(
+        "restore", "highest > tonumber(starts) and text(highest) or starts", "starts"
+    ),
+    "numbers that stay behind": Mutant("restore", "elseif code == 2 then", "elseif false then"),
+    "restoring over a counter that cannot be read": Mutant(
+        "restore", "counted = type(counted) == 'string' and", "counted = true and"
+    ),
+    "restoring beside a dead letter": Mutant("restore", "    bury_the_past(id)", "    "),
+    "a restored job without its past": Mutant("restore", "    tell(id, ARGV[a + 6])", "    "),
+    "restoring over a list that cannot be read": Mutant(
+        "restore", "is_error(redis.pcall('RPUSH', KEY.failures .. id, failure))", "false"
+    ),
+    "a restored job without its key": Mutant("restore", "    take_unique(id, body, ARGV[a + 7])", "    "),
+    "a restored job takes another's key": Mutant(
+        "restore", "redis.call('SET', key, id, 'NX')", "redis.call('SET', key, id)"
+    ),
+    "a window that is over is opened again": Mutant("restore", "window_ms ~= '0'", "true"),
+    "restoring by PostgreSQL's clock": Mutant("restore", "math.min(now, tonumber(ms))", "tonumber(ms)"),
+    "restoring at once what may still run": Mutant("restore", "return now + ms", "return now"),
+    "restoring that moves what stands somewhere": Mutant(
+        "restore", "if redis.call('ZSCORE', KEYS[other], id) then", "if false then"
+    ),
+    "restoring in two places": Mutant("restore", "redis.call('ZREM', parked.key, id)", ""),
+    "restoring that wakes nobody": Mutant("restore", "wake_for(earliest, now, 1, KEYS[6])", ""),
+    "a beat over what nobody has seen": Mutant("beat", "if held ~= ARGV[1] then", "if false then"),
+    "a beat that goes back": Mutant("beat", "math.max(ms, tonumber(last))", "ms"),
+    "an epoch that goes on with the beat of another": Mutant("beat", "epoch == ARGV[2] and", "last and"),
+}
+
 MUTANTS = {
     "settle without its fence": Mutant("settle", "fences[i] ~= ARGV[a + 1] or", "not fences[i] or"),
     "settle without any fence": Mutant("settle", "fences[i] ~= ARGV[a + 1] or", ""),
@@ -176,6 +214,9 @@ MUTANTS = {
     "putting off unnoticed": Mutant(
         "enqueue", "earliest = math.min(earliest or score, score)\n        return", "return"
     ),
+    "refused, and yet written": Mutant("enqueue", "redis.call('DEL', KEY.job .. added[other][i])", ""),
+    "refused, and yet in a queue": Mutant("enqueue", "if other < rank then", "if false then"),
+    "refused after a key was taken": Mutant("enqueue", "any_unique and 4 or 0", "0"),
     "starting frees nothing": Mutant("claim", 'if head == \'{"m":{"u\' then', "if false then"),
     "starting frees every key": Mutant("claim", "if held_until == 'start' then", "if digest then"),
     "an end frees another's key": Mutant("settle", "elseif redis.pcall('GET', key) == id then", "else"),
@@ -187,6 +228,18 @@ MUTANTS = {
     "cancelling frees nothing": Mutant(
         "cancel", "if digest and held_until ~= 'window' then", "if false then"
     ),
+    "a kept end that is forgotten": Mutant("settle", "if keep ~= '' then", "if false then"),
+    "ends that are all kept": Mutant(
+        "settle", "if #verb > LONGEST_VERB then", "keep_end(i, verb)\n    if #verb > LONGEST_VERB then"
+    ),
+    "a durable job that is cancelled at once": Mutant("cancel", "if is_durable() then", "if false then"),
+    "any job is taken for a durable one": Mutant("cancel", "if is_durable() then", "if true then"),
+    "a durable job with a unique key is not known": Mutant(
+        "cancel", '    or string.find(body, \'^{"m":{"u":"%l+:%x+","v":1,"d":1[,}]\')', ""
+    ),
+    "a durable job that is cancelled when its time has come": Mutant("cancel", "  make_due()\n", ""),
+    "cancelling a durable job makes it wait longer": Mutant("cancel", "'XX', 'LT', ", "'XX', "),
+    "cancelling a durable job wakes nobody": Mutant("cancel", "push_token(KEYS[11])", ""),
     "cancelling ends a window": Mutant(
         "cancel", "if digest and held_until ~= 'window' then", "if digest then"
     ),
@@ -199,6 +252,7 @@ MUTANTS = {
     "replaying opens a window": Mutant(
         "replay", "if digest and held_until ~= 'window' then", "if digest then"
     ),
+    **RESTORING,
 }
 
 

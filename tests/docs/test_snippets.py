@@ -23,9 +23,14 @@ def _name(page: Path) -> str:
 
 @pytest.mark.timeout(220)
 @pytest.mark.parametrize("page", PAGES_WITH_CODE, ids=_name)
-def test_the_code_of_a_page_runs_as_written(page: Path, redis_url: str, tmp_path: Path) -> None:
+def test_the_code_of_a_page_runs_as_written(
+    page: Path, redis_url: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("MONARQ_")}
     environ["MONARQ_REDIS_URL"] = redis_url
+    if any("monarq migrate" in block.text for block in blocks(page)):
+        server = request.getfixturevalue("postgres")
+        environ["MONARQ_DATABASE_URL"] = server.new_database(migrated=False)
     environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environ['PATH']}"
     environ["PYTHONPATH"] = str(ROOT)
     command = [sys.executable, "-m", "tests.docs.run_page", str(page)]

@@ -15,7 +15,7 @@ import threading
 from dataclasses import replace
 from functools import partial
 from math import inf
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import structlog
 
@@ -23,11 +23,13 @@ from monarq.jobs.cancel_note import CancelNote
 from monarq.jobs.cli.session import configure_log
 from monarq.jobs.codec import Codecs
 from monarq.jobs.context import JobContext
-from monarq.jobs.envelope import Envelope
+from monarq.jobs.envelope import Envelope, is_durable
 from monarq.jobs.failure import Cause
 from monarq.jobs.handler import Handler, RunIn
+from monarq.jobs.settings import Settings
 from monarq.jobs.store.arq_json import deserialize, serialize
 from monarq.jobs.store.arq_pool import open_pool
+from monarq.jobs.store.postgres import open_database_if_named
 
 from ..executor import Executor
 from ..loop import new_event_loop
@@ -39,6 +41,9 @@ from . import frames, sources, system, wire
 from .frames import Facts
 from .interrupt import Interrupt
 from .recipe import Recipe, read_recipe
+
+if TYPE_CHECKING:
+    from ..once import Effects
 
 log = structlog.get_logger("monarq.worker")
 
@@ -61,6 +66,7 @@ class Child:
         self._ctx: dict[Any, Any] = {}
         hooks, settings = recipe.hooks, recipe.settings
         codec = foreign_codec(settings, hooks["job_serializer"], hooks["job_deserializer"])
+        self._effects = _effects_of(settings)
         self._executor = Executor(
             self._runnables,
             Codecs(codec),
@@ -68,6 +74,7 @@ class Child:
             shared=self._ctx,
             max_crashes=settings.max_crashes,
             threads=Threads(1),
+            effects=self._effects,
             on_job_start=hooks["on_job_start"],
             on_job_end=hooks["on_job_end"],
             honour_retry=recipe.honour_retry,
@@ -89,6 +96,8 @@ class Child:
         if (on_shutdown := hooks["on_shutdown"]) is not None:
             await on_shutdown(self._ctx)
         await pool.aclose(close_connection_pool=True)
+        if self._effects is not None:
+            await self._effects.close()
 
     # --- the thread that listens
 
@@ -115,6 +124,7 @@ class Child:
     def _begin(self, order: Facts, body: bytes) -> None:
         claimed = wire.read_claimed(order["claimed"], body)
         self._run = run = Run(claimed, order["fence"], leased_until=inf)
+        run.is_durable = is_durable(claimed.body)
         self._interrupt.begin(run)
         run.task = self._loop.create_task(self._attempt(run, order["source"]))
 
@@ -166,6 +176,16 @@ def _here(runnable: Runnable, interrupt: Interrupt) -> Runnable:
         return limited
 
     return replace(runnable, bind=bind, run_in=RunIn.LOOP)
+
+
+def _effects_of(settings: Settings) -> Effects | None:
+    """By a database of the child's own; it is reached when a job first needs it."""
+    database = open_database_if_named(settings)
+    if database is None:
+        return None
+    from ..once import Effects  # it imports what need not be installed
+
+    return Effects(database, settings.once_idle_timeout)
 
 
 async def _serve(recipe: Recipe, connection: socket.socket, orders: BinaryIO) -> None:

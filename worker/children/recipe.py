@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from arq.connections import RedisSettings
+from pydantic import SecretStr
 
 from monarq.jobs.handler import RunIn
 from monarq.jobs.settings import Settings
@@ -54,7 +55,7 @@ class Recipe:
         settings = self.settings.model_dump(mode="json")
         return {
             "worker_id": self.worker_id,
-            "settings": settings | {"redis_url": self.settings.redis_url.get_secret_value()},
+            "settings": settings | _secrets(self.settings),
             "redis": _simple_fields(self.redis),
             "queue_name": self.queue_name,
             "honour_retry": self.honour_retry,
@@ -94,6 +95,11 @@ def read_recipe(facts: Facts) -> Recipe:
         honour_retry=facts["honour_retry"],
         hooks={name: function_of(told) for name, told in facts["hooks"].items()},
     )
+
+
+def _secrets(settings: Settings) -> dict[str, str]:
+    """What a dump of the settings hides."""
+    return {name: value.get_secret_value() for name, value in settings if isinstance(value, SecretStr)}
 
 
 def _simple_fields(redis: RedisSettings) -> Facts:

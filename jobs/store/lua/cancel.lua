@@ -1,5 +1,8 @@
 --[[ cancel: scheduled | ready | retrying -> cancelled; a running job is asked to stop
 
+A durable job that waits is not ended here: it is marked and made due, and the worker that claims it ends it, after
+PostgreSQL has been told.
+
 KEYS[1] critical    zset    job id -> visible-at, ms
 KEYS[2] high        zset
 KEYS[3] normal      zset
@@ -10,13 +13,14 @@ KEYS[7] waiters     hash    job id -> channels
 KEYS[8] abort       zset    job id -> when its cancellation was asked for
 KEYS[9] pause       hash    kind, or "" for the whole queue -> its pause, JSON
 KEYS[10] cancels    hash    job id -> who asked for it, and why
+KEYS[11] wake       list    the wake token
 ARGV[1] id          str
 ARGV[2] result      str     JSON, what those who wait will read
 ARGV[3] result_ms   int     how long it is kept; 0 not at all, -1 for ever
 ARGV[4] note        str     JSON, who asks, and why; for the worker of a job that runs
 
-Returns     "cancelled" (now, or by an earlier call), "requested" (it runs; its worker will be told), "ended" or
-            "unknown".
+Returns     "cancelled" (now, or by an earlier call), "requested" (it runs, and its worker will be told; or it is
+            durable, and a worker will end it), "ended" or "unknown".
 Clock       the server's.
 Cost        O(log n).
 Uses        _parked.lua
@@ -35,9 +39,35 @@ if not waiting and not parked then
   end
   return redis.call('EXISTS', KEY.result .. id, KEY.dead_letter .. id) > 0 and 'ended' or 'unknown'
 end
-if redis.call('EXISTS', KEY.fence .. id) == 1 then
-  redis.call('ZADD', KEYS[8], 'NX', now_ms(), id)
+
+local now = now_ms()
+local body = redis.pcall('GET', KEY.job .. id)
+
+local function is_durable()
+  return type(body) == 'string' and (string.find(body, '^{"m":{"v":1,"d":1[,}]')
+    or string.find(body, '^{"m":{"u":"%l+:%x+","v":1,"d":1[,}]'))
+end
+
+local function ask()
+  redis.call('ZADD', KEYS[8], 'NX', text(now), id)
   redis.pcall('HSETNX', KEYS[10], id, ARGV[4]) -- who asked first is who cancelled it
+end
+
+-- Put-aside jobs stay where they are until their pause is over; a claim would only put them aside again.
+local function make_due()
+  for rank = 1, 4 do
+    redis.call('ZADD', KEYS[rank], 'XX', 'LT', text(now), id)
+  end
+  push_token(KEYS[11])
+end
+
+if redis.call('EXISTS', KEY.fence .. id) == 1 then
+  ask()
+  return 'requested'
+end
+if is_durable() then
+  ask()
+  make_due()
   return 'requested'
 end
 for rank = 1, 4 do
@@ -49,7 +79,7 @@ end
 redis.call('ZREM', KEYS[5], id)
 redis.call('ZREM', KEYS[8], id)
 redis.pcall('HDEL', KEYS[10], id)
-local held_until, digest = unique_of(redis.pcall('GET', KEY.job .. id))
+local held_until, digest = unique_of(body)
 if digest and held_until ~= 'window' then
   hold_unique(false, KEYS[6], digest, id)
 end

@@ -16,6 +16,7 @@ Returns     per job 1 created, 0 the same job exists, -1 another job has the id,
             unique key.
 Clock       the server's; it also stamps `et`.
 Cost        O(jobs * log n); keep to some hundreds of jobs.
+Refused     if something else lies where a queue should be: nothing is written.
 Reply lost  repeat it: jobs that exist are left alone.  What a job that waits was replaced with replaces it again; if
             it has started meanwhile, it is written as a job of its own.
 ]]
@@ -40,6 +41,9 @@ for a = 1, #ARGV, stride do
   else
     any_unique = true
   end
+end
+for rank = 1, any_unique and 4 or 0 do
+  redis.call('ZCARD', KEYS[rank]) -- an error, if something else lies there, before anything is written
 end
 fresh = fresh and (#bodies == 0 or redis.call('EXISTS', unpack(marks)) == 0 and redis.call('MSETNX', unpack(bodies)) == 1)
 
@@ -176,7 +180,18 @@ end
 
 for rank = 1, 4 do
   if #added[rank] > 0 then
-    redis.call('ZADD', KEYS[rank], unpack(added[rank]))
+    local reply = redis.pcall('ZADD', KEYS[rank], unpack(added[rank]))
+    if is_error(reply) then -- something else than a queue lies there: what is written already is taken back
+      for other = 1, 4 do
+        for i = 2, #added[other], 2 do
+          redis.call('DEL', KEY.job .. added[other][i])
+          if other < rank then
+            redis.call('ZREM', KEYS[other], added[other][i])
+          end
+        end
+      end
+      return reply
+    end
     created = created + #added[rank] / 2
   end
 end

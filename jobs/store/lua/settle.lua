@@ -14,12 +14,14 @@ KEYS[9] waiters     hash    job id -> channels
 KEYS[10] abort      zset    job id -> when its cancellation was asked for
 KEYS[11] cancels    hash    job id -> who asked for it, and why
 KEYS[12] reply      string  this worker's last settle, for a repeat
+KEYS[13] kept_ends  list    ends that PostgreSQL is yet to be told of
 ARGV[1] nonce       str     new for each settle, the same for its repeats
 ARGV[2] reply_ms    int     how long the reply is kept for a repeat
 ARGV[3...] ends     7 each: id, fence, verb (succeeded, retrying, dead, cancelled, expired, released), result (JSON),
                     result_ms (how long it is kept; 0 not at all, -1 for ever), delay_ms (before it is visible again),
                     failure (JSON, or "").  A verb with ":<digest>" frees the unique key of this digest; released
-                    takes it again, if it is free.
+                    takes it again, if it is free.  With ":<digest>:keep" (the digest may be empty) the end is also
+                    put on the list of ends, as JSON: id, fence, verb, ms, result and failure.
 
 Returns     per end 1 recorded, 2 recorded as no cancellation although one was asked for, 0 refused: another attempt
             owns the job, or it has ended.
@@ -119,6 +121,15 @@ local function bury(id, fence, failure)
   doom(KEY.fence .. id)
 end
 
+-- For a worker that reaches PostgreSQL.  First of all that is written of an end, so that a list which cannot be used
+-- leaves the job as it was.
+local function keep_end(i, verb)
+  local a = 3 + (i - 1) * stride
+  redis.call('RPUSH', KEYS[13], cjson.encode({
+    id = ARGV[a], fence = ARGV[a + 1], verb = verb, ms = text(now), result = ARGV[a + 3], failure = ARGV[a + 6],
+  }))
+end
+
 for i = 1, #fence_keys do
   local a = 3 + (i - 1) * stride
   local id, verb, failure = ARGV[a], ARGV[a + 2], ARGV[a + 6]
@@ -127,9 +138,14 @@ for i = 1, #fence_keys do
     counts.refused = (counts.refused or 0) + 1
   else
     if #verb > LONGEST_VERB then
-      local digest
-      verb, digest = string.match(verb, '^(%l+):(%x+)$')
-      hold_unique(verb == 'released', KEYS[7], digest, id)
+      local digest, keep
+      verb, digest, keep = string.match(verb, '^(%l+):(%x*):?(%l*)$')
+      if keep ~= '' then
+        keep_end(i, verb)
+      end
+      if digest ~= '' then
+        hold_unique(verb == 'released', KEYS[7], digest, id)
+      end
     end
     codes[i] = 1
     recorded[id] = true

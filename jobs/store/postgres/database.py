@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TypeVar
 
 import structlog
@@ -60,6 +60,14 @@ class Database:
         with told_in_our_words():
             async with self._primary.lend() as connection:
                 yield connection
+
+    @asynccontextmanager
+    async def lend(self) -> AsyncIterator[Connection]:
+        """The same for an app's own statements: their errors stay asyncpg's."""
+        async with AsyncExitStack() as stack:
+            with told_in_our_words():
+                connection = await stack.enter_async_context(self._primary.lend())
+            yield connection
 
     @asynccontextmanager
     async def unit(self) -> AsyncIterator[UnitOfWork]:

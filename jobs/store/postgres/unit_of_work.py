@@ -7,6 +7,9 @@ from typing import Self, TypeAlias
 
 import asyncpg
 
+from .repositories.durable_jobs import DurableJobRepository
+from .repositories.open_jobs import OpenJobs
+from .repositories.outbox import Outbox
 from .repositories.tokens import TokenRepository
 from .repositories.users import UserRepository
 
@@ -27,6 +30,9 @@ class UnitOfWork:
         self.connection = connection
         self._transaction = connection.transaction()
         self._is_open = False
+        self.durable_jobs = DurableJobRepository(connection)
+        self.outbox = Outbox(connection)
+        self.open_jobs = OpenJobs(connection)
         self.users = UserRepository(connection)
         self.tokens = TokenRepository(connection)
 
@@ -46,5 +52,8 @@ class UnitOfWork:
         if not self._is_open:
             return
         self._is_open = False
-        if not self.connection.is_closed():  # a broken connection has undone it already
+        try:
             await self._transaction.rollback()
+        except Exception:  # a broken connection has undone it already; what broke it is what is told
+            if error is None:
+                raise

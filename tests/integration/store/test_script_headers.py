@@ -48,6 +48,7 @@ def test_every_verb_has_its_script() -> None:
         *("enqueue", "claim", "settle", "renew", "cancel", "inspect"),
         *("browse", "replay", "discard"),
         *("pause", "resume", "examine"),
+        *("compare", "restore", "beat"),
     }
 
 
@@ -60,13 +61,18 @@ async def test_a_script_compiles_on_the_server_to_the_hash_that_is_called(store:
 @every_script
 def test_a_script_carries_what_it_uses_and_no_more(name: str) -> None:
     """What is defined is made anew in each call: the hot scripts pay for nothing that they do not use."""
-    parts = {"_parked.lua": "parked_key|find_parked", "_pauses.lua": "bring_back|read_pauses|put_aside"}
+    parts = {
+        "_parked.lua": "parked_key|find_parked",
+        "_pauses.lua": "bring_back|read_pauses|put_aside",
+        "_standing.lua": "number_of|is_alive|lack_of",
+    }
     used = {part for part in parts if f"\nUses        {part}\n" in header_of(name)}
     carried = {
         part for part, defined in parts.items() if re.search(rf"function ({defined})\(", source_of(name))
     }
     needed = {part for part, defined in parts.items() if re.search(rf"({defined})\(", code_of(name))}
-    assert used == carried == needed | ({"_parked.lua"} if "_pauses.lua" in needed else set())
+    needs_parked = needed & {"_pauses.lua", "_standing.lua"}
+    assert used == carried == needed | ({"_parked.lua"} if needs_parked else set())
 
 
 @every_script

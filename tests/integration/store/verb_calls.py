@@ -11,14 +11,26 @@ from monarq.jobs.priority import Priority
 from monarq.jobs.state import State
 from monarq.jobs.store import keys, letter_verbs, verbs
 from monarq.jobs.store.connection import Link
+from monarq.jobs.store.epoch import beat, read_mark
 from monarq.jobs.store.examine import examine
 from monarq.jobs.store.execute import execute, execute_sync
 from monarq.jobs.store.letter_verbs import Letter
 from monarq.jobs.store.pauses import pause_request, resume_request
+from monarq.jobs.store.restoring import Known, compare, restore
 from monarq.jobs.store.sync_connection import SyncLink
 from monarq.jobs.store.verbs import Accepted, Cancellation, Held, Renewal, Request, Verb
 from monarq.jobs.unique import Unique
-from tests.contract.store import AGEING, CANCELLED_RECORD, LEASE, Store, a_failure, a_job, a_lease, an_end
+from tests.contract.lost_jobs import a_lost_job
+from tests.contract.store import (
+    AGEING,
+    CANCELLED_RECORD,
+    LEASE,
+    Store,
+    a_failure,
+    a_job,
+    a_lease,
+    an_end,
+)
 
 T = TypeVar("T")
 Ask = Callable[[Request[Any]], Awaitable[Any]]
@@ -153,6 +165,26 @@ async def _examine(store: Store) -> Request[Any]:
     return Request(request.script, request.keys, request.arguments, lambda reply: read(reply).state)
 
 
+async def _compare(store: Store) -> Request[Any]:
+    await store.enqueue(a_job("a"), a_job("b"))
+    return compare(store.queue, [Known("a", 0), Known("b", 3), Known("unknown", 0)])
+
+
+async def _restore(store: Store) -> Request[Any]:
+    await store.enqueue(a_job("a"), a_job("b"))
+    return restore(store.queue, [a_lost_job("a"), a_lost_job("b", fence=3), a_lost_job("c", fence=1)])
+
+
+async def _beat(store: Store) -> Request[Any]:
+    request = beat(await read_mark(store.transport), 3)
+    read = request.read
+
+    def is_written(reply: Any) -> bool:
+        return read(reply) is not None
+
+    return Request(request.script, request.keys, request.arguments, is_written)
+
+
 _CREATED, _EXISTS = Accepted.CREATED, Accepted.EXISTS
 _RENEWALS = [Renewal.RENEWED, Renewal.LOST, Renewal.ABORT_ASKED]
 _LEASES = ("arq:queue", "monarq:running:")
@@ -175,6 +207,9 @@ CALLS: dict[str, VerbCall] = {
     "resume": VerbCall(_resume, 0, 0),
     "resume-in-steps": VerbCall(_resume_in_steps, 3, 1, ("monarq:pause:", "monarq:parked:", "arq:queue")),
     "examine": VerbCall(_examine, State.RUNNING, State.RUNNING, reads=True),
+    "compare": VerbCall(_compare, [0, 2, 1], [0, 2, 1], reads=True),
+    "restore": VerbCall(_restore, [0, 2, 1], [0, 0, 0]),
+    "beat": VerbCall(_beat, True, False),
 }
 
 

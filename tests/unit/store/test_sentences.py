@@ -131,6 +131,13 @@ def test_a_job_that_was_handed_back_for_later_is_not_said_to_be_scheduled_at_fir
     assert told(back) == "It was handed back, and is due again at 2025-11-24 17:00:00 UTC (in 1 h)."
 
 
+def test_a_job_that_was_restored_is_not_said_to_have_been_handed_back() -> None:
+    restored = replace(READY, visible_at_ms=NOW + AN_HOUR, starts=4_000_000, ahead=None)
+    assert told(restored) == (
+        "It was restored, since Redis had lost it, and is due at 2025-11-24 17:00:00 UTC (in 1 h)."
+    )
+
+
 def test_a_result_without_a_dead_letter_tells_that_it_failed() -> None:
     record = {"m": {"s": "dead"}, "s": False, "f": "send", "t": 5, "et": 1, "st": 1, "ft": NOW}
     record["r"] = {"type": "E", "message": "x"}

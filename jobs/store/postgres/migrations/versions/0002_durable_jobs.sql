@@ -15,7 +15,9 @@ CREATE TABLE monarq.durable_jobs (
     -- NULL while it has not ended
     state       text CHECK (state IN ('succeeded', 'dead', 'cancelled', 'expired')),
     ended_at    timestamptz,
+    -- the record of its result, as it lies in Redis, and of the failure that it died of
     result      bytea,
+    failure     bytea,
     CHECK ((state IS NULL) = (ended_at IS NULL))
 )
 WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02);

@@ -1,0 +1,2 @@
+-- How many jobs have not ended.
+SELECT count(*) FROM monarq.durable_jobs WHERE ended_at IS NULL

@@ -1,0 +1,2 @@
+-- Asked of a connection that is silent by nature.
+SELECT 1

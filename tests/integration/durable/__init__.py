@@ -1,0 +1,1 @@
+"""Durable jobs, on a real Valkey and a real PostgreSQL."""

@@ -1,0 +1,41 @@
+"""The app's hook for jobs whose end is recorded, `after_job_end`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+
+from .run import Run
+
+log = structlog.get_logger("monarq.worker")
+
+
+class AfterJob:
+    """Calls the hook beside the worker's own work.
+
+    Args:
+        hook: None if the app has none.
+        tasks: Where what is under way can be found, by job id.
+    """
+
+    def __init__(
+        self, hook: Callable[[Any], Awaitable[Any]] | None, tasks: dict[str, asyncio.Task[Any]]
+    ) -> None:
+        self._hook = hook
+        self._tasks = tasks
+
+    def begin(self, run: Run) -> None:
+        """Call it, if there is one and the job had a context."""
+        if self._hook is not None and run.ctx is not None:
+            task = asyncio.ensure_future(self._call(self._hook, run))
+            self._tasks[run.job_id] = task  # the loop itself keeps only a weak reference
+            task.add_done_callback(lambda _: self._tasks.pop(run.job_id, None))
+
+    async def _call(self, hook: Callable[[Any], Awaitable[Any]], run: Run) -> None:
+        try:
+            await hook(run.ctx)
+        except BaseException:  # a hook of the app must not hurt the worker, not even by SystemExit
+            log.exception("worker.hook_failed", hook="after_job_end", job_id=run.job_id)
