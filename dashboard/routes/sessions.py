@@ -57,6 +57,13 @@ class Login(Body):
     password: SecretStr = Field(max_length=LONGEST)
 
 
+class PasswordChange(Body):
+    """One's own password, old and new."""
+
+    old_password: SecretStr = Field(max_length=LONGEST)
+    new_password: SecretStr = Field(max_length=LONGEST, description="at least 12 characters")
+
+
 class Me(BaseModel):
     """Who asks, and what they may do somewhere."""
 
@@ -83,6 +90,14 @@ async def get_me(caller: TheCaller, services: TheServices) -> Me:
         means=caller.means,
         grants=list(caller.grants),
         permissions=held,
+    )
+
+
+@router.put("/v1/me/password", status_code=status.HTTP_204_NO_CONTENT, openapi_extra=needs(None))
+async def change_password(change: PasswordChange, caller: TheCaller, services: TheServices) -> None:
+    """Change one's own password; all other logins of one's own end."""
+    await services.logins.change_password(
+        caller, change.old_password.get_secret_value(), change.new_password.get_secret_value()
     )
 
 

@@ -10,10 +10,10 @@ from ..access.scope import Address
 from ..audit import Audit
 from ..auth.authenticator import USER, Authenticator
 from ..auth.jwts import JwtIssuer
-from ..auth.passwords import Passwords
+from ..auth.passwords import Passwords, fault_of
 from ..auth.sessions import Session, Sessions
 from ..directory.directory import Directory, User
-from ..errors import LoginFailed, NotSetUp, NotThere, WrongMeans
+from ..errors import InvalidRequest, LoginFailed, NotSetUp, NotThere, WrongMeans
 from ..limits import Budget, Limiter, network_of
 
 
@@ -77,6 +77,28 @@ class LoginService:
     async def sessions(self, caller: Caller) -> Sequence[Session]:
         """The caller's own, the newest first."""
         return [] if caller.user_id is None else await self._sessions.of_user(caller.user_id)
+
+    async def change_password(self, caller: Caller, old: str, new: str) -> None:
+        """Give the caller another password, and end all their other logins.
+
+        Raises:
+            WrongMeans: No user asks from a browser.
+            LoginFailed: The old password is not right.
+            InvalidRequest: The new one cannot be one.
+            TooManyRequests: The old one was tried too often.
+        """
+        if caller.user_id is None or caller.means is not Means.SESSION:
+            raise WrongMeans("only a user who is logged in changes their own password")
+        if (fault := fault_of(new)) is not None:
+            raise InvalidRequest({"#/new_password": fault})
+        # who has found an open browser must not guess here what they may not guess at the login
+        await self._limiter.take(Budget.ACCOUNT, caller.name.lower())
+        user = await self._directory.user(caller.user_id)
+        if not await self._passwords.is_right(user.password_hash if user else None, old):
+            raise LoginFailed
+        await self._directory.change_user(caller.user_id, password_hash=await self._passwords.hashed(new))
+        await self._sessions.end_all(caller.user_id, but=caller.credential)
+        await self._audit.record(caller, "user.password", caller.name)
 
     async def log_out(self, caller: Caller) -> None:
         """End what the caller shows: this session, or this JWT.

@@ -6,16 +6,13 @@ from typing import Any
 import pytest
 
 from monarq.dashboard.app import create_app
-from monarq.dashboard.services.services import Services, open_services
+from monarq.dashboard.services.services import open_services
 from monarq.dashboard.settings import DashboardSettings
 from monarq.jobs.settings import Settings
 from monarq.jobs.store.keys import queue_keys
 from monarq.jobs.store.queues import announce
 
 from .house import House
-
-#: Few to ask for in tests, and every one of them names an address that tests can be at.
-Options = Callable[..., Services]
 
 
 @pytest.fixture

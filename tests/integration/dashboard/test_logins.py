@@ -213,3 +213,33 @@ async def test_a_login_that_is_none_is_refused_and_repeats_no_password(house: Ho
     long = await log_in(house, "x", "hunter2" * 100)
     assert long.status_code == 422
     assert "hunter2" not in long.text
+
+
+async def test_a_user_changes_their_own_password_and_other_browsers_are_out(house: House) -> None:
+    user = await house.user({"role": "viewer"})
+    mine, other = await house.browser(user=user), await house.browser(user=user)
+    change = {"old_password": PASSWORD, "new_password": "another long password"}
+    assert (await mine.put("/v1/me/password", json=change)).status_code == 204
+    assert (await mine.get("/v1/me")).status_code == 200
+    assert (await other.get("/v1/me")).status_code == 401
+    assert (await log_in(house, user.name, PASSWORD)).status_code == 401
+    assert (await log_in(house, user.name, "another long password")).status_code == 201
+
+
+async def test_a_password_is_not_changed_without_the_old_one_nor_by_a_program(
+    open_house: Callable[..., Any],
+) -> None:
+    house = await open_house(logins_per_minute=3)
+    user = await house.user({"role": "admin"})
+    browser = await house.browser(user=user)
+    secret, _ = await house.token({"role": "admin"}, owner=user)
+    wrong = {"old_password": "wrong password", "new_password": "another long password"}
+    short = {"old_password": PASSWORD, "new_password": "short"}
+    codes = [
+        (await browser.put("/v1/me/password", json=body)).status_code for body in (short, wrong, wrong, wrong)
+    ]
+    assert codes == [422, 401, 401, 429]
+    program = house.client(authorization=f"Bearer {secret}")
+    right = wrong | {"old_password": PASSWORD}
+    assert (await program.put("/v1/me/password", json=right)).status_code == 403
+    assert (await browser.get("/v1/me")).status_code == 200
