@@ -69,6 +69,10 @@ bench: setup ## Measure Monarq against its peers and write docs/benchmarks.md (l
 bench-quick: setup ## Monarq, arq and the raw loop only, in under 5 minutes
 	@$(BIN)/python -m benchmarks quick
 
+.PHONY: bench-history
+bench-history: setup ## Search a million finished jobs, by every filter (some minutes)
+	@$(BIN)/python -m benchmarks.history
+
 .PHONY: bench-relay
 bench-relay: setup ## The relay of the outbox: jobs/s by one process, and the time from commit to start
 	@$(BIN)/python -m benchmarks relay

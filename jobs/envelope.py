@@ -11,6 +11,7 @@ producer's clock is ever believed:
     h   digest of kind and arguments, for jobs whose id the app has chosen
     d   1 for durable jobs: PostgreSQL knows them, too
     o   1 for jobs that came by the outbox, durable ones among them
+    g   the job's tags, a list
     u   `<until>:<digest>`, for jobs that hold a unique key.  It stands first: claim.lua tells such a job by
         one byte.
 
@@ -81,6 +82,12 @@ class Envelope:
         lifetime = self.meta.get("x")
         return self.enqueued_ms + lifetime if isinstance(lifetime, int) else None
 
+    @property
+    def tags(self) -> list[str]:
+        """By which it is found in the history."""
+        tags = self.meta.get("g")
+        return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
+
 
 def encode_head(
     kind: str,
@@ -92,18 +99,19 @@ def encode_head(
     digest: str | None = None,
     unique: str | None = None,
     marks: str = "",
+    tags: tuple[str, ...] = (),
 ) -> bytes:
-    """An envelope up to the value of `et`.  Kinds, queues and digests hold nothing that needs escaping.
+    """An envelope up to the value of `et`.  Kinds, queues, digests and tags hold nothing to be escaped.
 
     `marks` is `BY_OUTBOX`, `DURABLE` or neither.
     """
-    if digest is None and unique is None:
+    if digest is None and unique is None and not tags:
         return _prefix(kind, queue, priority, expires_in, marks) + arguments + b',"et":'
-    prefix = _prefix.__wrapped__(kind, queue, priority, expires_in, marks, digest, unique)
+    prefix = _prefix.__wrapped__(kind, queue, priority, expires_in, marks, digest, unique, tags)
     return prefix + arguments + b',"et":'
 
 
-@lru_cache(maxsize=1024)  # the same few dozen, over and over; digests would only push them out
+@lru_cache(maxsize=1024)  # the same few dozen, over and over; digests and tags would only push them out
 def _prefix(
     kind: str,
     queue: str,
@@ -112,6 +120,7 @@ def _prefix(
     marks: str,
     digest: str | None = None,
     unique: str | None = None,
+    tags: tuple[str, ...] = (),
 ) -> bytes:
     meta = f'"v":{VERSION}{marks}' if unique is None else f'"u":"{unique}","v":{VERSION}{marks}'
     if digest is not None:
@@ -122,6 +131,8 @@ def _prefix(
         meta += f',"p":"{priority}"'
     if expires_in is not None:
         meta += f',"x":{round(expires_in.total_seconds() * 1000)}'
+    if tags:
+        meta += ',"g":["' + '","'.join(tags) + '"]'
     return f'{{"m":{{{meta}}},"t":null,"f":"{kind}","a":[],"k":'.encode()
 
 
@@ -166,6 +177,9 @@ def decode(body: bytes) -> Envelope:
 
 #: What stands between `m` and `f` in every envelope of ours; `m` itself holds no brace.
 _BEFORE_MEMBERS = b'},"t":null,'
+#: What stands in them before the arguments by name, if there are no others; it begins no later than this.
+_BEFORE_NAMED = b'","a":[],"k":'
+_LONGEST_KIND = 150
 
 
 def _members_of(body: bytes) -> bytes:
@@ -173,6 +187,20 @@ def _members_of(body: bytes) -> bytes:
     if body.startswith(_BEFORE_MEMBERS + b'"f":"', end_of_meta) and body.endswith(b"}"):
         return body[end_of_meta + len(_BEFORE_MEMBERS) : -1]
     return b""
+
+
+def arguments_json(envelope: Envelope) -> bytes:
+    """All arguments as one JSON object: those by name, and those by position (arq's) as its member `*`.
+
+    Raises:
+        ValueError: An argument (of arq's) has no JSON.
+    """
+    members = envelope.members
+    begin = members.find(_BEFORE_NAMED, 0, _LONGEST_KIND)
+    if begin >= 0:  # as text, since this is done for every job
+        return members[begin + len(_BEFORE_NAMED) : members.rfind(b',"et":')]
+    by_position = {"*": envelope.args} if envelope.args else {}
+    return to_json({**envelope.kwargs, **by_position})
 
 
 def from_document(document: Any) -> Envelope:

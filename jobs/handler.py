@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -15,6 +15,7 @@ from .identity import check_name
 from .payload import Arguments, Result
 from .priority import Priority
 from .retry import Backoff, as_backoff, as_span, exponential
+from .tags import check_tags
 from .unique import Unique, no_such_argument
 
 P = ParamSpec("P")
@@ -59,6 +60,8 @@ class Policy:
     unique: Unique | None = None
     #: PostgreSQL keeps its jobs until they have ended, so that they outlive Redis.
     durable: bool = False
+    #: By which its jobs are found in the history, beside those that an enqueue adds.
+    tags: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_name("queue", self.queue)
@@ -241,6 +244,7 @@ def job(
     memory_limit: int | None = None,
     unique: Unique | None = None,
     durable: bool = False,
+    tags: Iterable[str] = (),
 ) -> Decorator:
     """Make a kind of job of an `async def handler(ctx, …)`, or of a plain `def`.
 
@@ -260,6 +264,7 @@ def job(
         memory_limit: Bytes that a job in a process may take; past them it gets a `MemoryError`.
         unique: At most one job per key: `Unique(by=["month"])`, `Unique.debounce(5)`, `Unique.throttle(60)`.
         durable: PostgreSQL keeps its jobs until they have ended: they outlive a Redis that loses its data.
+        tags: Words of your own by which its jobs are found in the history: `["eu", "billing"]`.
 
     Raises:
         DefinitionError: At import, naming the option.
@@ -279,6 +284,7 @@ def job(
         memory_limit=memory_limit,
         unique=unique,
         durable=durable,
+        tags=check_tags(tags),
     )
 
     def define(function: Callable[..., Any]) -> Handler[..., Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -92,6 +93,24 @@ def _quoted(job_id: str) -> bytes:
 def _members(envelope: Envelope) -> bytes:
     members = {"f": envelope.kind, "a": envelope.args, "k": envelope.kwargs, "et": envelope.enqueued_ms}
     return to_json(members)[1:-1]
+
+
+#: What stands between the envelope's members and the result.
+_BEFORE_RESULT = re.compile(
+    rb',"s":(?:true|false),"st":\d+,"ft":\d+,"q":"(?:[^"\\]|\\.)*","id":"(?:[^"\\]|\\.)*","r":'
+)
+
+
+def result_json(record: bytes, envelope: Envelope) -> bytes | None:
+    """The JSON of the result in a record of ours, without reading the rest; None if it is in another form."""
+    members = envelope.members
+    at = record.find(members) if members else -1
+    if at >= 0 and (found := _BEFORE_RESULT.match(record, at + len(members))):
+        return record[found.end() : -1]
+    try:
+        return to_json(from_json(record)["r"])
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 def decode_record(data: bytes) -> Record:

@@ -65,6 +65,12 @@ class Settings(BaseSettings):
     durable_keep: Span = timedelta(days=7)
     #: Let the server keep statements prepared.  Turn it off behind PgBouncer in transaction mode.
     database_prepared_statements: bool = True
+    #: Write every finished job into PostgreSQL, if there is one.
+    history: bool = True
+    #: How long finished jobs are kept there, in whole days; 0: for ever.
+    history_keep: Annotated[timedelta, Field(ge=timedelta(0))] = timedelta(days=30)
+    #: Finished jobs that a worker keeps while PostgreSQL is away; of more, the oldest are not written.
+    history_buffer: int = Field(50_000, ge=1)
     #: Let workers bring jobs from PostgreSQL to Redis.  Turn it off where `monarq relay` does it alone.
     relay: bool = True
     #: Modules that hold `@job` handlers, separated by commas.
@@ -127,6 +133,7 @@ class Settings(BaseSettings):
         "cancel_grace",
         "arq_poll",
         "dead_keep",
+        "history_keep",
         "database_connect_timeout",
         "database_acquire_timeout",
         "database_statement_timeout",
@@ -165,6 +172,11 @@ class Settings(BaseSettings):
     def _check_redis_url(cls, url: SecretStr) -> SecretStr:
         check_redis_url(url.get_secret_value())
         return url
+
+    @property
+    def writes_history(self) -> bool:
+        """Whether workers write what has ended into PostgreSQL."""
+        return self.history and self.database_url is not None
 
 
 def _parts(text: str) -> list[str]:

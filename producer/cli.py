@@ -87,6 +87,10 @@ def enqueue(
     expires_in: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Its deadline, from now: it is not run later.")
     ] = None,
+    tags: Annotated[
+        list[str] | None,
+        typer.Option("--tag", help="By which the history finds it; may be given several times."),
+    ] = None,
     unique_by: UniqueBy = None,
     unique_until: UniqueUntil = None,
     on_conflict: OnConflict = None,
@@ -115,6 +119,7 @@ def enqueue(
             job_id=job_id,
             expires_in=expires_in,
             unique=unique,
+            tags=tags,
         )
         told: dict[str, Any] = {"job_id": handle.job_id, "created": handle.created, "kind": kind}
         if not as_json:

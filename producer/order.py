@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from reprlib import repr as short_repr
@@ -21,6 +22,7 @@ from monarq.jobs.identity import is_job_id, new_job_id
 from monarq.jobs.priority import PRIORITIES, Priority
 from monarq.jobs.store.keys import QueueKeys, queue_keys
 from monarq.jobs.store.verbs import Accepted, Entry, Held, unique_rule
+from monarq.jobs.tags import check_tags
 from monarq.jobs.unique import Unique
 
 R = TypeVar("R")
@@ -53,6 +55,8 @@ class Order(Generic[R]):
     unique: Unique | None = None
     #: PostgreSQL keeps it until it has ended.
     durable: bool | None = None
+    #: By which the job is found in the history, beside those of its kind.
+    tags: Iterable[str] | None = None
 
 
 @dataclass(slots=True)
@@ -126,6 +130,7 @@ def prepare(order: Order[R], *, tagged: bool, max_payload_bytes: int, by_outbox:
         digest=digest,
         unique=mark,
         marks=DURABLE if durable else BY_OUTBOX if by_outbox else "",
+        tags=handler.policy.tags if order.tags is None else _tags(order),
     )
     if len(head) > max_payload_bytes:
         raise PayloadTooLarge(handler.kind, len(head), max_payload_bytes)
@@ -188,6 +193,13 @@ def _unique(order: Order[R], rule: Unique) -> tuple[str, str]:
     call = order.call
     digest = rule.digest(call.handler.kind, call.handler.arguments, call.arguments)
     return f"{rule.held_until}:{digest}", unique_rule(rule, digest)
+
+
+def _tags(order: Order[R]) -> tuple[str, ...]:
+    try:
+        return check_tags([*order.call.handler.policy.tags, *check_tags(order.tags)])
+    except DefinitionError as error:
+        raise _fault(order, "tags", str(error).removeprefix("tags: ")) from None
 
 
 def _due(order: Order[R], rule: Unique | None) -> timedelta | datetime:

@@ -79,6 +79,7 @@ class Producer:
         unique: Unique | None = None,
         durable: bool | None = None,
         connection: Any | None = None,
+        tags: Iterable[str] | None = None,
     ) -> JobHandle[R]:
         """Write one job and return a handle to it.
 
@@ -102,6 +103,7 @@ class Producer:
                 handle is on that one, and `handle.created` is False.
             durable: PostgreSQL keeps the job until it has ended; the handler's choice by default.
             connection: Of asyncpg, or an async session of SQLAlchemy, to the database of the relays.
+            tags: Words by which it is found in the history, beside those of its kind.
 
         Raises:
             InvalidArguments: An option is unusable.  Nothing was written.
@@ -113,7 +115,7 @@ class Producer:
                 enqueue it again under the same `job_id`.
             NoDatabase: The job is durable, and the settings name no PostgreSQL.
         """
-        order = Order(call, delay, at, priority, queue, job_id, expires_in, unique, durable)
+        order = Order(call, delay, at, priority, queue, job_id, expires_in, unique, durable, tags)
         prepared = self._prepare(order, connection)
         try:
             if prepared.by_outbox:

@@ -67,12 +67,14 @@ class SyncProducer:
         job_id: str | None = None,
         expires_in: timedelta | float | None = None,
         unique: Unique | None = None,
+        tags: Iterable[str] | None = None,
     ) -> SyncJobHandle[R]:
         """Write one job; arguments, promises and errors are those of `Producer.enqueue`.
 
         A durable job goes by PostgreSQL, and so by your own driver: see `outbox_row`.
         """
-        prepared = self._prepare(Order(call, delay, at, priority, queue, job_id, expires_in, unique))
+        order = Order(call, delay, at, priority, queue, job_id, expires_in, unique, tags=tags)
+        prepared = self._prepare(order)
         try:
             self._write([prepared])
         except StoreUnavailable as error:

@@ -29,12 +29,20 @@ Settled = Callable[[Run, End, Settlement], None]
 
 
 class Completer:
-    """Settles outcomes.  `add` never waits and never fails."""
+    """Settles outcomes.  `add` never waits and never fails.
 
-    def __init__(self, link: Transport, on_settled: Settled, *, worker_id: str) -> None:
+    Args:
+        on_settled: Told of each end.
+        tells_past: Let each `End` of a job know what went wrong with it before.
+    """
+
+    def __init__(
+        self, link: Transport, on_settled: Settled, *, worker_id: str, tells_past: bool = False
+    ) -> None:
         self._link = link
         self._on_settled = on_settled
         self._worker_id = worker_id
+        self._tells_past = tells_past
         self._pending: dict[QueueKeys, deque[tuple[Run, End]]] = {}
         self._senders: dict[QueueKeys, asyncio.Task[None]] = {}
         self._outage = Outage("completer")
@@ -90,7 +98,8 @@ class Completer:
             self._on_settled(run, end, settlement)
 
     async def _persist(self, queue: QueueKeys, ends: list[End]) -> list[Settlement]:
-        request = settle(queue, ends, worker=self._worker_id, nonce=token_hex(8))
+        nonce, tells_past = token_hex(8), self._tells_past
+        request = settle(queue, ends, worker=self._worker_id, nonce=nonce, tells_past=tells_past)
         while True:
             try:
                 settlements = await execute(self._link, request)

@@ -19,8 +19,10 @@ _FINAL = (Verb.SUCCEEDED, Verb.DEAD, Verb.CANCELLED, Verb.EXPIRED)
 class DurableCompleter(Completer):
     """A completer for a worker with a database.  Other jobs do not wait for the durable ones."""
 
-    def __init__(self, link: Transport, on_settled: Settled, ledger: Ledger, *, worker_id: str) -> None:
-        super().__init__(link, on_settled, worker_id=worker_id)
+    def __init__(
+        self, link: Transport, on_settled: Settled, ledger: Ledger, *, worker_id: str, tells_past: bool
+    ) -> None:
+        super().__init__(link, on_settled, worker_id=worker_id, tells_past=tells_past)
         self._ledger = ledger
         self._unrecorded: deque[tuple[Run, End]] = deque()
         self._recorder: asyncio.Task[None] | None = None

@@ -11,16 +11,21 @@ from monarq.jobs.store.postgres import open_database
 from monarq.jobs.store.postgres.database import Database
 from monarq.jobs.store.postgres.loss_watch import LossWatch
 from monarq.jobs.store.postgres.reconciling import Reconciler
+from monarq.jobs.store.verbs import End, Settlement
 from monarq.producer.relay import Relay
 
 from .completer import Settled
 from .durable_completer import DurableCompleter
+from .history import History
 from .ledger import Ledger
 from .maintenance.duties import Duty
 from .maintenance.epochs import Epochs
 from .maintenance.forgetting import Forgetting
+from .maintenance.history_days import HistoryDays
 from .maintenance.kept_ends import KeptEnds
+from .maintenance.unstarted import Unstarted
 from .once import Effects
+from .run import Run
 
 
 class Persistence:
@@ -47,20 +52,43 @@ class Persistence:
         self.effects = Effects(open_database(settings), settings.once_idle_timeout)
         reconciler = Reconciler(link, database, lease=settings.lease, tagged=settings.hash_tags)
         self.epochs = Epochs(LossWatch(link, database), reconciler, self.ledger.is_behind)
+        #: None if the settings want none.
+        self.history: History | None = None
         #: What is done now and then, beside the worker's other duties.
         self.duties: tuple[Duty, ...] = (
             self.epochs,
             KeptEnds(link, database, queues, self.ledger),
             Forgetting(database, keep=settings.durable_keep, dead_keep=settings.dead_keep),
         )
+        if settings.history:
+            self.history = History(database, worker_id=worker_id, limit=settings.history_buffer)
+            days = HistoryDays(database, keep=settings.history_keep)
+            self.duties += (self.history, days, Unstarted(link, queues, database))
         if settings.relay:
             self.duties += (Relay(database, link, settings),)
 
     def completer(self, link: Transport, on_settled: Settled) -> DurableCompleter:
         """What records outcomes, those of durable jobs here first."""
-        return DurableCompleter(link, on_settled, self.ledger, worker_id=self._worker_id)
+        return DurableCompleter(
+            link,
+            on_settled,
+            self.ledger,
+            worker_id=self._worker_id,
+            tells_past=self.history is not None,
+        )
+
+    def settled(self, run: Run, end: End, settlement: Settlement) -> None:
+        """Note how an attempt ended, once Redis has it."""
+        if self.history is not None:
+            self.history.add(run, end, settlement)
+
+    def report(self) -> dict[str, object]:
+        """What the worker says of these services; read from another thread."""
+        return {} if self.history is None else {"history": self.history.report()}
 
     async def close(self) -> None:
-        """Close the connections to PostgreSQL."""
+        """Write the rest of the history, then close the connections to PostgreSQL."""
+        if self.history is not None:
+            await self.history.close()
         await self.effects.close()
         await self.database.close()

@@ -17,11 +17,11 @@ from .slots import Slots
 
 def report_of(
     worker_id: str,
-    *,
     queues: dict[str, int],
     runnables: Mapping[str, Runnable],
     slots: Slots,
     journal: Journal,
+    *,
     ageing: timedelta,
     stopping: bool,
 ) -> dict[str, object]:

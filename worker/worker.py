@@ -52,7 +52,7 @@ from .maintenance.pruner import Pruner
 from .maintenance.server_watch import ServerWatch
 from .options import ArqOptions, foreign_codec, poll_seconds, queue_weights
 from .report import report_of
-from .run import Run, arm_all
+from .run import Run, arm_all, now_ms
 from .runnable import ArqDefaults, all_runnables, as_arq
 from .settlement import end_of, handed_back
 from .slots import Slots
@@ -245,6 +245,7 @@ class Worker(arq.worker.Worker):
 
     async def _attempt(self, run: Run) -> None:
         outcome = await (self.durability if run.is_durable else self.executor).attempt(run)
+        run.ended_ms = now_ms()
         self.slots.busy -= 1
         self.fetcher.notify()
         if run in self.runs and not run.is_abandoned:
@@ -253,6 +254,8 @@ class Worker(arq.worker.Worker):
     def _settled(self, run: Run, end: End, settlement: Settlement) -> None:
         self.runs.discard(run)
         self.journal.settled(run, end, settlement)
+        if self.persistence is not None:
+            self.persistence.settled(run, end, settlement)
         self.jobs_complete, self.jobs_failed = self.journal.complete, self.journal.failed
         self.jobs_retried = self.journal.retried
         self._after_job.begin(run)
@@ -298,8 +301,11 @@ class Worker(arq.worker.Worker):
             honour_retry=self.retry_jobs,
         )
         self.durability = Durability(self.executor, store.ledger if store else None)
-        own = Completer(settles, self._settled, worker_id=worker_id)
-        self.completer = store.completer(settles, self._settled) if store else own
+        self.completer = (
+            store.completer(settles, self._settled)
+            if store
+            else Completer(settles, self._settled, worker_id=worker_id)
+        )
         self.fetcher = Fetcher(
             claims,
             blocking,
@@ -387,12 +393,6 @@ class Worker(arq.worker.Worker):
         return {queue.name: weight for queue, weight in self._weights.items()}
 
     def _report(self) -> dict[str, object]:
-        return report_of(
-            self.worker_id,
-            queues=self._queue_names(),
-            runnables=self._runnables,
-            slots=self.slots,
-            journal=self.journal,
-            ageing=self.settings.ageing,
-            stopping=self._stopping.is_set(),
-        )
+        own = (self.worker_id, self._queue_names(), self._runnables, self.slots, self.journal)
+        report = report_of(*own, ageing=self.settings.ageing, stopping=self._stopping.is_set())
+        return report if self.persistence is None else report | self.persistence.report()

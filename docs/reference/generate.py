@@ -172,17 +172,22 @@ def command_list() -> str:
 
 
 def _command(path: str, command: Any) -> Iterator[str]:
-    if subcommands := getattr(command, "commands", None):
+    subcommands = getattr(command, "commands", {})
+    if subcommands and not command.params:
         yield f"### `{path}`\n\n{_prose(command.help)}"
-        for name, subcommand in subcommands.items():
-            yield from _command(f"{path} {name}", subcommand)
-        return
+    else:
+        yield _own_section(path, command)
+    for name, subcommand in subcommands.items():
+        yield from _command(f"{path} {name}", subcommand)
+
+
+def _own_section(path: str, command: Any) -> str:
     arguments = [one for one in command.params if one.param_type_name == "argument"]
     usage = " ".join([path, "[OPTIONS]", *(_placeholder(one, brackets=True) for one in arguments)])
     rows = [_parameter(one) for one in command.params if not getattr(one, "hidden", False)]
     table = "\n".join(["| argument, option | what it does |", "|---|---|", *rows])
     parts = [f"### `{path}`", f"```text\n{usage}\n```", _prose(command.help), table]
-    yield "\n\n".join(parts)
+    return "\n\n".join(parts)
 
 
 def _parameter(parameter: Any) -> str:

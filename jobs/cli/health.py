@@ -7,13 +7,16 @@ from typing import Annotated
 
 import typer
 
-from ..store.workers import LiveWorker, live_workers
+from ..store.workers import HistoryReport, LiveWorker, live_workers
 from .commands import new_commands
 from .exit_codes import ExitCode
 from .output import AsJson, fail, print_json, print_table
 from .session import read_settings, with_store
 
 app = new_commands()
+
+#: A batch takes half a second to gather.
+_NOTABLE_LAG_MS = 2_000
 
 Queues = Annotated[
     list[str] | None, typer.Option("--queue", "-q", help="Ask for this queue; may be repeated.")
@@ -33,7 +36,7 @@ def health(queues: Queues = None, as_json: AsJson = False) -> None:
             {"healthy": not unserved, "unserved": unserved, "workers": [asdict(worker) for worker in workers]}
         )
     else:
-        columns = ("worker", "queues", "busy", "slots", "kinds", "state")
+        columns = ("worker", "queues", "busy", "slots", "kinds", "state", "history")
         print_table(columns, [_row(worker) for worker in workers], nothing="no live worker")
     if unserved:
         if not as_json:
@@ -55,4 +58,12 @@ def _row(worker: LiveWorker) -> dict[str, object]:
         "slots": worker.slots,
         "kinds": len(worker.kinds),
         "state": "stopping" if worker.stopping else "serving",
+        "history": _history(worker.history),
     }
+
+
+def _history(report: HistoryReport | None) -> str:
+    if report is None:
+        return "off"
+    behind = f"{report.lag_ms / 1000:.0f} s behind" if report.lag_ms >= _NOTABLE_LAG_MS else "written"
+    return f"{behind}, {report.dropped} dropped" if report.dropped else behind

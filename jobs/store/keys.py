@@ -21,6 +21,8 @@ The layout is a superset of arq's, so that arq's `enqueue_job`, `Job` and worker
     monarq:stats:<q>                  hash    counters
     monarq:pause:<q>                  hash    a paused kind, or "" for the queue → who, why, until when
     monarq:parked:<q>=<kind>          zset    due jobs of a paused kind: job id → visible-at * 4 + rank
+    monarq:ended:<q>                  list    jobs that were cancelled while they waited, for the history
+    monarq:history:<q>                string  exists while workers write the history
     monarq:unique:<q>:<digest>        string  the job that holds a unique key
     monarq:reply:<verb>:<worker>      string  nonce and reply of the last call, for a repeat of it
     monarq:queues                     set     the queues that exist
@@ -104,6 +106,8 @@ class QueueKeys:
     abort: str
     cancels: str
     ends: str
+    ended: str
+    history: str
     #: Job ids of this queue begin with this; empty unless tagged.
     id_prefix: str
 
@@ -170,6 +174,8 @@ def _build(name: str, arq_name: str, *, tagged: bool) -> QueueKeys:
         abort=f"{ABORT}:{tag}" if tagged else ABORT,
         cancels=f"monarq:cancels:{tag}",
         ends=f"monarq:ends:{tag}",
+        ended=f"monarq:ended:{tag}",
+        history=f"monarq:history:{tag}",
         id_prefix=tag if tagged else "",
     )
 

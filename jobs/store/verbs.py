@@ -215,6 +215,8 @@ class End:
     is_snooze: bool = False
     #: Keep it in Redis, too, for a worker to tell PostgreSQL.
     is_kept: bool = False
+    #: The failure records of the job's earlier starts: a settle that ends the job tells them if it was asked.
+    past: Sequence[bytes] = ()
 
 
 class Settlement(IntEnum):
@@ -225,8 +227,10 @@ class Settlement(IntEnum):
     CANCEL_TOO_LATE = 2  #: recorded, although the job's cancellation had been asked for
 
 
-def settle(queue: QueueKeys, ends: Iterable[End], *, worker: str, nonce: str) -> Request[list[Settlement]]:
-    """Record how attempts of one queue ended."""
+def settle(
+    queue: QueueKeys, ends: Sequence[End], *, worker: str, nonce: str, tells_past: bool = False
+) -> Request[list[Settlement]]:
+    """Record how attempts of one queue ended; with `tells_past`, each `End` then learns of its job's past."""
     flat: list[Any] = []
     for end in ends:
         result, result_ms = (b"", 0) if end.result is None else (end.result, end.result_ms)
@@ -235,9 +239,16 @@ def settle(queue: QueueKeys, ends: Iterable[End], *, worker: str, nonce: str) ->
         if end.is_kept:
             verb = f"{end.verb}:{end.unique}:keep"
         flat += (end.job_id, end.fence, verb, result, result_ms, end.delay_ms, failure)
+
+    def read(reply: list[int | list[Any]]) -> list[Settlement]:
+        codes: list[Any] = reply
+        if tells_past:
+            codes = [_take_past(end, told) for end, told in zip(ends, reply, strict=True)]
+        return [_SETTLEMENTS[code] for code in codes]
+
     return _request(
         "settle",
-        _read_settlements,
+        read,
         **_ranks(queue),
         running=queue.running,
         wake=queue.wake,
@@ -250,12 +261,16 @@ def settle(queue: QueueKeys, ends: Iterable[End], *, worker: str, nonce: str) ->
         kept_ends=queue.ends,
         nonce=nonce,
         reply_ms=REPLY_KEPT_MS,
+        past="1" if tells_past else "",
         ends=flat,
     )
 
 
-def _read_settlements(reply: list[int]) -> list[Settlement]:
-    return [_SETTLEMENTS[code] for code in reply]
+def _take_past(end: End, told: int | list[Any]) -> int:
+    if isinstance(told, list):
+        code, *end.past = told
+        return int(code)
+    return told
 
 
 _SETTLEMENTS = {int(code): code for code in Settlement}
@@ -324,6 +339,8 @@ def cancel(
         pause=queue.pause,
         cancels=queue.cancels,
         wake=queue.wake,
+        ended=queue.ended,
+        history=queue.history,
         id=job_id,
         result=result,
         result_ms=result_ms,

@@ -14,6 +14,18 @@ _SCANNED_AT_ONCE = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryReport:
+    """How far a worker is with the history of the jobs that it has ended."""
+
+    #: Jobs that are not written yet, and for how long the oldest has not been.
+    pending: int
+    lag_ms: int
+    written: int
+    #: Jobs that are not in the history and will not be: there was no room for them, or they cannot be stored.
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LiveWorker:
     """A worker's own report; it ends by itself some 50 s after the last one."""
 
@@ -31,6 +43,8 @@ class LiveWorker:
     busy: int
     #: It was told to stop: it finishes what runs, and claims no more.
     stopping: bool
+    #: None if it writes none.
+    history: HistoryReport | None = None
 
     def serves(self, queue: str) -> bool:
         """Whether it claims jobs of this queue."""
@@ -68,6 +82,16 @@ def _read(report: bytes | None) -> LiveWorker | None:
             slots=int(told["slots"]),
             busy=int(told["busy"]),
             stopping=bool(told["stopping"]),
+            history=_read_history(told.get("history")),
         )
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+def _read_history(told: dict[str, Any] | None) -> HistoryReport | None:
+    if told is None:
+        return None
+    pending, lag_ms, written, dropped = (
+        int(told[name]) for name in ("pending", "lag_ms", "written", "dropped")
+    )
+    return HistoryReport(pending=pending, lag_ms=lag_ms, written=written, dropped=dropped)

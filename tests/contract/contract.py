@@ -11,6 +11,7 @@ from .enqueue_rules import EnqueueRules
 from .examine_rules import ExamineRules
 from .inspect_rules import InspectRules
 from .orphan_rules import OrphanRules
+from .past_rules import PastRules
 from .pause_rules import PauseRules
 from .renew_rules import RenewRules
 from .replay_rules import ReplayRules
@@ -39,5 +40,6 @@ class StoreContract(
     RestoreRules,
     BeatRules,
     DurableRules,
+    PastRules,
 ):
     """What every store must do.  A subclass gives the fixture `store`, nothing else."""

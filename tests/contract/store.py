@@ -140,8 +140,12 @@ class Store:
     ) -> list[Claimed]:
         return (await self.look(limit, worker=worker, nonce=nonce, queues=queues, lease=lease)).jobs
 
-    async def settle(self, *ends: End, worker: str = WORKER, nonce: str | None = None) -> list[Settlement]:
-        request = verbs.settle(self.queue, ends, worker=worker, nonce=nonce or token_hex(8))
+    async def settle(
+        self, *ends: End, worker: str = WORKER, nonce: str | None = None, tells_past: bool = False
+    ) -> list[Settlement]:
+        request = verbs.settle(
+            self.queue, ends, worker=worker, nonce=nonce or token_hex(8), tells_past=tells_past
+        )
         return await execute(self.transport, request)
 
     async def renew(self, *leases: Lease) -> list[verbs.Renewal]:

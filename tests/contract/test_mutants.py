@@ -243,6 +243,20 @@ MUTANTS = {
     "cancelling ends a window": Mutant(
         "cancel", "if digest and held_until ~= 'window' then", "if digest then"
     ),
+    "settle that tells its past unasked": Mutant("settle", "if ARGV[3] == '1' and", "if"),
+    "settle that tells no past": Mutant("settle", "if ARGV[3] == '1' and", "if false and"),
+    "settle that tells the past as long as it is": Mutant("settle", "past_bytes < MOST_PAST_BYTES and ", ""),
+    "settle that tells the past of the one for the other": Mutant(
+        "settle", "pasts[i] = past_of(id)", "pasts[1] = past_of(id)"
+    ),
+    "settle that tells its past once": Mutant("settle", "any_past and with_pasts(true) or codes", "codes"),
+    "settle that tells what is no record": Mutant(
+        "settle", "if string.find(record, '^{[^\\n]*$') then", "if true then"
+    ),
+    "cancel that hands over what nobody wants": Mutant(
+        "cancel", "if redis.call('EXISTS', KEYS[12]) == 1 then", "if true then"
+    ),
+    "cancel that hands over without end": Mutant("cancel", "length > LONGEST_ENDED", "false"),
     "discarding frees nothing": Mutant("discard", "if held_until == 'success' then", "if false then"),
     "discarding ends a window": Mutant("discard", "if held_until == 'success' then", "if digest then"),
     "replaying takes no key": Mutant("replay", "if digest and held_until ~= 'window' then", "if false then"),

@@ -14,6 +14,8 @@ KEYS[8] abort       zset    job id -> when its cancellation was asked for
 KEYS[9] pause       hash    kind, or "" for the whole queue -> its pause, JSON
 KEYS[10] cancels    hash    job id -> who asked for it, and why
 KEYS[11] wake       list    the wake token
+KEYS[12] ended      list    jobs that ended here, for the history
+KEYS[13] history    string  exists while somebody writes the history
 ARGV[1] id          str
 ARGV[2] result      str     JSON, what those who wait will read
 ARGV[3] result_ms   int     how long it is kept; 0 not at all, -1 for ever
@@ -27,6 +29,7 @@ Uses        _parked.lua
 Reply lost  repeat it: the same answer.
 ]]
 local id = ARGV[1]
+local LONGEST_ENDED = 10000
 local waiting = false
 for rank = 1, 4 do
   waiting = waiting or redis.call('ZSCORE', KEYS[rank], id)
@@ -70,6 +73,21 @@ if is_durable() then
   make_due()
   return 'requested'
 end
+
+-- Hand the job over to the history, by way of a list; what comes too fast for whoever empties it is counted.
+local function hand_over()
+  local starts, failures = redis.pcall('GET', KEY.starts .. id), redis.pcall('LRANGE', KEY.failures .. id, -100, -1)
+  local record = cjson.encode({
+    id, text(now), type(starts) == 'string' and starts or '0', ARGV[4], type(body) == 'string' and body or '',
+    is_error(failures) and {} or failures,
+  })
+  local length = redis.pcall('RPUSH', KEYS[12], record)
+  if type(length) == 'number' and length > LONGEST_ENDED then
+    redis.call('LTRIM', KEYS[12], -LONGEST_ENDED, -1)
+    redis.call('HINCRBY', KEYS[6], 'history_dropped', length - LONGEST_ENDED)
+  end
+end
+
 for rank = 1, 4 do
   redis.call('ZREM', KEYS[rank], id)
 end
@@ -82,6 +100,9 @@ redis.pcall('HDEL', KEYS[10], id)
 local held_until, digest = unique_of(body)
 if digest and held_until ~= 'window' then
   hold_unique(false, KEYS[6], digest, id)
+end
+if redis.call('EXISTS', KEYS[13]) == 1 then
+  hand_over()
 end
 redis.call('DEL', KEY.job .. id, KEY.starts .. id, KEY.failures .. id, KEY.corrupt .. id)
 set_result(id, ARGV[2], ARGV[3])

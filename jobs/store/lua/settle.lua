@@ -17,31 +17,41 @@ KEYS[12] reply      string  this worker's last settle, for a repeat
 KEYS[13] kept_ends  list    ends that PostgreSQL is yet to be told of
 ARGV[1] nonce       str     new for each settle, the same for its repeats
 ARGV[2] reply_ms    int     how long the reply is kept for a repeat
-ARGV[3...] ends     7 each: id, fence, verb (succeeded, retrying, dead, cancelled, expired, released), result (JSON),
+ARGV[3] past        str     "1": tell what went wrong with jobs before the start that ends them; else ""
+ARGV[4...] ends     7 each: id, fence, verb (succeeded, retrying, dead, cancelled, expired, released), result (JSON),
                     result_ms (how long it is kept; 0 not at all, -1 for ever), delay_ms (before it is visible again),
                     failure (JSON, or "").  A verb with ":<digest>" frees the unique key of this digest; released
                     takes it again, if it is free.  With ":<digest>:keep" (the digest may be empty) the end is also
                     put on the list of ends, as JSON: id, fence, verb, ms, result and failure.
 
 Returns     per end 1 recorded, 2 recorded as no cancellation although one was asked for, 0 refused: another attempt
-            owns the job, or it has ended.
+            owns the job, or it has ended.  Where a past is told, a list: this number, then the failure records of the
+            job before this start, oldest first; of very many the newest, and none after a megabyte of them.
 Clock       the server's.
 Cost        O(ends * log n); keep to some hundreds of ends.
 Reply lost  repeat it with the same nonce: the same answer, nothing is recorded twice.
 ]]
 local kept = kept_reply(KEYS[12], ARGV[1])
 if kept then
-  for i, code in ipairs(kept) do
-    kept[i] = tonumber(code)
+  local codes = {}
+  for _, line in ipairs(kept) do
+    local code = codes[#codes]
+    if string.sub(line, 1, 1) ~= '{' then
+      codes[#codes + 1] = tonumber(line)
+    elseif type(code) == 'number' then -- records belong to the code before them
+      codes[#codes] = { code, line }
+    else
+      code[#code + 1] = line
+    end
   end
-  return kept
+  return codes
 end
 
 local now = now_ms()
-local stride = 7
+local first, stride = 4, 7
 local LONGEST_VERB = 9
 local fence_keys = {}
-for a = 3, #ARGV, stride do
+for a = first, #ARGV, stride do
   fence_keys[#fence_keys + 1] = KEY.fence .. ARGV[a]
 end
 local fences = redis.call('MGET', unpack(fence_keys))
@@ -51,13 +61,15 @@ local asked = {}
 local any_abort = redis.call('EXISTS', KEYS[10]) == 1
 if any_abort then
   local ids = {}
-  for a = 3, #ARGV, stride do
+  for a = first, #ARGV, stride do
     ids[#ids + 1] = ARGV[a]
   end
   asked = redis.call('ZMSCORE', KEYS[10], unpack(ids))
 end
 
 local codes, ended, settled, doomed, counts, recorded = {}, {}, {}, {}, {}, {}
+local pasts, past_bytes = {}, 0
+local MOST_PAST_BYTES = 1000000
 local earliest
 
 local function doom(...)
@@ -124,14 +136,44 @@ end
 -- For a worker that reaches PostgreSQL.  First of all that is written of an end, so that a list which cannot be used
 -- leaves the job as it was.
 local function keep_end(i, verb)
-  local a = 3 + (i - 1) * stride
+  local a = first + (i - 1) * stride
   redis.call('RPUSH', KEYS[13], cjson.encode({
     id = ARGV[a], fence = ARGV[a + 1], verb = verb, ms = text(now), result = ARGV[a + 3], failure = ARGV[a + 6],
   }))
 end
 
+-- The failures of a job's earlier starts.  What is no record, or would not outlive a repeat, is left out.
+local function past_of(id)
+  local found = past_bytes < MOST_PAST_BYTES and redis.pcall('LRANGE', KEY.failures .. id, -100, -1)
+  local past = {}
+  for _, record in ipairs(found or past) do
+    if string.find(record, '^{[^\n]*$') then
+      past[#past + 1] = record
+      past_bytes = past_bytes + #record
+    end
+  end
+  return #past > 0 and past or nil
+end
+
+-- The codes and, where a job's past is to be told, its records: one after the other, or each beside its code.
+local function with_pasts(in_lines)
+  local told = {}
+  for i, code in ipairs(codes) do
+    local past = pasts[i]
+    if in_lines or not past then
+      told[#told + 1] = code
+      for _, record in ipairs(past or {}) do
+        told[#told + 1] = record
+      end
+    else
+      told[#told + 1] = { code, unpack(past) }
+    end
+  end
+  return told
+end
+
 for i = 1, #fence_keys do
-  local a = 3 + (i - 1) * stride
+  local a = first + (i - 1) * stride
   local id, verb, failure = ARGV[a], ARGV[a + 2], ARGV[a + 6]
   if fences[i] ~= ARGV[a + 1] or recorded[id] then
     codes[i] = 0
@@ -162,6 +204,9 @@ for i = 1, #fence_keys do
         codes[i] = 2
       end
       ended[#ended + 1] = id
+      if ARGV[3] == '1' and string.sub(ARGV[a + 1], -2) ~= ':1' then
+        pasts[i] = past_of(id)
+      end
       set_result(id, ARGV[a + 3], ARGV[a + 4])
       if verb == 'dead' then
         bury(id, ARGV[a + 1], failure)
@@ -199,5 +244,6 @@ end
 if earliest then
   wake_for(earliest, now, 1, KEYS[6])
 end
-keep_reply(KEYS[12], ARGV[1], codes, ARGV[2])
-return codes
+local any_past = next(pasts) ~= nil
+keep_reply(KEYS[12], ARGV[1], any_past and with_pasts(true) or codes, ARGV[2])
+return any_past and with_pasts(false) or codes

@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from math import isfinite
 from typing import TypeVar
 
 import structlog
@@ -28,6 +29,8 @@ _FIRST_PAUSE = 0.01
 #: A replica that is away, or lags further behind than this, is not asked again for so long.
 _LARGEST_LAG_SECONDS = 10.0
 _REST_SECONDS = 5.0
+#: How long it may take to say how far it lags.
+_LAG_ANSWER_SECONDS = 1.0
 
 
 class Database:
@@ -107,10 +110,11 @@ class Database:
             try:
                 with told_in_our_words():
                     async with self._replica.lend() as connection:
-                        lag = await connection.fetchval(statement("replica_lag"))
+                        lag = await connection.fetchval(statement("replica_lag"), timeout=_LAG_ANSWER_SECONDS)
                         if lag <= _LARGEST_LAG_SECONDS:
                             return await work(connection)
-                self._let_replica_rest(f"it is {lag:.0f} s behind")
+                behind = f"it is {lag:.0f} s behind" if isfinite(lag) else "it has replayed nothing yet"
+                self._let_replica_rest(behind)
             except (StoreError, *CONFLICTS) as error:
                 self._let_replica_rest(str(error))
         async with self.connection() as connection:

@@ -8,6 +8,7 @@ from typing import Self, TypeAlias
 import asyncpg
 
 from .repositories.durable_jobs import DurableJobRepository
+from .repositories.jobs import Jobs
 from .repositories.open_jobs import OpenJobs
 from .repositories.outbox import Outbox
 from .repositories.tokens import TokenRepository
@@ -33,6 +34,7 @@ class UnitOfWork:
         self.durable_jobs = DurableJobRepository(connection)
         self.outbox = Outbox(connection)
         self.open_jobs = OpenJobs(connection)
+        self.jobs = Jobs(connection)
         self.users = UserRepository(connection)
         self.tokens = TokenRepository(connection)
 

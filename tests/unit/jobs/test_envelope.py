@@ -50,6 +50,20 @@ def test_m_tells_what_differs_from_the_default() -> None:
     assert json.loads(body_of(**options))["m"] == {"v": 1, "h": "0" * 16, "q": "mail", "p": "low", "x": 1500}
 
 
+def test_tags_stand_behind_all_that_the_scripts_look_for() -> None:
+    body = body_of(digest="0" * 16, queue="mail", tags=("eu", "customer:17"))
+    assert b'"m":{"v":1,"h":"0000000000000000","q":"mail","g":["eu","customer:17"]}' in body
+    assert decode(body).tags == ["eu", "customer:17"]
+    assert decode(body).members == decode(body_of()).members
+
+
+@pytest.mark.parametrize(
+    ("told", "tags"), [(None, []), ("eu", []), ({"eu": 1}, []), (["eu", 5, None], ["eu"])]
+)
+def test_tags_that_are_none_are_left_out(told: Any, tags: list[str]) -> None:
+    assert from_document(WHOLE | {"m": {"g": told}}).tags == tags
+
+
 def test_the_digest_stands_where_enqueue_lua_looks_for_it() -> None:
     assert body_of(digest="0123456789abcdef").startswith(b'{"m":{"v":1,"h":"0123456789abcdef"')
 

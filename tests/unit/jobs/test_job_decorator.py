@@ -71,6 +71,10 @@ def test_options_become_the_policy() -> None:
     )
 
 
+def test_tags_stand_once_each() -> None:
+    assert job("plain", tags=["eu", "vip", "eu"])(module_level).policy.tags == ("eu", "vip")
+
+
 def test_the_defaults_are_these() -> None:
     policy = job("plain")(module_level).policy
     assert (policy.queue, policy.priority, policy.max_attempts) == ("default", Priority.NORMAL, 5)
@@ -99,6 +103,8 @@ def test_a_backoff_is_a_policy_or_a_list_or_a_function() -> None:
         *(("discard_on", value) for value in (5, (5,), str)),
         *(("run_in", value) for value in ("fork", "", 5, True)),
         *(("memory_limit", value) for value in (0, -1, "1G", 2.5, True)),
+        *(("tags", value) for value in ("eu", 5, None, [""], ["a b"], [5], ["{a}"], ["x" * 129])),
+        ("tags", [f"tag-{number}" for number in range(21)]),
     ],
 )
 def test_an_unusable_option_is_named_at_import(option: str, value: Any) -> None:

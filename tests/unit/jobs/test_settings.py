@@ -190,3 +190,19 @@ def test_every_setting_says_what_it_is() -> None:
     lines = inspect.getsource(Settings).splitlines()
     told = {line.split(":")[0].strip() for before, line in pairwise(lines) if before.strip().startswith("#:")}
     assert set(Settings.model_fields) - told == set()
+
+
+def test_the_history_is_written_where_there_is_a_database() -> None:
+    url = "postgresql://db/app"
+    assert load_settings(database_url=url).writes_history
+    assert not load_settings(database_url=url, history=False).writes_history
+    assert not load_settings().writes_history
+
+
+def test_the_history_is_kept_for_thirty_days_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().history_keep == timedelta(days=30)
+    monkeypatch.setenv("MONARQ_HISTORY_KEEP", "86400")
+    assert load_settings().history_keep == timedelta(days=1)
+    assert faults_of(history_buffer=0) == [
+        "MONARQ_HISTORY_BUFFER: Input should be greater than or equal to 1"
+    ]

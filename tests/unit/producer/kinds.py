@@ -24,3 +24,8 @@ async def rebuild(ctx: Any, month: str, full: bool = False) -> None:
 @job("one.only", unique=Unique(on_conflict="reject"))
 async def reject_twins(ctx: Any) -> None:
     """Be the only one."""
+
+
+@job("bill.send", tags=["billing"])
+async def bill(ctx: Any) -> None:
+    """Send a bill."""

@@ -20,7 +20,7 @@ from monarq.jobs.identity import is_job_id
 from monarq.jobs.store.verbs import Accepted, Held
 from monarq.producer.order import CHUNK, CHUNK_BYTES, Chunks, Prepared, prepare, unanswered
 
-from .kinds import rebuild, reject_twins, resize, send
+from .kinds import bill, rebuild, reject_twins, resize, send
 
 LIMIT = 10_000
 
@@ -84,6 +84,7 @@ def test_a_point_in_time_is_taken_as_it_is() -> None:
         *(("queue", value) for value in ("", "a b", "{a}", "a\n", "*", "x" * 129, 5, [])),
         *(("unique", value) for value in ("path", ["path"], True, Unique, Unique(by=["width_"]))),
         *(("job_id", value) for value in ("", "a b", "a\n", "é", "x" * 201, 5, [])),
+        *(("tags", value) for value in ("eu", 5, ["a b"], [5], ["x" * 129], [str(one) for one in range(21)])),
     ],
 )
 def test_an_unusable_option_is_named_and_nothing_else(option: str, value: Any) -> None:
@@ -92,6 +93,18 @@ def test_an_unusable_option_is_named_and_nothing_else(option: str, value: Any) -
     assert set(caught.value.faults) == {option}
     assert len(str(caught.value)) < 500
     assert isinstance(caught.value, JobRejected)
+
+
+def test_tags_of_an_order_stand_beside_those_of_the_kind() -> None:
+    tagged = Order(bill.of(), tags=["customer:17", "billing"])
+    one = prepare(tagged, tagged=False, max_payload_bytes=LIMIT)
+    assert meta_of(one) == {"v": 1, "g": ["billing", "customer:17"]}
+    assert meta_of(prepare(Order(bill.of()), tagged=False, max_payload_bytes=LIMIT))["g"] == ["billing"]
+
+
+def test_tags_do_not_make_another_job_of_an_id() -> None:
+    first, second = prepared(job_id="order-7"), prepared(job_id="order-7", tags=["eu"])
+    assert first.entry.digest == second.entry.digest
 
 
 def test_delay_and_at_exclude_each_other() -> None:

@@ -1,0 +1,125 @@
+"""Which finished jobs are meant, and in which order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from datetime import datetime
+from enum import StrEnum
+from math import isfinite
+from reprlib import repr as short_repr
+from typing import Any
+
+from pydantic_core import to_json
+
+from ..errors import DefinitionError
+from ..fingerprint import FINGERPRINT
+from ..priority import PRIORITIES
+from ..state import FINAL
+
+#: What PostgreSQL stores in no text: the character 0, and halves of a surrogate pair.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+class Sort(StrEnum):
+    """Which jobs come first.  By run time, those that never ran are left out."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    SLOWEST = "slowest"  #: the last attempt ran longest
+    FASTEST = "fastest"
+
+    @property
+    def is_by_time(self) -> bool:
+        """Whether the time of the end alone decides."""
+        return self in (Sort.NEWEST, Sort.OLDEST)
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadField:
+    """A place in the arguments, and what stands there."""
+
+    #: Names with dots between them: `customer.country`.  `lines[].sku`: of any entry of the list `lines`.
+    path: str
+    value: str | int | float | bool | None
+
+    def __post_init__(self) -> None:
+        if not all(name.removesuffix("[]") for name in self.path.split(".")):
+            raise DefinitionError(f"payload: {short_repr(self.path)} is no path; write customer.country")
+        if self.value is not None and not isinstance(self.value, (str, int, float)):
+            raise DefinitionError(f"payload: {self.path}: {short_repr(self.value)} is no text and no number")
+        if isinstance(self.value, float) and not isfinite(self.value):
+            raise DefinitionError(f"payload: {self.path}: {self.value} is no number of JSON")
+        _check_text("payload", self.path)
+        _check_text("payload", self.value)
+
+    def as_json(self) -> str:
+        """The smallest document that has it."""
+        document: Any = self.value
+        for name in reversed(self.path.split(".")):
+            if name.endswith("[]"):
+                document = [document]
+            document = {name.removesuffix("[]"): document}
+        return to_json(document).decode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFilter:
+    """All finished jobs that fit every field that is given; without any, all that there are."""
+
+    state: str | None = None
+    queue: str | None = None
+    kind: str | None = None
+    priority: str | None = None
+    tag: str | None = None
+    #: Who ran the last attempt.
+    worker: str | None = None
+    #: Of one group of failures that look like the same bug.
+    fingerprint: str | None = None
+    #: Those that ended at this time or later.
+    since: datetime | None = None
+    #: Those that ended before this time.
+    until: datetime | None = None
+    #: The error has all of its words, in any order and case; `time*`: one that begins with it.
+    text: str | None = None
+    payload: tuple[PayloadField, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, value in self._given():
+            _check_text(name, value)
+        if self.state is not None and self.state not in FINAL:
+            ends = ", ".join(sorted(FINAL))
+            raise DefinitionError(f"state: {short_repr(self.state)} is no end of a job; they are {ends}")
+        if self.priority is not None and self.priority not in PRIORITIES:
+            raise DefinitionError(
+                f"priority: {short_repr(self.priority)} is not one of {', '.join(PRIORITIES)}"
+            )
+        if self.fingerprint is not None and not FINGERPRINT.fullmatch(self.fingerprint):
+            raise DefinitionError(
+                f"fingerprint: {short_repr(self.fingerprint)} is not one; they have 16 hex digits"
+            )
+        if self.text is not None and not re.search(r"\w", self.text):
+            raise DefinitionError(f"text: {short_repr(self.text)} holds no word")
+        self._check_times()
+
+    def _check_times(self) -> None:
+        for name, time in (("since", self.since), ("until", self.until)):
+            if time is not None and time.tzinfo is None:
+                raise DefinitionError(f"{name}: {time!r} has no time zone; use datetime.now(timezone.utc)")
+        if self.since is not None and self.until is not None and self.since >= self.until:
+            raise DefinitionError(f"since: {self.since} is not before until, {self.until}")
+
+    def _given(self) -> Iterator[tuple[str, Any]]:
+        for one in fields(self):
+            if (value := getattr(self, one.name)) not in (None, ()):
+                yield one.name, value
+
+    def __str__(self) -> str:
+        """The same for the same filter, whoever asks: a page's cursor is good for no other."""
+        return ", ".join(f"{name}={value!r}" for name, value in self._given())
+
+
+def _check_text(name: str, value: object) -> None:
+    if isinstance(value, str) and _UNSTORABLE.search(value):
+        raise DefinitionError(f"{name}: {short_repr(value)} holds characters that no job can have")

@@ -1,0 +1,2 @@
+-- The partitions of one day, if they are missing.
+SELECT monarq.make_history_days($1, 1)
