@@ -65,7 +65,7 @@ def _serve(settings: Settings, own: DashboardSettings) -> None:
     )
     # uvicorn raises the signal again when it has stopped: stopping when told to is no failure
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, lambda *_: setattr(server, "should_exit", True))
     typer.echo(f"monarq dashboard: {own.address}", err=True)
     try:
         server.run()
