@@ -13,6 +13,8 @@ from .repositories.durable_jobs import DurableJobRepository
 from .repositories.jobs import Jobs
 from .repositories.open_jobs import OpenJobs
 from .repositories.outbox import Outbox
+from .repositories.tokens import TokenRepository
+from .repositories.users import UserRepository
 
 #: asyncpg's own, or what stands for one that its pool lends.
 Connection: TypeAlias = asyncpg.Connection
@@ -37,6 +39,8 @@ class UnitOfWork:
         self.outbox = Outbox(connection)
         self.open_jobs = OpenJobs(connection)
         self.jobs = Jobs(connection)
+        self.users = UserRepository(connection)
+        self.tokens = TokenRepository(connection)
 
     async def __aenter__(self) -> Self:
         await self._transaction.start()
