@@ -10,6 +10,7 @@ import typer
 
 from monarq.jobs.actor import this_actor
 from monarq.jobs.cancel_note import CancelNote
+from monarq.jobs.cli.auditing import PLACE
 from monarq.jobs.cli.commands import new_commands
 from monarq.jobs.cli.exit_codes import ExitCode
 from monarq.jobs.cli.output import AsJson, fail, print_json, print_table
@@ -60,7 +61,13 @@ def retry(job_ids: Ids = None, every: All = False, as_json: AsJson = False) -> N
     Ends with 1 if one of the ids is not set aside.
     """
     wanted = _wanted(job_ids, every)
-    _tell("sent again", wanted, _ask(lambda unit: unit.outbox.retry(wanted)), as_json)
+
+    async def work(unit: UnitOfWork) -> list[str]:
+        found = await unit.outbox.retry(wanted)
+        await _note(unit, "outbox.retry", found)
+        return found
+
+    _tell("sent again", wanted, _ask(work), as_json)
 
 
 @app.command()
@@ -77,9 +84,17 @@ def discard(job_ids: Ids = None, every: All = False, as_json: AsJson = False) ->
         await unit.outbox.end_durable(
             {row.job_id: cancelled_record(row.queue, row.job_id, row.head + b"0}", note) for row in rows}
         )
-        return [row.job_id for row in rows]
+        found = [row.job_id for row in rows]
+        await _note(unit, "outbox.discard", found)
+        return found
 
     _tell("discarded", wanted, _ask(work), as_json)
+
+
+async def _note(unit: UnitOfWork, action: str, job_ids: Sequence[str]) -> None:
+    """Write down who did it, in the same transaction."""
+    for job_id in job_ids:
+        await unit.audit.add(actor=this_actor(), place=PLACE, action=action, subject=job_id, detail={})
 
 
 def _wanted(job_ids: Sequence[str] | None, every: bool) -> list[str] | None:

@@ -7,15 +7,17 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypeAlias
 
 from monarq.jobs.cancel_note import CancelNote
 from monarq.jobs.envelope import is_durable
 from monarq.jobs.errors import StoreFull, StoreRefused
 from monarq.jobs.failure import clean
+from monarq.jobs.priority import RANKS
 from monarq.jobs.store.execute import Transport, execute
 from monarq.jobs.store.keys import QUEUES, QueueKeys
-from monarq.jobs.store.postgres.repositories.outbox import WaitingRow
+from monarq.jobs.store.postgres.repositories.outbox import Change, WaitingRow
 from monarq.jobs.store.postgres.unit_of_work import UnitOfWork
 from monarq.jobs.store.replies import is_about_what_lies_there
 from monarq.jobs.store.verbs import Accepted, Entry, Held, enqueue
@@ -65,6 +67,7 @@ class Carrier:
         jobs, carried = self._read(rows)
         answers = await self._send_all(jobs)
         records: dict[str, bytes] = {}
+        changes: dict[str, Change] = {}
         for queue, entries in jobs.items():
             for entry in entries:
                 answer = answers[entry.job_id]
@@ -72,9 +75,13 @@ class Carrier:
                     carried.set_aside[entry.job_id] = answer if isinstance(answer, str) else _TAKEN_ID
                 elif isinstance(answer, Held) and is_durable(entry.head):
                     records[entry.job_id] = _record(queue, entry, answer)
+                    if (change := _change(entry, answer)) is not None:
+                        changes[answer.by] = change
         carried.set_aside = {
             job_id: clean(reason, _REASON_CHARS) for job_id, reason in carried.set_aside.items()
         }
+        if changes:
+            await unit.outbox.put_off_durable([*changes.values()])
         await _remove(unit, rows, carried.set_aside, records)
         return carried
 
@@ -114,6 +121,15 @@ class Carrier:
                 return [str(error)]
         middle = len(entries) // 2
         return await self._send(queue, entries[:middle]) + await self._send(queue, entries[middle:])
+
+
+def _change(entry: Entry, holder: Held) -> Change | None:
+    """What Redis has made of the job that holds the key, for the row from which it would be restored."""
+    on_conflict = entry.unique.split(" ")[1]
+    due_at = entry.due if isinstance(entry.due, datetime) else None
+    if on_conflict == "replace":
+        return Change(holder.by, entry.head, RANKS[entry.priority], due_at)
+    return Change(holder.by, None, None, due_at) if on_conflict == "reschedule" else None
 
 
 async def _remove(

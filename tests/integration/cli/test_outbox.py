@@ -87,6 +87,18 @@ def test_what_is_discarded_is_gone_and_a_durable_job_ends(stage: Stage, database
     assert [row[0] for row in run_sql(database_url, "SELECT job_id FROM monarq.outbox")] == ["b"]
 
 
+def test_who_did_it_stands_in_the_audit(stage: Stage, database_url: str) -> None:
+    _set_aside(database_url, "a", "b")
+    stage.monarq("outbox", "retry", "a")
+    stage.monarq("outbox", "discard", "--all")
+    acts = run_sql(database_url, "SELECT action, subject, actor FROM monarq.audit ORDER BY id")
+    assert [(act["action"], act["subject"]) for act in acts] == [
+        ("outbox.retry", "a"),
+        ("outbox.discard", "b"),
+    ]
+    assert all(act["actor"] for act in acts)
+
+
 def test_what_waits_is_not_discarded(stage: Stage, database_url: str) -> None:
     run_sql(database_url, INSERT, "waits", HEAD)
     assert stage.monarq("outbox", "discard", "waits").returncode == ExitCode.FAILURE

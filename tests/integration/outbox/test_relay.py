@@ -1,7 +1,7 @@
 """What the relay brings to Redis, in which order, and what it leaves alone."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -112,6 +112,31 @@ async def test_a_relayed_job_replaces_the_one_that_holds_its_key(
     await carry_all(relay)
     assert await stage.in_redis() == [holder.job_id]
     assert '"k":{"shelf":2}' in await stage.envelope(holder.job_id)
+
+
+async def test_what_replaces_or_puts_off_a_durable_job_does_so_in_postgresql_too(
+    app: asyncpg.Connection, producer: Producer, relay: Relay, stage: Stage
+) -> None:
+    async def ask(number: int, rule: Unique, **options: Any) -> str:
+        handle = await producer.enqueue(
+            count_stock.of(number), connection=app, unique=rule, durable=True, **options
+        )
+        await carry_all(relay)
+        return handle.job_id
+
+    replaces = Unique(by=[], on_conflict="replace")
+    holder = await ask(1, replaces)
+    at = datetime.now(UTC) + timedelta(hours=1)
+    await ask(2, replaces, at=at, priority="high")
+    row = await stage.durable(holder)
+    assert b'"k":{"shelf":2}' in row["head"]
+    assert (row["rank"], row["state"]) == (1, None)
+    assert abs(row["due_at"] - at) < timedelta(milliseconds=2)
+    later = at + timedelta(hours=1)
+    await ask(3, Unique(by=[], on_conflict="reschedule"), at=later)
+    row = await stage.durable(holder)
+    assert b'"k":{"shelf":2}' in row["head"]
+    assert abs(row["due_at"] - later) < timedelta(milliseconds=2)
 
 
 async def test_tagged_queues_are_served_as_well(

@@ -54,6 +54,17 @@ class DiscardedRow(NamedTuple):
     head: bytes
 
 
+class Change(NamedTuple):
+    """What a unique rule has made of the job that holds its key."""
+
+    job_id: str
+    #: None: as it was.
+    head: bytes | None
+    rank: int | None
+    #: None: at once.
+    due_at: datetime | None
+
+
 class Outbox:
     """The rows of the outbox, on the connection of a unit."""
 
@@ -73,6 +84,11 @@ class Outbox:
     async def end_durable(self, records: Mapping[str, bytes]) -> None:
         """Let durable jobs end as cancelled, each with this record: they are not sent."""
         await self._connection.execute(statement("outbox_end_durable"), [*records], [*records.values()])
+
+    async def put_off_durable(self, changes: Sequence[Change]) -> None:
+        """Let durable jobs that wait be what a later enqueue with their unique key has made of them."""
+        columns = zip(*changes, strict=True)
+        await self._connection.execute(statement("outbox_put_off_durable"), *map(list, columns))
 
     async def set_aside(self, reasons: Mapping[str, str]) -> None:
         """Keep these rows from being taken, until somebody looks after them."""
