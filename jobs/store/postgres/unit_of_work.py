@@ -7,12 +7,14 @@ from typing import Self, TypeAlias
 
 import asyncpg
 
+from .repositories.attempts import Attempts
 from .repositories.audit import AuditRepository
 from .repositories.dead_letters import DeadLetterRepository
 from .repositories.durable_jobs import DurableJobRepository
 from .repositories.jobs import Jobs
 from .repositories.open_jobs import OpenJobs
 from .repositories.outbox import Outbox
+from .repositories.schedules import Schedules
 
 #: asyncpg's own, or what stands for one that its pool lends.
 Connection: TypeAlias = asyncpg.Connection
@@ -37,6 +39,8 @@ class UnitOfWork:
         self.outbox = Outbox(connection)
         self.open_jobs = OpenJobs(connection)
         self.jobs = Jobs(connection)
+        self.attempts = Attempts(connection)
+        self.schedules = Schedules(connection)
 
     async def __aenter__(self) -> Self:
         await self._transaction.start()
