@@ -98,7 +98,7 @@ async def test_each_firing_is_told(serve: Serve, database: Database, database_ur
 
 
 async def test_cron_goes_on_without_postgresql_which_is_told_when_it_is_back(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
+    serve: Serve,
 ) -> None:
     ran: list[str] = []
 
@@ -106,7 +106,7 @@ async def test_cron_goes_on_without_postgresql_which_is_told_when_it_is_back(
         ran.append(ctx["job_id"])
 
     with postgres_server() as server:
-        url = server.new_database()
+        url = await asyncio.to_thread(server.new_database)
         server.kill()
         jobs = [cron(note, name="note", second=EVERY_SECOND)]
         with capture_logs() as logs:
@@ -128,12 +128,12 @@ async def test_cron_goes_on_where_there_is_no_such_table(serve: Serve, postgres:
         ran.append(ctx["job_id"])
 
     jobs = [cron(note, name="note", second=EVERY_SECOND)]
-    url = postgres.new_database(migrated=False)
+    url = await asyncio.to_thread(postgres.new_database, migrated=False)
     with capture_logs() as logs:
         async with serve(cron_jobs=jobs, settings={"database_url": url}):
             await eventually(lambda: len(ran) >= 2)
     assert "schedules" in [line.get("service") for line in logs]
-    postgres.drop_database(url)
+    await asyncio.to_thread(postgres.drop_database, url)
 
 
 async def test_what_is_due_seldom_is_told_again_and_again(
@@ -186,9 +186,7 @@ async def test_workers_that_tell_at_once_do_not_block_each_other(database: Datab
     assert len(await known(database)) == 50
 
 
-async def test_what_no_worker_has_had_for_a_week_is_forgotten(
-    database: Database, database_url: str
-) -> None:
+async def test_what_no_worker_has_had_for_a_week_is_forgotten(database: Database, database_url: str) -> None:
     await put(database, a_schedule("seen"), a_schedule("old"))
     connection = await asyncpg.connect(database_url)
     ages = {"seen": timedelta(days=6, hours=23), "old": timedelta(days=7, hours=1)}
