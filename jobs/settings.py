@@ -18,6 +18,8 @@ PREFIX = "MONARQ_"
 
 #: Names under the prefix that belong to others: the demo, and the settings of the shipped kinds.
 _KNOWN_ELSEWHERE = {"MONARQ_DEMO_EXIT"}
+#: Under this prefix the dashboard looks after its own names.
+_DASHBOARD_PREFIX = "MONARQ_DASHBOARD_"
 
 Span = Annotated[timedelta, Field(gt=timedelta(0))]
 
@@ -264,7 +266,7 @@ def unknown_names(environ: Mapping[str, str]) -> list[str]:
     return [
         f"{name}: no such setting{_suggestion(name, known)}"
         for name in sorted(environ)
-        if name.startswith(PREFIX) and name not in known
+        if name.startswith(PREFIX) and name not in known and not name.startswith(_DASHBOARD_PREFIX)
     ]
 
 

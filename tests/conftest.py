@@ -10,7 +10,7 @@ import pytest
 import redis
 from hypothesis import settings
 
-from tests.postgres import PostgresServer, postgres_server
+from tests.postgres import SERVERS, PostgresServer, postgres_server
 from tests.servers import ValkeyServer
 
 # A gate says the same twice of the same code, and judges no code by how busy the machine is.
@@ -37,10 +37,17 @@ def redis_url(valkey_url: str) -> str:
     return valkey_url
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what is marked so on every PostgreSQL that there is."""
+    marked = metafunc.definition.get_closest_marker("every_postgres") is not None
+    if marked and "postgres" in metafunc.fixturenames and len(SERVERS) > 1:
+        metafunc.parametrize("postgres", SERVERS, indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
+def postgres(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
     """The PostgreSQL that all tests of this run share."""
-    with postgres_server() as server:
+    with postgres_server(name=getattr(request, "param", "embedded")) as server:
         yield server
 
 

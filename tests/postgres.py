@@ -20,18 +20,26 @@ from tests.servers import free_port
 #: What is killed here is processes, never the machine, so nothing is lost without fsync.
 _FAST = {"fsync": "off", "full_page_writes": "off", "max_connections": "60", "max_wal_size": "1GB"}
 _TEMPLATE = "migrated"
+_DEBIAN = Path("/usr/lib/postgresql/15/bin")
+
+#: The servers that tests marked `every_postgres` run on: the package's, and Debian's where it is installed.
+SERVERS: dict[str, Path | None] = {"embedded": None}
+if (_DEBIAN / "postgres").exists():
+    SERVERS["debian-15"] = _DEBIAN
 
 
 class PostgresServer:
     """One server on a free loopback port, kept over restarts; `stop` removes its data.
 
-    `options` are further settings of the server, by their names.
+    `options` are further settings of the server, by their names; `name` is one of `SERVERS`.
     """
 
-    def __init__(self, options: dict[str, str] | None = None) -> None:
+    def __init__(self, options: dict[str, str] | None = None, name: str = "embedded") -> None:
         self.port = free_port()
         self.directory = Path(tempfile.mkdtemp(prefix="monarq-tests-"))
-        self._server = EmbeddedPostgres(self.directory / "pg", self.port, options=_FAST | (options or {}))
+        options = _FAST | (options or {})
+        folder = self.directory / "pg"
+        self._server = EmbeddedPostgres(folder, self.port, options=options, binaries=SERVERS[name])
 
     @property
     def url(self) -> str:
@@ -100,9 +108,11 @@ def run_sql(url: str, statement: str, *arguments: Any) -> Any:
 
 
 @contextmanager
-def postgres_server(options: dict[str, str] | None = None) -> Iterator[PostgresServer]:
+def postgres_server(
+    options: dict[str, str] | None = None, name: str = "embedded"
+) -> Iterator[PostgresServer]:
     """A server of one's own, for tests that kill it."""
-    server = PostgresServer(options)
+    server = PostgresServer(options, name)
     server.start()
     try:
         yield server

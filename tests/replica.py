@@ -3,12 +3,14 @@
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from monarq.worker.dev.postgres import EmbeddedPostgres, _binaries
+from monarq.worker.dev.postgres import EmbeddedPostgres, package_binaries
+from monarq.worker.dev.server_user import let_in, run_options
 from tests.postgres import _FAST, PostgresServer, run_sql
 from tests.servers import free_port
 
@@ -50,16 +52,16 @@ class PostgresReplica:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _copy(self, primary: PostgresServer) -> None:
-        binaries = _binaries()
-        self._server._make_folder(binaries)
-        self._server._run(
-            [
-                str(binaries / "pg_basebackup"),
-                *("--host", "127.0.0.1", "--port", str(primary.port), "--username", "postgres"),
-                *("--pgdata", str(self.directory / "pg" / "data"), "--write-recovery-conf"),
-                *("--checkpoint", "fast", "--no-sync"),
-            ]
-        )
+        binaries = package_binaries()
+        folder = self.directory / "pg"
+        folder.mkdir()
+        let_in(folder, binaries, folder / "data")
+        command = [
+            str(binaries / "pg_basebackup"),
+            *("--host", "127.0.0.1", "--port", str(primary.port), "--username", "postgres"),
+            *("--pgdata", str(folder / "data"), "--write-recovery-conf", "--checkpoint", "fast", "--no-sync"),
+        ]
+        subprocess.run(command, cwd=folder, check=True, **run_options(folder / "data"))
 
     def _signal(self, number: signal.Signals) -> None:
         """Every process: each backend is one of its own, in the group or session of the first."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import json
 import pkgutil
 import re
 from collections.abc import Callable, Iterator
@@ -22,6 +23,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 import monarq
+from monarq.dashboard import settings as dashboard_module
+from monarq.dashboard.app import openapi_document
 from monarq.jobs import settings as settings_module
 from monarq.jobs.catalog import settings as catalog_module
 from monarq.jobs.cli import exit_codes
@@ -57,12 +60,17 @@ def catalog_table() -> str:
     return _settings(catalog_module, catalog_module.CatalogSettings)
 
 
-def _settings(module: ModuleType, settings: type[BaseModel]) -> str:
+def dashboard_table() -> str:
+    """What the dashboard reads."""
+    return _settings(dashboard_module, dashboard_module.DashboardSettings, "MONARQ_DASHBOARD_")
+
+
+def _settings(module: ModuleType, settings: type[BaseModel], prefix: str = "MONARQ_") -> str:
     told = _field_comments(module, settings.__name__)
     lines = ["| variable | default | what it does |", "|---|---|---|"]
     for name, field in settings.model_fields.items():
         about = " ".join(filter(None, (told[name], _bounds(field))))
-        lines.append(f"| `MONARQ_{name.upper()}` | {_shown_default(field)} | {about} |")
+        lines.append(f"| `{prefix}{name.upper()}` | {_shown_default(field)} | {about} |")
     return "\n".join(lines)
 
 
@@ -113,7 +121,7 @@ def _bounds(field: FieldInfo) -> str:
 
 
 def _plain_span(text: str) -> str:
-    return re.sub(r"\b0:00:0(\d)\b", r"\1", text)
+    return re.sub(r"\b0:(\d\d):(\d\d)\b", lambda span: str(int(span[1]) * 60 + int(span[2])), text)
 
 
 # --- errors
@@ -215,13 +223,19 @@ def _prose(text: str | None) -> str:
 
 
 PARTS: dict[str, dict[str, Callable[[], str]]] = {
-    "settings.md": {"settings": settings_table, "catalog": catalog_table},
+    "settings.md": {"settings": settings_table, "catalog": catalog_table, "dashboard": dashboard_table},
     "errors.md": {"errors": error_table, "exit codes": exit_code_table},
     "cli.md": {"commands": command_list},
 }
 
 
+def openapi_text() -> str:
+    """The OpenAPI document of the HTTP API, as `openapi.json` holds it."""
+    return json.dumps(openapi_document(), indent=2, ensure_ascii=False) + "\n"
+
+
 if __name__ == "__main__":
+    (FOLDER / "openapi.json").write_text(openapi_text(), encoding="utf-8")
     for page_name in PARTS:
         page = FOLDER / page_name
         page.write_text(renewed(page), encoding="utf-8")

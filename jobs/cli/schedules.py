@@ -39,10 +39,10 @@ def schedules(as_json: AsJson = False) -> None:
 async def _read(settings: Settings) -> Sequence[SeenSchedule]:
     database = open_database(settings)
     # here, so that the command can say what it needs where the packages are not installed
-    from ..store.postgres.repositories.schedules import Schedules
+    from ..store.postgres.repositories.schedules import ScheduleRepository
 
     async def read(connection: Connection) -> Sequence[SeenSchedule]:
-        return await Schedules(connection).list()
+        return await ScheduleRepository(connection).list()
 
     try:
         return await database.read(read)

@@ -116,7 +116,7 @@ class JobFilter:
                 yield one.name, value
 
     def __str__(self) -> str:
-        """The same for the same filter, whoever asks: a page's cursor is good for no other."""
+        """The same for the same filter, whoever asks."""
         return ", ".join(f"{name}={value!r}" for name, value in self._given())
 
 

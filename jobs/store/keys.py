@@ -30,6 +30,11 @@ The layout is a superset of arq's, so that arq's `enqueue_job`, `Job` and worker
     monarq:queues                     set     the queues that exist
     monarq:epoch                      string  which life of this server it is, and its last beat: see beat.lua
     monarq:worker:<worker>            string  what a live worker says of itself, with a TTL
+    monarq:session:<digest>           string  the login of a browser, with a TTL
+    monarq:sessions:<user>            zset    digests of a user's logins → when they end at the latest, ms
+    monarq:login:<digest>             string  a login that can be used once: whose, with a TTL
+    monarq:ended-jwt:<digest>         string  there if that JWT is refused before its time, with a TTL
+    monarq:limit:<what>               string  how often it was asked for, with a TTL
 
 With `tagged=True` the queue's name stands in braces in every key, and its job ids begin with it: the queue is
 then one slot of a Redis Cluster.
@@ -58,6 +63,12 @@ UNIQUE = "monarq:unique:"
 WORKER = "monarq:worker:"
 QUEUES = "monarq:queues"
 EPOCH = "monarq:epoch"
+#: Of the dashboard.
+SESSION = "monarq:session:"
+SESSIONS = "monarq:sessions:"
+LOGIN = "monarq:login:"
+ENDED_JWT = "monarq:ended-jwt:"
+LIMIT = "monarq:limit"
 
 #: What the scripts build keys of one job with, of jobs that are put aside, and those that only a unique rule
 #: needs, for which they take the queue's part from the name of its counters.  The loader hands them to Lua as

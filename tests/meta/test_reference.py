@@ -32,6 +32,11 @@ def test_the_generated_parts_of_a_page_are_up_to_date(name: str) -> None:
     assert page.read_text(encoding="utf-8") == _generator().renewed(page)
 
 
+def test_the_openapi_document_is_that_of_the_routes() -> None:
+    """If not: python docs/reference/generate.py, and look at what changes for those who use the API."""
+    assert (FOLDER / "openapi.json").read_text(encoding="utf-8") == _generator().openapi_text()
+
+
 def test_every_page_that_is_generated_is_tested() -> None:
     assert set(_generator().PARTS) == {"settings.md", "errors.md", "cli.md"}
 

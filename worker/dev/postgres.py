@@ -53,14 +53,21 @@ class EmbeddedPostgres:
         port: Of the loopback interface, open to every user of this machine; 0 for a unix socket in the
             folder, which only its owner can open.  (Where its path would be too long: for a free port.)
         options: Further settings of the server, by their names.
+        binaries: The folder of its programs; by default the package's.
     """
 
     def __init__(
-        self, directory: Path | str, port: int = 0, *, options: Mapping[str, str] | None = None
+        self,
+        directory: Path | str,
+        port: int = 0,
+        *,
+        options: Mapping[str, str] | None = None,
+        binaries: Path | None = None,
     ) -> None:
         self.directory = Path(directory).resolve()
         self._port = port
         self._options = options or {}
+        self._binaries = binaries
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -85,7 +92,7 @@ class EmbeddedPostgres:
             ConfigError: Packages are missing, or the port is taken.
             ServerDidNotStart: With the end of its log.
         """
-        binaries = _binaries()
+        binaries = self._binaries or package_binaries()
         if not self.directory.exists():
             self.directory.mkdir(parents=True, mode=0o700)
         let_in(self.directory, binaries, self._data)
@@ -263,7 +270,12 @@ def _ends_within(seconds: float, process: psutil.Process) -> bool:
     return False
 
 
-def _binaries() -> Path:
+def package_binaries() -> Path:
+    """The folder of the package's programs.
+
+    Raises:
+        ConfigError: Packages are missing.
+    """
     if missing := missing_packages():
         raise ConfigError([f"a PostgreSQL of one's own needs packages: pip install {' '.join(missing)}"])
     with warnings.catch_warnings():

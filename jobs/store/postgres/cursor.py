@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -66,4 +67,6 @@ def _is_text(value: Any) -> bool:
 
 
 def _mark(wanted: JobFilter, sort: Sort) -> str:
-    return blake2b(f"{sort}: {wanted}".encode(), digest_size=6).hexdigest()
+    # without the times: "two hours ago" is another one each time that it is asked
+    timeless = replace(wanted, since=None, until=None)
+    return blake2b(f"{sort}: {timeless}".encode(), digest_size=6).hexdigest()

@@ -98,7 +98,7 @@ class PostgresDeadLetters(DeadLetters):
         async with self._database.connection() as connection:
             for queue in await self._queues(connection, wanted):
                 query = search.page(wanted, queue, None, newest_first=True, size=limit)
-                for row in await connection.fetch(query.text, *query.values):
+                for row in await connection.fetch(query.sql, *query.parameters):
                     found.setdefault(key_of(row), self._head(row))
         return list(found.values())
 
@@ -164,7 +164,7 @@ class PostgresDeadLetters(DeadLetters):
             if not queues:
                 return []
             query = search.groups(wanted, queues, seen)
-            counted = await connection.fetch(query.text, *query.values)
+            counted = await connection.fetch(query.sql, *query.parameters)
             heads = await self._samples(connection, wanted, counted)
         return [_group(row, heads) for row in counted if _place(row, "last") in heads]
 
@@ -176,7 +176,7 @@ class PostgresDeadLetters(DeadLetters):
         heads: dict[tuple[str, str, datetime], LetterHead] = {}
         for at in range(0, len(places), PAGE):
             query = search.samples(wanted, places[at : at + PAGE])
-            for row in await connection.fetch(query.text, *query.values):
+            for row in await connection.fetch(query.sql, *query.parameters):
                 head = self._head(row)
                 heads[head.queue.name, row["fingerprint"], row["died_at"]] = head
         return heads
@@ -206,7 +206,7 @@ class PostgresDeadLetters(DeadLetters):
         while True:
             query = search.page(wanted, queue, last, newest_first=False, size=PAGE)
             async with self._database.connection() as connection:  # none is held while the caller works
-                rows = await connection.fetch(query.text, *query.values)
+                rows = await connection.fetch(query.sql, *query.parameters)
             if rows:
                 yield [self._head(row) for row in rows]
             if len(rows) < PAGE:

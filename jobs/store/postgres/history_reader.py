@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from ..finished_job import FinishedJob, JobStory
 from ..job_filter import JobFilter, Sort
-from .cursor import decode, encode
+from .cursor import Position, decode, encode
 from .database import Database
 from .repositories.finished_jobs import FinishedJobs
-from .search import count_query, page_query, position_of
+from .search import count_query, looks_inside, nearby_query, page_query, position_of
+from .unit_of_work import Connection
 
 #: Counting goes no further: no more is needed to see that there are many.
 COUNTED_UP_TO = 10_000
@@ -54,8 +56,7 @@ class HistoryReader:
             DatabaseUnavailable: PostgreSQL did not answer.
         """
         position = None if after is None else decode(after, wanted, sort)
-        query = page_query(wanted, sort, position, limit + 1)
-        found = await self._database.read(lambda connection: FinishedJobs(connection).select(query))
+        found = await self._database.read(partial(_find, wanted, sort, position, limit + 1))
         if len(found) <= limit:
             return Page(found, None)
         del found[limit:]
@@ -78,3 +79,16 @@ class HistoryReader:
             DatabaseUnavailable: PostgreSQL did not answer.
         """
         return await self._database.read(lambda connection: FinishedJobs(connection).stories(job_id))
+
+
+async def _find(
+    wanted: JobFilter, sort: Sort, after: Position | None, limit: int, connection: Connection
+) -> list[FinishedJob]:
+    jobs = FinishedJobs(connection)
+    if looks_inside(wanted):
+        # what is common is nearby, and what is rare is found by its index: PostgreSQL's own guess of which
+        # it is can be wrong by much
+        found = await jobs.select(nearby_query(wanted, sort, after, limit))
+        if len(found) == limit:
+            return found
+    return await jobs.select(page_query(wanted, sort, after, limit))

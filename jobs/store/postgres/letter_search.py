@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +13,6 @@ from sqlalchemy import (
     DateTime,
     LargeBinary,
     MetaData,
-    Select,
     SmallInteger,
     Table,
     Text,
@@ -27,12 +25,11 @@ from sqlalchemy import (
     true,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import asyncpg
 
 from ..letter_filter import LetterFilter, needles
+from .query import Query, compiled
 from .repositories.dead_letters import Key, moment_of, storable
 
-_DIALECT = asyncpg.dialect()  # type: ignore[no-untyped-call]
 _TIME = DateTime(timezone=True)
 
 _LETTERS = Table(
@@ -62,14 +59,6 @@ _HEAD = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A statement as asyncpg takes it."""
-
-    text: str
-    values: Sequence[Any]
-
-
 def page(wanted: LetterFilter, queue: str, after: Key | None, *, newest_first: bool, size: int) -> Query:
     """Heads of letters of one queue, by the time of death, from behind a letter on."""
     place = tuple_(_L.died_at, _L.job_id)
@@ -78,7 +67,7 @@ def page(wanted: LetterFilter, queue: str, after: Key | None, *, newest_first: b
         edge = tuple_(literal(moment_of(after[1]), _TIME), literal(after[0], Text))
         found = found.where(place < edge if newest_first else place > edge)
     order = (_L.died_at, _L.job_id)
-    return _query(found.order_by(*(column.desc() for column in order) if newest_first else order))
+    return compiled(found.order_by(*(column.desc() for column in order) if newest_first else order))
 
 
 def groups(wanted: LetterFilter, queues: Sequence[str], seen: Iterable[Key]) -> Query:
@@ -99,7 +88,7 @@ def groups(wanted: LetterFilter, queues: Sequence[str], seen: Iterable[Key]) -> 
         counted = _given(letters, ("job_id", Text()), ("died_at", _TIME))
         same = and_(counted.c.job_id == _L.job_id, counted.c.died_at == _L.died_at)
         found = found.where(~select(literal(1)).select_from(counted).where(same).exists())
-    return _query(found)
+    return compiled(found)
 
 
 def samples(wanted: LetterFilter, places: Sequence[tuple[str, str, datetime]]) -> Query:
@@ -117,7 +106,7 @@ def samples(wanted: LetterFilter, places: Sequence[tuple[str, str, datetime]]) -
         .limit(1)
         .lateral("one")
     )
-    return _query(select(one).select_from(asked.join(one, true())))
+    return compiled(select(one).select_from(asked.join(one, true())))
 
 
 def _conditions(wanted: LetterFilter, queues: Sequence[str]) -> list[ColumnElement[bool]]:
@@ -151,8 +140,3 @@ def _given(rows: Sequence[tuple[Any, ...]], *columns: tuple[str, Any]) -> Any:
     ]
     typed = [Column(name, kind) for name, kind in columns]
     return func.unnest(*arrays).table_valued(*typed, name="given").render_derived()
-
-
-def _query(statement: Select[Any]) -> Query:
-    compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
-    return Query(str(compiled), [compiled.params[name] for name in compiled.positiontup or ()])

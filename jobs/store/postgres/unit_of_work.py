@@ -14,7 +14,9 @@ from .repositories.durable_jobs import DurableJobRepository
 from .repositories.jobs import Jobs
 from .repositories.open_jobs import OpenJobs
 from .repositories.outbox import Outbox
-from .repositories.schedules import Schedules
+from .repositories.schedules import ScheduleRepository
+from .repositories.tokens import TokenRepository
+from .repositories.users import UserRepository
 
 #: asyncpg's own, or what stands for one that its pool lends.
 Connection: TypeAlias = asyncpg.Connection
@@ -40,7 +42,9 @@ class UnitOfWork:
         self.open_jobs = OpenJobs(connection)
         self.jobs = Jobs(connection)
         self.attempts = Attempts(connection)
-        self.schedules = Schedules(connection)
+        self.schedules = ScheduleRepository(connection)
+        self.users = UserRepository(connection)
+        self.tokens = TokenRepository(connection)
 
     async def __aenter__(self) -> Self:
         await self._transaction.start()

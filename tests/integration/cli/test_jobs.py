@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from benchmarks.made_up_history import COLUMNS, NOW, MadeUpHistory, write
+from tests.servers import free_port
 
 from .stage import Stage, eventually
 
@@ -93,6 +94,13 @@ def test_without_a_database_it_says_what_to_set(bare_stage: Stage) -> None:
         ended = bare_stage.monarq(*command)
         assert ended.returncode == 78
         assert "MONARQ_DATABASE_URL" in ended.stderr
+
+
+def test_a_database_that_is_away_is_told_as_such(bare_stage: Stage) -> None:
+    away = f"postgresql://postgres@127.0.0.1:{free_port()}/postgres"
+    ended = bare_stage.monarq("jobs", MONARQ_DATABASE_URL=away)
+    assert ended.returncode == 69
+    assert "set MONARQ_DATABASE_URL" in ended.stderr
 
 
 def test_a_job_that_is_not_there_ends_with_1_and_a_hint(filled: Stage) -> None:

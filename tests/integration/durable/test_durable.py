@@ -22,6 +22,8 @@ from tests.integration.worker.stage import dead_letter, stats, waiting
 
 from .stage import QUEUE, Books, Put, Serve
 
+pytestmark = pytest.mark.every_postgres
+
 RECORD = (
     b'{"m":{"v":1,"s":"%b"},"t":1,"f":"never","a":[],"k":{},"et":1,'
     b'"s":%b,"st":1,"ft":1,"q":"default","id":"x","r":%b}'

@@ -24,6 +24,8 @@ from . import once_kinds
 from .once_kinds import ADD_EFFECT, pay
 from .stage import Books, Put, Serve
 
+pytestmark = pytest.mark.every_postgres
+
 TAKE_OVER = "UPDATE monarq.durable_jobs SET fence = $2, worker = 'later' WHERE job_id = $1"
 END = """UPDATE monarq.durable_jobs SET fence = 9, worker = 'later', state = 'succeeded', ended_at = now(),
 result = $2 WHERE job_id = $1"""

@@ -7,6 +7,8 @@ import pytest
 from .contract import LetterContract
 from .graveyard import Graveyard, open_graveyard
 
+pytestmark = pytest.mark.every_postgres
+
 
 class TestInRedis(LetterContract):
     @pytest.fixture

@@ -26,6 +26,8 @@ from tests.servers import free_port
 from .contract import boom
 from .graveyard import AT_ONCE, ArchivedGraveyard, DatabaseGraveyard, open_graveyard
 
+pytestmark = pytest.mark.every_postgres
+
 QUEUE = queue_keys("default")
 A_DAY = timedelta(days=1)
 DURABLE = b'{"m":{"v":1,"d":1,"h":"0123456789abcdef"},"t":null,"f":"boom","a":[],"k":{},"et":1764000000000}'

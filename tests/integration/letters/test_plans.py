@@ -10,7 +10,7 @@ import pytest
 
 from monarq.jobs.store.letter_filter import LetterFilter
 from monarq.jobs.store.postgres import letter_search as search
-from monarq.jobs.store.postgres.letter_search import Query
+from monarq.jobs.store.postgres.query import Query
 from monarq.jobs.store.postgres.statements import statement
 from tests.postgres import PostgresServer, run_sql
 
@@ -57,7 +57,7 @@ async def connection(filled: str) -> AsyncIterator[asyncpg.Connection]:
 
 async def plan_of(connection: asyncpg.Connection, query: Query) -> list[dict[str, Any]]:
     """The nodes of the plan, from the root down."""
-    found = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {query.text}", *query.values)
+    found = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {query.sql}", *query.parameters)
     return list(_nodes(json.loads(found)[0]["Plan"]))
 
 
@@ -120,7 +120,7 @@ async def test_the_samples_of_groups_are_found_by_an_index(connection: asyncpg.C
 async def test_the_other_statements_walk_an_index(
     connection: asyncpg.Connection, name: str, values: tuple[Any, ...]
 ) -> None:
-    assert_by_index(await plan_of(connection, Query(statement(name), values)))
+    assert_by_index(await plan_of(connection, Query(statement(name), [*values])))
 
 
 @pytest.mark.parametrize("given", [{}, {"actor": "a"}, {"action": "a"}, {"subject": "a"}], ids=str)

@@ -27,6 +27,8 @@ from tests.servers import free_port
 from .kinds import audit, bill, confirm
 from .stage import Stage
 
+pytestmark = pytest.mark.every_postgres
+
 
 async def test_a_committed_job_is_in_the_outbox_with_the_app_s_own_rows(
     app: asyncpg.Connection, producer: Producer, stage: Stage

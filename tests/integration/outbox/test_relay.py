@@ -22,6 +22,8 @@ from .conftest import MakeRelay
 from .kinds import audit, bill, confirm, count_stock
 from .stage import Stage, carry_all, running
 
+pytestmark = pytest.mark.every_postgres
+
 
 async def test_a_committed_job_comes_to_redis_and_leaves_the_outbox(
     app: asyncpg.Connection, producer: Producer, relay: Relay, stage: Stage

@@ -20,6 +20,8 @@ from tests.postgres import PostgresServer
 from tests.postgres_proxy import PostgresProxy
 from tests.servers import free_port
 
+pytestmark = pytest.mark.every_postgres
+
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
 

@@ -12,6 +12,8 @@ from monarq.jobs.store.postgres.migrating import migrate, missing_steps
 from tests.postgres import PostgresServer
 from tests.servers import free_port
 
+pytestmark = pytest.mark.every_postgres
+
 
 @pytest.fixture
 def empty(postgres: PostgresServer) -> Settings:

@@ -17,6 +17,8 @@ from tests.integration.worker.deadlines import eventually
 
 from .rows import ENQUEUED, Pair, Row, many, open_pair
 
+pytestmark = pytest.mark.every_postgres
+
 _FUTURE = datetime(2100, 1, 1, tzinfo=UTC)
 
 

@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from monarq.jobs.settings import Settings
+from monarq.jobs.store.job_filter import JobFilter
 from monarq.jobs.store.postgres import database as door
 from monarq.jobs.store.postgres import open_database
 from monarq.jobs.store.postgres.database import Database
+from monarq.jobs.store.postgres.history_reader import HistoryReader
 from monarq.jobs.store.postgres.unit_of_work import Connection
 from tests.integration.worker.deadlines import eventually
 from tests.postgres import PostgresServer, postgres_server
@@ -39,7 +41,7 @@ def replica(primary: PostgresServer, url: str) -> Iterator[PostgresReplica]:
 async def database(
     url: str, replica: PostgresReplica, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Database]:
-    monkeypatch.setattr(door, "_LARGEST_LAG_SECONDS", 0.2)
+    monkeypatch.setattr(door, "LARGEST_LAG_SECONDS", 0.2)
     monkeypatch.setattr(door, "_REST_SECONDS", 0.05)
     opened = open_database(Settings(database_url=url, database_replica_url=replica.url_of(url)))
     yield opened
@@ -136,3 +138,34 @@ async def test_while_a_replica_rests_nobody_waits_for_it(
     assert not await database.read(is_replica)
     monkeypatch.setattr(database._replica, "lend", None)  # would fail if it were asked
     assert not await database.read(is_replica)
+
+
+async def test_searches_of_the_history_are_made_by_the_replica(
+    database: Database, replica: PostgresReplica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def write(job_id: str) -> None:
+        async with database.connection() as connection:
+            await connection.execute("SELECT monarq.make_history_days('2026-03-31', 1)")
+            await connection.execute(
+                "INSERT INTO monarq.jobs (job_id, ended_at, state, queue, kind, priority) "
+                "VALUES ($1, '2026-03-31 12:00+00', 'dead', 'default', 'add', 'normal')",
+                job_id,
+            )
+
+    async def found() -> list[str]:
+        return [job.job_id for job in (await history.page(JobFilter())).jobs]
+
+    async def the_first_has_arrived() -> bool:
+        return await found() == ["first"] and await database.read(is_replica)
+
+    history = HistoryReader(database)
+    monkeypatch.setattr(door, "LARGEST_LAG_SECONDS", 60)
+    await write("first")
+    await eventually(the_first_has_arrived)
+    await asyncio.to_thread(replica.execute, "SELECT pg_wal_replay_pause()")
+    await write("second")
+    assert await found() == ["first"]
+    assert (await history.count(JobFilter())).number == 1
+    assert await history.stories("second") == []
+    await asyncio.to_thread(replica.kill)
+    assert sorted(await found()) == ["first", "second"]

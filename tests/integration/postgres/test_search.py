@@ -22,9 +22,11 @@ from benchmarks.made_up_history import (
 )
 from monarq.jobs.settings import Settings
 from monarq.jobs.store.job_filter import JobFilter, PayloadField, Sort
-from monarq.jobs.store.postgres import open_database
+from monarq.jobs.store.postgres import open_database, search
 from monarq.jobs.store.postgres.history_reader import HistoryReader
 from tests.postgres import PostgresServer
+
+pytestmark = pytest.mark.every_postgres
 
 HISTORY = MadeUpHistory(4_000, 3)
 ROWS = [dict(zip(COLUMNS, row, strict=True)) for row in HISTORY.rows()]
@@ -95,7 +97,8 @@ def filled_url(postgres: PostgresServer) -> str:
 
 
 @pytest.fixture
-async def history(filled_url: str) -> AsyncIterator[HistoryReader]:
+async def history(filled_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[HistoryReader]:
+    monkeypatch.setattr(search, "_NEARBY", 1_000)  # less than all
     database = open_database(Settings(database_url=filled_url))
     yield HistoryReader(database)
     await database.close()

@@ -21,7 +21,8 @@ from benchmarks.made_up_history import (
 )
 from monarq.jobs.store.job_filter import JobFilter, PayloadField, Sort
 from monarq.jobs.store.postgres.cursor import Position
-from monarq.jobs.store.postgres.search import Query, count_query, page_query
+from monarq.jobs.store.postgres.query import Query
+from monarq.jobs.store.postgres.search import count_query, looks_inside, nearby_query, page_query
 from monarq.jobs.store.postgres.statements import statement
 from tests.postgres import PostgresServer
 
@@ -116,6 +117,7 @@ async def test_a_page_is_found_by_indexes(
     position = Position(None if sort.is_by_time else 100, NOW - timedelta(days=1), "0")
     for after in (None, position):
         assert_served_by_indexes(await plan_of(connection, page_query(wanted, sort, after, 51)))
+        assert_served_by_indexes(await plan_of(connection, nearby_query(wanted, sort, after, 51)))
 
 
 @pytest.mark.parametrize("wanted", CASES[1:], ids=str)
@@ -151,7 +153,8 @@ async def test_the_last_value_of_each_filter_is_found_by_an_index_of_its_own(
 async def test_what_is_common_is_read_in_its_order_and_no_further_than_the_page(
     connection: asyncpg.Connection, wanted: JobFilter, sort: Sort
 ) -> None:
-    plan = await plan_of(connection, page_query(wanted, sort, None, 51))
+    ask = nearby_query if looks_inside(wanted) else page_query
+    plan = await plan_of(connection, ask(wanted, sort, None, 51))
     assert "Sort" not in {node["Node Type"] for node in nodes(plan)}, plan
 
 
@@ -162,3 +165,19 @@ async def test_jobs_of_a_kind_are_never_looked_for_among_all_jobs(
 ) -> None:
     found = scans(await plan_of(connection, page_query(JobFilter(kind=kind), sort, None, 51)))
     assert all("kind" in scan["Index Cond"] for scan in found), found
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sort", "after", "days"),
+    [
+        (JobFilter(since=NOW - timedelta(hours=1)), Sort.SLOWEST, None, {"20260331"}),
+        (JobFilter(until=NOW - timedelta(days=3)), Sort.NEWEST, None, {"20260328"}),
+        (JobFilter(), Sort.OLDEST, Position(None, NOW, "0"), {"20260331"}),
+        (JobFilter(), Sort.NEWEST, Position(None, NOW - timedelta(days=2), "0"), {"20260328", "20260329"}),
+    ],
+)
+async def test_days_that_cannot_hold_anything_are_left_out(
+    connection: asyncpg.Connection, wanted: JobFilter, sort: Sort, after: Position | None, days: set[str]
+) -> None:
+    plan = await plan_of(connection, page_query(wanted, sort, after, 51))
+    assert {scan["Index Name"].split("_")[1] for scan in scans(plan)} == days

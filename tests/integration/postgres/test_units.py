@@ -15,6 +15,8 @@ from monarq.jobs.store.postgres.database import Database
 from monarq.jobs.store.postgres.unit_of_work import UnitOfWork
 from tests.postgres_proxy import PostgresProxy
 
+pytestmark = pytest.mark.every_postgres
+
 
 @pytest.fixture
 async def app(database_url: str) -> AsyncIterator[asyncpg.Connection]:

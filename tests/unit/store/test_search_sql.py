@@ -30,8 +30,8 @@ def test_every_value_is_a_parameter_in_its_place() -> None:
     query = page_query(EVERYTHING, Sort.NEWEST, None, 51)
     assert re.findall(r"\$(\d+)", query.sql) == [str(n + 1) for n in range(len(query.parameters))]
     assert query.parameters == [
-        *("dead", "mail", "mail.send", "high", "worker-1", "0" * 16),
-        *(DAY, DAY.replace(year=2031), ["eu"], '{"a":{"b":1}}', '{"c":"d"}', "some words", 51),
+        *(["eu"], '{"a":{"b":1}}', '{"c":"d"}', "some words"),
+        *("dead", "mail", "mail.send", "high", "worker-1", "0" * 16, DAY, DAY.replace(year=2031), 51),
     ]
     assert "'" not in query.sql
 
@@ -74,6 +74,12 @@ def test_a_cursor_is_good_for_its_own_search_only() -> None:
     ):
         with pytest.raises(DefinitionError, match="another search"):
             decode(cursor, wanted, sort)
+
+
+def test_a_cursor_outlives_a_time_that_moves_on() -> None:
+    position = Position(None, DAY, "order-7")
+    cursor = encode(position, JobFilter(queue="mail", since=DAY), Sort.NEWEST)
+    assert decode(cursor, JobFilter(queue="mail", since=DAY.replace(hour=2)), Sort.NEWEST) == position
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "é", "bnVsbA", "W10", "WzEsMiwzLDRd", "====", "\ud800", "e30"])

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from ...finished_job import FINISHED_JOB_COLUMNS, FinishedJob, JobStory, PastAttempt
-from ..search import Query
+from ..query import Query
 from ..statements import statement
 from ..unit_of_work import Connection
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..unit_of_work import Connection
 
 
-class Schedules:
+class ScheduleRepository:
     """Reads and writes `monarq.schedules`."""
 
     def __init__(self, connection: Connection) -> None:

@@ -1,0 +1,166 @@
+"""The HTTP app: routes, and around them what holds for every request.
+
+    Front       makes a visit of the request, adds headers to every answer, tells what nobody has caught
+      checks    host, origin, media type                                       csrf.py, media.py, visit.py
+        FastAPI routes, each closed unless it says for whom it is open         routes/
+
+It can be mounted below any path of another ASGI app:
+
+    services = open_services(load_settings(), load_dashboard_settings())
+    app.mount("/monarq", create_app(services))
+
+A new resource is a service (`services/`), a router of `Guarded` routes (`routes/`) and its line in `ROUTERS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+from fastapi import APIRouter, FastAPI
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from monarq.jobs.errors import MonarqError
+
+from .csrf import check_origin
+from .headers import add_headers
+from .media import check_media, path_of
+from .openapi import told_as_it_is
+from .problems import ProblemDocument, handle_problems, problem_of, respond
+from .routes import documentation, probes, queues, sessions, tokens, users
+from .services.services import Services
+from .visit import Door, Visit
+
+log = structlog.get_logger("monarq.dashboard")
+
+ROUTERS: tuple[APIRouter, ...] = (
+    queues.router,
+    tokens.router,
+    users.router,
+    sessions.router,
+    documentation.router,
+    probes.router,
+)
+#: Asked by machines next door, under whatever name they have for us.
+_PROBES = ("/livez", "/readyz")
+
+
+def create_app(services: Services, *, closes_services: bool = False) -> Front:
+    """The app over these services.
+
+    Args:
+        closes_services: Close them when the server stops; an app that is mounted is told of no stop.
+    """
+    return Front(create_routes(services, closes_services=closes_services), services)
+
+
+def create_routes(services: Services, *, closes_services: bool = False) -> FastAPI:
+    """The routes alone, without what stands around them."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        if closes_services:
+            await services.close()
+
+    app = _Api(lifespan=lifespan, max_body_size=services.settings.max_body_bytes)
+    app.state.services = services
+    return app
+
+
+def openapi_document() -> dict[str, Any]:
+    """The OpenAPI document: the same for every dashboard."""
+    return _Api().openapi()
+
+
+class _Api(FastAPI):
+    """All routes, and how errors are told.  What FastAPI would open by itself stays closed."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            title="Monarq",
+            version="1",
+            docs_url=None,
+            redoc_url=None,
+            openapi_url=None,
+            redirect_slashes=False,
+            responses={"default": {"model": ProblemDocument, "description": "A problem (RFC 9457)."}},
+            generate_unique_id_function=lambda route: route.name,
+            **options,
+        )
+        for router in ROUTERS:
+            self.include_router(router)
+        handle_problems(self)
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            self.openapi_schema = told_as_it_is(super().openapi())
+        return self.openapi_schema
+
+
+class Front:
+    """What every request passes first, and every answer last."""
+
+    def __init__(self, routes: ASGIApp, services: Services) -> None:
+        self.routes = routes
+        self._largest_bytes = services.settings.max_body_bytes
+        self._door = Door(services.settings.url, services.settings.proxies)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.routes(scope, receive, send)
+            return
+        visit = self._door.enter(scope)
+        outgoing = _Outgoing(scope, send, visit)
+        try:
+            self._check(scope, visit)
+            await self.routes(scope, receive, outgoing)
+        except MonarqError as error:
+            await outgoing.tell(error, receive)
+        except Exception as error:
+            log.exception("dashboard.failed", request_id=visit.request_id, path=scope["path"])
+            if outgoing.is_cut_off:  # the server must not take the half that was sent for all of it
+                raise
+            await outgoing.tell(error, receive)
+
+    def _check(self, scope: Scope, visit: Visit) -> None:
+        if path_of(scope) in _PROBES:
+            return
+        self._door.check_host(visit)
+        check_origin(scope, visit)
+        check_media(scope, largest_bytes=self._largest_bytes)
+
+
+class _Outgoing:
+    """Sends the answer, with the headers that every answer has."""
+
+    def __init__(self, scope: Scope, send: Send, visit: Visit) -> None:
+        self._scope = scope
+        self._send = send
+        self._visit = visit
+        self._has_begun = self._has_ended = False
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether a part of the answer was sent, but not all."""
+        return self._has_begun and not self._has_ended
+
+    async def __call__(self, message: Message) -> None:
+        self._has_begun = True
+        if message["type"] == "http.response.start":
+            add_headers(MutableHeaders(scope=message), self._visit, self._scope["state"])
+        if message["type"] == "http.response.body":
+            self._has_ended = not message.get("more_body", False)
+        await self._send(message)
+
+    async def tell(self, error: Exception, receive: Receive) -> None:
+        """Tell the problem, if nothing was told yet."""
+        if self._has_begun:
+            return
+        if self._scope["type"] == "websocket":
+            await self({"type": "websocket.close", "code": 1008})
+            return
+        await respond(problem_of(error), self._scope)(self._scope, receive, self)

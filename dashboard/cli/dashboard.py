@@ -1,0 +1,84 @@
+"""`monarq dashboard`: serve the HTTP API."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from monarq.jobs.cli.commands import new_commands
+from monarq.jobs.cli.session import read_settings
+from monarq.jobs.errors import ConfigError
+from monarq.jobs.settings import Settings
+
+from .needed import dashboard_packages
+
+if TYPE_CHECKING:
+    from ..settings import DashboardSettings
+
+app = new_commands()
+
+#: Seconds that requests under way have when it is told to stop.
+_DRAIN = 5
+
+
+@app.command()
+def dashboard(
+    host: Annotated[
+        str | None, typer.Option(help="Where to listen.  [MONARQ_DASHBOARD_HOST]  Default: 127.0.0.1.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="[MONARQ_DASHBOARD_PORT, or PORT]  Default: 8080.")
+    ] = None,
+) -> None:
+    """Serve the HTTP API.  Nothing of it is open: users come by `monarq users`, tokens by `monarq tokens`.
+
+    It listens on loopback only, unless MONARQ_DASHBOARD_URL says under which https:// address a proxy in
+    front of it is reached.
+    """
+    settings = read_settings()
+    with dashboard_packages():
+        from ..settings import load_dashboard_settings
+    own = load_dashboard_settings(host=host, port=port).as_served()
+    _serve(settings, own)
+
+
+def _serve(settings: Settings, own: DashboardSettings) -> None:
+    with dashboard_packages():
+        import uvicorn
+
+    server = uvicorn.Server(
+        uvicorn.Config(
+            _app_factory(settings, own),
+            factory=True,
+            host=own.host,
+            port=own.port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            # what proxies say is judged by the app, which knows whom to believe
+            proxy_headers=False,
+            timeout_graceful_shutdown=_DRAIN,
+            lifespan="on",
+        )
+    )
+    # uvicorn raises the signal again when it has stopped: stopping when told to is no failure
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: setattr(server, "should_exit", True))
+    typer.echo(f"monarq dashboard: {own.address}", err=True)
+    try:
+        server.run()
+    except SystemExit:  # by uvicorn, which has logged why
+        raise ConfigError([f"cannot listen on {own.host}:{own.port}"]) from None
+
+
+def _app_factory(settings: Settings, own: DashboardSettings) -> Any:
+    def make() -> Any:
+        # in the event loop that it runs in
+        from ..app import create_app
+        from ..services.services import open_services
+
+        return create_app(open_services(settings, own), closes_services=True)
+
+    return make

@@ -1,0 +1,38 @@
+"""What a body may be, judged by the headers: JSON, not compressed, and not too large."""
+
+from __future__ import annotations
+
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from .errors import BodyTooLarge, UnsupportedMedia
+
+#: What is read by programs; pages have forms.
+_API = "/v1/"
+
+
+def check_media(scope: Scope, *, largest_bytes: int) -> None:
+    """Refuse a body that will not be read.  One that does not tell its size is measured while it is read.
+
+    Raises:
+        UnsupportedMedia: It is not JSON, where JSON is wanted.
+        BodyTooLarge: It says that it is larger than that.
+    """
+    if scope["type"] != "http":
+        return
+    headers = Headers(scope=scope)
+    size = headers.get("content-length", "0")
+    if size.isdecimal() and int(size[:20]) > largest_bytes:
+        raise BodyTooLarge
+    has_body = size != "0" or "transfer-encoding" in headers
+    if not has_body or not path_of(scope).startswith(_API):
+        return
+    media = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media != "application/json" or "content-encoding" in headers:
+        raise UnsupportedMedia
+
+
+def path_of(scope: Scope) -> str:
+    """The path below where the app is mounted."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))

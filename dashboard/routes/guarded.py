@@ -1,0 +1,133 @@
+"""The route that all others are: who asks is known, and may ask, before anything of the request is read.
+
+    router = APIRouter(route_class=Guarded)
+
+    @router.get("/v1/queues", openapi_extra=needs(Permission.QUEUES_READ))
+    async def list_queues(caller: TheCaller, services: TheServices) -> QueueList: ...
+
+What a route needs is written once, with the route, and shows in the OpenAPI document as `x-permission`.  A
+route that says nothing cannot be made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, Request, Response
+from fastapi.routing import APIRoute
+
+from monarq.jobs.errors import DefinitionError
+
+from ..access.caller import Caller
+from ..access.permissions import Permission
+from ..auth.authenticator import Shown
+from ..cookies import read_session
+from ..errors import NotAuthenticated, UnknownParameter
+from ..limits import QUOTA, Budget, network_of
+from ..services.services import Services
+from ..visit import Visit, visit_of
+
+_NEED = "x-permission"
+#: Instead of a permission: anybody whose identity is shown; and anybody at all.
+_IDENTITY, _NOTHING = "authenticated", "public"
+_LOOKS = frozenset({"GET", "HEAD"})
+
+T = TypeVar("T")
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+def needs(permission: Permission | None) -> dict[str, Any]:
+    """`openapi_extra` of a route for callers who hold this permission somewhere; None: for every caller."""
+    return {_NEED: permission or _IDENTITY, "security": [{"bearer": []}, {"session": []}]}
+
+
+def for_anybody() -> dict[str, Any]:
+    """`openapi_extra` of a route that asks for no identity."""
+    return {_NEED: _NOTHING}
+
+
+class Guarded(APIRoute):
+    """A route that is closed unless it says for whom it is open."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
+        need = str((self.openapi_extra or {}).get(_NEED))
+        if need not in (_IDENTITY, _NOTHING, *Permission):
+            raise DefinitionError(f"{path}: say what it needs: openapi_extra=needs(Permission.…)")
+        self.need = need
+
+    @property
+    def is_public(self) -> bool:
+        """Whether it asks for no identity."""
+        return self.need == _NOTHING
+
+    @property
+    def permission(self) -> Permission | None:
+        """What it needs, if that is a permission."""
+        return None if self.need in (_NOTHING, _IDENTITY) else Permission(self.need)
+
+    def get_route_handler(self) -> Handler:
+        handle = super().get_route_handler()
+        known = sorted(param.alias for param in self.dependant.query_params)
+
+        async def guarded(request: Request) -> Response:
+            if not self.is_public:
+                request.state.caller = await admit(request, self.permission)
+            if not request.query_params.keys() <= set(known):
+                raise UnknownParameter(known)
+            return await handle(request)
+
+        return guarded
+
+
+async def admit(request: Request, permission: Permission | None) -> Caller:
+    """Who asks, if they may, and not too often.
+
+    Raises:
+        NotAuthenticated: Nobody knows who asks.
+        NotPermitted: They hold the permission nowhere.
+        TooManyRequests: They ask too often.
+    """
+    services, visit = the_services(request), the_visit(request)
+    try:
+        caller = await services.authenticator.caller(_shown(request, visit))
+    except NotAuthenticated:
+        await services.limiter.take(Budget.FAILURE, network_of(visit.address))
+        raise
+    budget = Budget.READ if request.method in _LOOKS else Budget.WRITE
+    setattr(request.state, QUOTA, await services.limiter.take(budget, caller.subject))
+    if permission is not None:
+        await services.guard.scope(caller, permission)
+    return caller
+
+
+def the_services(request: Request) -> Services:
+    """What the app stands on."""
+    services: Services = request.app.state.services
+    return services
+
+
+def the_caller(request: Request) -> Caller:
+    """Who asks."""
+    caller: Caller = request.state.caller
+    return caller
+
+
+def the_visit(request: Request) -> Visit:
+    """How the request came in."""
+    return visit_of(request.scope)
+
+
+TheServices = Annotated[Services, Depends(the_services)]
+TheCaller = Annotated[Caller, Depends(the_caller)]
+TheVisit = Annotated[Visit, Depends(the_visit)]
+
+
+def _shown(request: Request, visit: Visit) -> Shown:
+    lines = request.headers.getlist("authorization")
+    if not lines:
+        return Shown(session=read_session(request.cookies, visit), address=visit.address)
+    scheme, _, bearer = lines[0].partition(" ")
+    is_bearer = len(lines) == 1 and scheme.lower() == "bearer"
+    return Shown(bearer=bearer.strip() if is_bearer else "", address=visit.address)

@@ -1,0 +1,173 @@
+"""`/v1/sessions` and `/login`: logging in and out; `/v1/me`: who am I."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from html import escape
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response, status
+from fastapi.responses import HTMLResponse, RedirectResponse
+from pydantic import BaseModel, Field, SecretStr
+
+from ..access.caller import Means
+from ..access.grants import Grant
+from ..access.permissions import Permission
+from ..auth.passwords import LONGEST
+from ..auth.sessions import Session
+from ..cookies import drop_session, read_session, set_session
+from ..errors import NotPermitted, ReadOnly
+from .documents import Body
+from .guarded import Guarded, TheCaller, TheServices, TheVisit, for_anybody, needs
+
+router = APIRouter(route_class=Guarded, tags=["sessions"])
+
+Secret = Annotated[str, Path(max_length=100)]
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Log in to Monarq</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"></head>
+<body><main><h1>Log in to Monarq</h1>
+<form method="post" action="{action}"><button>Log in</button></form></main></body></html>
+"""
+
+
+class SessionDocument(BaseModel):
+    """A login of a browser."""
+
+    id: str
+    is_current: bool
+    address: str
+    agent: str
+    began_at: datetime
+    seen_at: datetime
+    ends_at: datetime = Field(description="at the latest")
+
+
+class SessionList(BaseModel):
+    """One's own logins, the newest first."""
+
+    items: list[SessionDocument]
+
+
+class Login(Body):
+    """Who wants to log in."""
+
+    name: str = Field(min_length=1, max_length=100)
+    password: SecretStr = Field(max_length=LONGEST)
+
+
+class PasswordChange(Body):
+    """One's own password, old and new."""
+
+    old_password: SecretStr = Field(max_length=LONGEST)
+    new_password: SecretStr = Field(max_length=LONGEST, description="at least 12 characters")
+
+
+class Me(BaseModel):
+    """Who asks, and what they may do somewhere."""
+
+    subject: str
+    name: str
+    means: Means
+    grants: list[Grant]
+    permissions: list[Permission]
+
+
+@router.get("/v1/me", openapi_extra=needs(None))
+async def get_me(caller: TheCaller, services: TheServices) -> Me:
+    """Who am I, and what may I do?"""
+    held = []
+    for permission in Permission:
+        try:
+            await services.guard.scope(caller, permission)
+        except (NotPermitted, ReadOnly):
+            continue
+        held.append(permission)
+    return Me(
+        subject=caller.subject,
+        name=caller.name,
+        means=caller.means,
+        grants=list(caller.grants),
+        permissions=held,
+    )
+
+
+@router.put("/v1/me/password", status_code=status.HTTP_204_NO_CONTENT, openapi_extra=needs(None))
+async def change_password(change: PasswordChange, caller: TheCaller, services: TheServices) -> None:
+    """Change one's own password; all other logins of one's own end."""
+    await services.logins.change_password(
+        caller, change.old_password.get_secret_value(), change.new_password.get_secret_value()
+    )
+
+
+@router.get("/v1/sessions", openapi_extra=needs(None))
+async def list_sessions(caller: TheCaller, services: TheServices) -> SessionList:
+    """List one's own logins."""
+    sessions = await services.logins.sessions(caller)
+    return SessionList(items=[_session(session, caller.credential) for session in sessions])
+
+
+@router.post("/v1/sessions", status_code=status.HTTP_201_CREATED, openapi_extra=for_anybody())
+async def log_in(
+    login: Login, request: Request, response: Response, services: TheServices, visit: TheVisit
+) -> SessionDocument:
+    """Log in by name and password: the answer sets the cookie of the session."""
+    secret, session = await services.logins.by_password(
+        login.name,
+        login.password.get_secret_value(),
+        visit.address,
+        agent=_agent(request),
+        old=read_session(request.cookies, visit),
+    )
+    set_session(response, visit, secret)
+    return _session(session, session.id)
+
+
+@router.delete("/v1/sessions/current", status_code=status.HTTP_204_NO_CONTENT, openapi_extra=needs(None))
+async def log_out(caller: TheCaller, response: Response, services: TheServices, visit: TheVisit) -> None:
+    """Log out: this session, or this JWT, holds no more."""
+    await services.logins.log_out(caller)
+    drop_session(response, visit)
+
+
+@router.delete("/v1/sessions/{session_id}", status_code=status.HTTP_204_NO_CONTENT, openapi_extra=needs(None))
+async def end_session(session_id: Secret, caller: TheCaller, services: TheServices) -> None:
+    """End one of one's own logins."""
+    await services.logins.end_session(caller, session_id)
+
+
+@router.get("/login/{secret}", openapi_extra=for_anybody(), include_in_schema=False)
+async def show_login(secret: Secret, request: Request) -> HTMLResponse:
+    """Ask for a click: what looks at links by itself, a chat say, must not use the login up."""
+    return HTMLResponse(_PAGE.format(action=escape(request.url.path, quote=True)))
+
+
+@router.post("/login/{secret}", openapi_extra=for_anybody(), include_in_schema=False)
+async def log_in_once(
+    secret: Secret, request: Request, services: TheServices, visit: TheVisit
+) -> RedirectResponse:
+    """Log in whom the link is for, once."""
+    shown, _ = await services.logins.by_link(
+        secret, visit.address, agent=_agent(request), old=read_session(request.cookies, visit)
+    )
+    root = request.scope.get("root_path", "")
+    response = RedirectResponse(f"{root}/", status.HTTP_303_SEE_OTHER)
+    set_session(response, visit, shown)
+    return response
+
+
+def _agent(request: Request) -> str:
+    return request.headers.get("user-agent", "")
+
+
+def _session(session: Session, current: str) -> SessionDocument:
+    return SessionDocument(
+        id=session.id,
+        is_current=session.id == current,
+        address=session.address,
+        agent=session.agent,
+        began_at=session.began_at,
+        seen_at=session.seen_at,
+        ends_at=session.ends_at,
+    )

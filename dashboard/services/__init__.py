@@ -1,0 +1,1 @@
+"""What can be done, whoever asks and in whatever form: each service demands the permission itself."""

@@ -1,0 +1,62 @@
+"""Is what the dashboard stands on there?"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Mapping
+
+from monarq.jobs.errors import MonarqError
+from monarq.jobs.store.execute import Transport
+
+from ..directory.directory import Directory
+
+#: Seconds: a probe wants its answer now; and anybody may ask, so that an answer serves all for so long.
+_PATIENCE = 2.0
+_FRESH = 1.0
+
+
+class HealthService:
+    """Asks the stores.
+
+    Args:
+        directory: That in PostgreSQL, if there is one.
+    """
+
+    def __init__(self, transport: Transport, directory: Directory | None) -> None:
+        self._transport = transport
+        self._directory = directory
+        self._asking = asyncio.Lock()
+        self._found: Mapping[str, str] = {}
+        self._fresh_until = 0.0
+
+    async def checks(self) -> Mapping[str, str]:
+        """`ok` for each store that answers, else a code and no more: anybody may ask."""
+        async with self._asking:
+            if time.monotonic() >= self._fresh_until:
+                self._found = await self._ask()
+                self._fresh_until = time.monotonic() + _FRESH
+            return self._found
+
+    async def _ask(self) -> Mapping[str, str]:
+        asked: dict[str, Awaitable[str]] = {"redis": _checked(self._ping())}
+        if self._directory is not None:
+            asked["postgres"] = _checked(self._look_for_tables(self._directory))
+        return dict(zip(asked, await asyncio.gather(*asked.values()), strict=True))
+
+    async def _ping(self) -> None:
+        await self._transport.call("PING")
+
+    async def _look_for_tables(self, directory: Directory) -> None:
+        await directory.users(after="", limit=1)
+
+
+async def _checked(check: Awaitable[None]) -> str:
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            await check
+    except MonarqError as error:
+        return error.code
+    except TimeoutError:
+        return "no_answer"
+    return "ok"

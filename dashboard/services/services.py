@@ -1,0 +1,124 @@
+"""What the HTTP app stands on.  Each part is a named field; routes ask these and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import httpx
+
+from monarq.jobs.settings import Settings
+from monarq.jobs.store.address import from_url
+from monarq.jobs.store.connection import Link
+from monarq.jobs.store.postgres import open_database_if_named
+
+from ..access.authorizer import Authorizer, GrantAuthorizer
+from ..access.guard import Guard
+from ..audit import Audit
+from ..auth.authenticator import Authenticator
+from ..auth.jwks import RemoteKeys
+from ..auth.jwts import JwtIssuer, JwtVerifier, Trusted
+from ..auth.passwords import Passwords
+from ..auth.sessions import Sessions
+from ..auth.signing import SigningKeys
+from ..directory.directory import Directory
+from ..directory.settings import SettingsDirectory
+from ..limits import Limiter, amounts_of
+from ..settings import DashboardSettings, Issuer
+from .health import HealthService
+from .logins import LoginService
+from .queues import QueueService
+from .tokens import TokenService
+from .users import UserService
+
+if TYPE_CHECKING:
+    from monarq.jobs.store.postgres.database import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """All parts of one dashboard.  Made by `open_services`, in the event loop that uses them."""
+
+    settings: DashboardSettings
+    link: Link
+    #: None: then users and tokens come from the settings.
+    database: Database | None
+    guard: Guard
+    authenticator: Authenticator
+    limiter: Limiter
+    signing_keys: SigningKeys
+    jwt_issuer: JwtIssuer
+    queues: QueueService
+    users: UserService
+    tokens: TokenService
+    logins: LoginService
+    health: HealthService
+    _http: httpx.AsyncClient
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.link.close()
+        await self.limiter.close()
+        await self._http.aclose()
+        if self.database is not None:
+            await self.database.close()
+
+
+def open_services(
+    settings: Settings, dashboard: DashboardSettings, *, authorizer: Authorizer | None = None
+) -> Services:
+    """The parts, by the settings.  Nothing is connected before it is needed.
+
+    Args:
+        authorizer: Decides instead of the grants.
+    """
+    link = Link(from_url(settings.redis_url.get_secret_value()))
+    database = open_database_if_named(settings)
+    directory = directory_of(database, dashboard)
+    roles = dashboard.all_roles()
+    guard = Guard(authorizer or GrantAuthorizer(roles), roles, read_only=dashboard.read_only)
+    http = httpx.AsyncClient(follow_redirects=False, trust_env=False)
+    sessions = Sessions(link, idle=dashboard.session_idle, lifetime=dashboard.session_lifetime)
+    limiter = Limiter(settings.redis_url.get_secret_value(), amounts_of(dashboard))
+    secret_keys = dashboard.signing_keys
+    keys = SigningKeys.read(secret_keys.get_secret_value() if secret_keys else "")
+    jwt_issuer = JwtIssuer(dashboard.issuer, dashboard.audience, keys, dashboard.jwt_lifetime)
+    issuers = {issuer.issuer: issuer for issuer in dashboard.issuers}
+    trusted = {name: _trusted(issuer, http) for name, issuer in issuers.items()}
+    verifier = JwtVerifier(dashboard.issuer, dashboard.audience, keys, trusted)
+    authenticator = Authenticator(directory, sessions, verifier, link, issuers)
+    audit, passwords = Audit(), Passwords()
+    return Services(
+        settings=dashboard,
+        link=link,
+        database=database,
+        guard=guard,
+        authenticator=authenticator,
+        limiter=limiter,
+        signing_keys=keys,
+        jwt_issuer=jwt_issuer,
+        queues=QueueService(link, guard, audit, tagged=settings.hash_tags),
+        users=UserService(directory, sessions, passwords, guard, audit),
+        tokens=TokenService(directory, guard, audit),
+        logins=LoginService(directory, sessions, passwords, limiter, jwt_issuer, authenticator, audit),
+        health=HealthService(link, directory if database else None),
+        _http=http,
+    )
+
+
+def directory_of(database: Database | None, dashboard: DashboardSettings) -> Directory:
+    """Who keeps users and tokens: PostgreSQL if there is one, else the settings."""
+    if database is None:
+        return SettingsDirectory(dashboard)
+    from ..directory.postgres import PostgresDirectory
+
+    return PostgresDirectory(database)
+
+
+def _trusted(issuer: Issuer, http: httpx.AsyncClient) -> Trusted:
+    return Trusted(
+        audience=issuer.audience,
+        algorithms=issuer.algorithms,
+        types=issuer.types,
+        keys=RemoteKeys(issuer.jwks_url, issuer.algorithms, http),
+    )

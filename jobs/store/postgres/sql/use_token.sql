@@ -1,0 +1,11 @@
+-- A token that holds now, and its owner's grants; its use is noted once a minute.
+WITH used AS (
+    UPDATE monarq.api_tokens SET last_used_at = clock_timestamp()
+    WHERE digest = $1 AND revoked_at IS NULL AND expires_at > clock_timestamp()
+      AND (last_used_at IS NULL OR last_used_at < clock_timestamp() - interval '1 minute')
+)
+SELECT t.id, t.name, t.hint, t.owner_id, t.grants, t.created_at, t.created_by, t.expires_at, t.last_used_at,
+    t.revoked_at, owner.grants AS owner_grants
+FROM monarq.api_tokens t LEFT JOIN monarq.users owner ON owner.id = t.owner_id
+WHERE t.digest = $1 AND t.revoked_at IS NULL AND t.expires_at > clock_timestamp()
+  AND (t.owner_id IS NULL OR owner.is_active)

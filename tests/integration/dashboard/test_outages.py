@@ -1,0 +1,109 @@
+"""Redis or PostgreSQL is away: what can be known is shown, to those who were known; nobody new gets in."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from monarq.dashboard.app import create_app
+from monarq.dashboard.services.services import open_services
+from monarq.dashboard.settings import DashboardSettings
+from monarq.jobs.settings import Settings
+from monarq.jobs.store.keys import queue_keys
+from monarq.jobs.store.queues import announce
+from tests.integration.worker.deadlines import eventually
+from tests.postgres import PostgresServer, postgres_server
+from tests.servers import ValkeyServer
+
+from .house import PASSWORD, House
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[tuple[House, ValkeyServer, PostgresServer]]:
+    """A dashboard over servers of its own."""
+    valkey = ValkeyServer(appendonly=True).start()
+    with postgres_server() as postgres:
+        url = await asyncio.to_thread(postgres.new_database)
+        settings = Settings(
+            redis_url=valkey.url, database_url=url, database_connect_timeout=1, database_acquire_timeout=1
+        )
+        services = open_services(settings, DashboardSettings())
+        await announce(services.link, [queue_keys("mail")])
+        house = House(create_app(services), services, settings)
+        yield house, valkey, postgres
+        await house.close()
+    valkey.stop()
+
+
+async def browser_is_back(browser: Any) -> bool:
+    answer = await browser.get("/v1/queues")
+    return answer.status_code == 200
+
+
+async def test_while_postgresql_is_away_who_was_known_may_look(
+    stage: tuple[House, ValkeyServer, PostgresServer],
+) -> None:
+    house, _, postgres = stage
+    browser, program = await house.browser({"role": "admin"}), await house.program({"role": "admin"})
+    stranger = await house.program({"role": "admin"})
+    user = await house.user({"role": "viewer"})
+    for client in (browser, program):
+        assert (await client.get("/v1/queues")).status_code == 200
+    postgres.kill()
+    for client in (browser, program):
+        assert [queue["queue"] for queue in (await client.get("/v1/queues")).json()["items"]] == [
+            "default",
+            "mail",
+        ]
+        refused = await client.post("/v1/queues/mail/pause", json={"why": "x"})
+        assert refused.status_code == 403
+    assert (await stranger.get("/v1/queues")).status_code == 503
+    login = await house.client().post("/v1/sessions", json={"name": user.name, "password": PASSWORD})
+    assert login.status_code == 503
+    assert "retry-after" in login.headers
+    assert str(postgres.port) not in login.text
+    ready = await house.client().get("/readyz")
+    assert (ready.status_code, ready.json()["checks"]["redis"]) == (503, "ok")
+    assert ready.json()["checks"]["postgres"] != "ok"
+    assert (await house.client().get("/livez")).status_code == 200
+
+
+async def test_while_redis_is_away_nobody_logs_in_and_the_dashboard_lives(
+    stage: tuple[House, ValkeyServer, PostgresServer],
+) -> None:
+    house, valkey, _ = stage
+    browser, program = await house.browser({"role": "admin"}), await house.program({"role": "admin"})
+    user = await house.user({"role": "viewer"})
+    for client in (browser, program):
+        assert (await client.get("/v1/users")).status_code == 200
+    valkey.kill()
+    for client in (browser, program):
+        # who they are is remembered, and PostgreSQL knows the rest
+        assert (await client.get("/v1/users")).status_code == 200
+        assert (await client.get("/v1/queues")).status_code == 503
+    assert (await browser.post("/v1/users", json={"name": "ben"})).status_code == 403
+    login = await house.client().post("/v1/sessions", json={"name": user.name, "password": PASSWORD})
+    assert login.status_code == 503
+    assert (await house.client(cookie="monarq_session=other").get("/v1/me")).status_code == 503
+    assert (await house.client().get("/livez")).status_code == 200
+    assert (await house.client().get("/readyz")).status_code == 503
+    valkey.start()
+
+    async def is_ready() -> bool:
+        return (await house.client().get("/readyz")).status_code == 200
+
+    await eventually(is_ready)
+    await eventually(lambda: browser_is_back(browser))
+
+
+async def test_who_is_remembered_is_forgotten_in_time(
+    stage: tuple[House, ValkeyServer, PostgresServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house, _, postgres = stage
+    program = await house.program({"role": "admin"})
+    assert (await program.get("/v1/queues")).status_code == 200
+    postgres.kill()
+    assert (await program.get("/v1/queues")).status_code == 200
+    monkeypatch.setattr("monarq.dashboard.auth.authenticator._REMEMBERED", -1.0)
+    assert (await program.get("/v1/queues")).status_code == 503

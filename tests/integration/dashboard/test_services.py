@@ -1,0 +1,59 @@
+"""Services demand the permission themselves: who comes by another way than the routes is judged as well."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from monarq.dashboard.access.caller import Caller, Means
+from monarq.dashboard.errors import NotPermitted, NotThere
+from monarq.dashboard.services.queues import QueueService
+from monarq.dashboard.services.services import Services
+from monarq.dashboard.services.tokens import TokenService
+from monarq.dashboard.services.users import UserService
+
+from .house import House
+
+Call = Callable[[Services, Caller], Awaitable[Any]]
+CALLS: dict[str, Call] = {
+    "queues.list": lambda it, who: it.queues.list(who),
+    "queues.get": lambda it, who: it.queues.get(who, "mail"),
+    "queues.pause": lambda it, who: it.queues.pause(who, "mail", kind=None, why="x", until=None, now=False),
+    "queues.resume": lambda it, who: it.queues.resume(who, "mail", kind=None),
+    "users.list": lambda it, who: it.users.list(who, after="", limit=1),
+    "users.get": lambda it, who: it.users.get(who, "x"),
+    "users.create": lambda it, who: it.users.create(who, name="x", password=None, grants=()),
+    "users.change": lambda it, who: it.users.change(who, "x", is_active=False),
+    "users.delete": lambda it, who: it.users.delete(who, "x"),
+    "tokens.list": lambda it, who: it.tokens.list(who, after="", limit=1),
+    "tokens.get": lambda it, who: it.tokens.get(who, "x"),
+    "tokens.create": lambda it, who: it.tokens.create(who, name="x", grants=(), life=timedelta(days=1)),
+    "tokens.revoke": lambda it, who: it.tokens.revoke(who, "x"),
+}
+NOBODY = Caller(subject="user:1", name="nobody", grants=(), means=Means.SESSION)
+
+
+@pytest.mark.parametrize("name", CALLS)
+async def test_a_service_does_nothing_for_who_has_no_grant(house: House, name: str) -> None:
+    with pytest.raises(NotPermitted):
+        await CALLS[name](house.services, NOBODY)
+
+
+def test_every_method_of_a_service_is_in_the_table() -> None:
+    services = {"queues": QueueService, "users": UserService, "tokens": TokenService}
+    offered = {
+        f"{field}.{name}"
+        for field, service in services.items()
+        for name in vars(service)
+        if not name.startswith("_")
+    }
+    assert offered == set(CALLS)
+
+
+async def test_nobody_ends_the_session_of_another(house: House) -> None:
+    sessions = house.services.logins._sessions
+    _, session = await sessions.begin("2", address="x", agent="y")
+    with pytest.raises(NotThere):
+        await house.services.logins.end_session(NOBODY, session.id)
+    assert len(await sessions.of_user("2")) == 1
