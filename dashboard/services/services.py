@@ -87,7 +87,7 @@ def open_services(
     trusted = {name: _trusted(issuer, http) for name, issuer in issuers.items()}
     verifier = JwtVerifier(dashboard.issuer, dashboard.audience, keys, trusted)
     authenticator = Authenticator(directory, sessions, verifier, link, issuers)
-    audit, passwords = Audit(), Passwords()
+    audit, passwords = Audit(database), Passwords()
     return Services(
         settings=dashboard,
         link=link,

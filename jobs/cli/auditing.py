@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..actor import this_actor
 from ..errors import MonarqError
-from ..failure import clean
 from ..settings import Settings
 from ..store.dead_letters import Selection
 from ..store.letter_filter import LetterFilter
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from ..store.postgres.unit_of_work import UnitOfWork
 
 PLACE = "the command line"
-_LONGEST = 1_000
 
 
 async def note(
@@ -61,10 +59,7 @@ async def _write(
 ) -> None:
     async def write(unit: UnitOfWork) -> None:
         for subject, detail in acts:
-            told = {name: _plain(value) for name, value in detail.items() if value not in (None, "")}
-            await unit.audit.add(
-                actor=_plain(actor), place=PLACE, action=action, subject=_plain(subject), detail=told
-            )
+            await unit.audit.add(actor=actor, place=PLACE, action=action, subject=subject, detail=detail)
 
     database = open_database_if_named(settings)
     assert database is not None
@@ -72,11 +67,3 @@ async def _write(
         await database.transact(write)
     finally:
         await database.close()
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, str):
-        return clean(value, _LONGEST)
-    if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
-    return value

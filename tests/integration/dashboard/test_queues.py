@@ -109,3 +109,14 @@ async def test_a_read_only_dashboard_changes_nothing_for_anybody(open_house: Any
     answer = await program.post("/v1/queues/mail/pause", json={"why": "x"})
     assert (answer.status_code, answer.json()["code"]) == (403, "read_only")
     assert (await program.get("/v1/queues/mail")).json()["pauses"] == []
+
+
+async def test_a_pause_stands_in_the_audit_with_who_did_it_and_why(house: House) -> None:
+    user = await house.user(MAIL_ONLY)
+    browser = await house.browser(user=user)
+    await browser.post("/v1/queues/mail/pause", json={"why": "the mail server moves"})
+    assert house.services.database is not None
+    async with house.services.database.unit() as unit:
+        [act] = await unit.audit.list(action="queue.pause")
+    assert (act.actor, act.place, act.subject) == (user.name, "the HTTP API", "mail")
+    assert act.detail["why"] == "the mail server moves"

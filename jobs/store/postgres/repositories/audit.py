@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json, to_json
 
+from ....failure import clean
 from ..statements import statement
 
 if TYPE_CHECKING:
     from ..unit_of_work import Connection
+
+
+#: Characters of one text.
+_LONGEST = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +54,15 @@ class AuditRepository:
     async def add(
         self, *, actor: str, place: str, action: str, subject: str, detail: Mapping[str, Any]
     ) -> None:
-        """Write an act down.  `detail` is plain data, without NUL characters."""
+        """Write an act down.  `detail` is plain data; what is empty in it is left out."""
+        told = {name: _storable(value) for name, value in detail.items() if value not in (None, "")}
         await self._connection.execute(
-            statement("add_audit"), actor, place, action, subject, to_json(detail).decode()
+            statement("add_audit"),
+            _storable(actor),
+            place,
+            action,
+            _storable(subject),
+            to_json(told, fallback=str).decode(),
         )
 
     async def list(
@@ -72,3 +83,11 @@ class AuditRepository:
         """
         rows = await self._connection.fetch(statement("list_audit"), actor, action, subject, before, limit)
         return [Act(**{**row, "detail": from_json(row["detail"])}) for row in rows]
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean(value, _LONGEST)
+    if isinstance(value, dict):
+        return {name: _storable(one) for name, one in value.items()}
+    return value
