@@ -12,7 +12,8 @@ from monarq.jobs.failure import Cause, Failure, decode_failure
 from monarq.jobs.fingerprint import fingerprint
 from monarq.jobs.record import decode_record, result_json
 from monarq.jobs.store.dead_letter import moment
-from monarq.jobs.store.postgres.repositories.jobs import AttemptRow, EndedJob, JobRow
+from monarq.jobs.store.postgres.repositories.attempts import AttemptRow
+from monarq.jobs.store.postgres.repositories.jobs import EndedJob, JobRow
 from monarq.jobs.store.verbs import End, Verb
 
 from .run import Run, now_ms

@@ -20,11 +20,13 @@ from .durable_completer import DurableCompleter
 from .history import History
 from .ledger import Ledger
 from .maintenance.archiver import Archiver
+from .maintenance.cron import Cron
 from .maintenance.duties import Duty
 from .maintenance.epochs import Epochs
 from .maintenance.forgetting import Forgetting
 from .maintenance.history_days import HistoryDays
 from .maintenance.kept_ends import KeptEnds
+from .maintenance.schedules import Schedules
 from .maintenance.unstarted import Unstarted
 from .once import Effects
 from .run import Run
@@ -70,6 +72,10 @@ class Persistence:
             self.duties += (self.history, days, Unstarted(link, queues, database))
         if settings.relay:
             self.duties += (Relay(database, link, settings),)
+
+    def schedules(self, cron: Cron) -> Schedules:
+        """What writes down when this worker's cron jobs are due."""
+        return Schedules(self.database, cron, worker_id=self._worker_id)
 
     def completer(self, link: Transport, on_settled: Settled) -> DurableCompleter:
         """What records outcomes, those of durable jobs here first."""

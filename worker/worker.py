@@ -329,16 +329,17 @@ class Worker(arq.worker.Worker):
         self._duties = self._make_duties(duties)
 
     def _make_duties(self, link: Link) -> tuple[Duty, ...]:
-        settings, queues = self.settings, self._weights
+        settings, queues, store = self.settings, self._weights, self.persistence
+        cron = Cron(link, next(iter(queues)), self.cron_jobs, self.timezone)
         return (
-            Cron(link, next(iter(queues)), self.cron_jobs, self.timezone),
+            cron,
             Announcer(link, queues),
             Aborts(link, queues),
             Pruner(link, queues, keep=settings.dead_keep, limit=limit_of(settings)),
             self.server_watch,
             self._arq_health,
             self.grace,
-            *(self.persistence.duties if self.persistence is not None else ()),
+            *((*store.duties, store.schedules(cron)) if store else ()),
         )
 
     def _make_persistence(self, link: Link) -> Persistence | None:

@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta, tzinfo
+from typing import NamedTuple
 
 import structlog
 from arq.cron import CronJob
 
 from monarq.jobs.envelope import encode_head
 from monarq.jobs.errors import StoreError
+from monarq.jobs.failure import clean
 from monarq.jobs.identity import new_job_id
 from monarq.jobs.priority import Priority
 from monarq.jobs.store.execute import Transport, execute
 from monarq.jobs.store.keys import QueueKeys
+from monarq.jobs.store.schedule import Schedule
 from monarq.jobs.store.verbs import Entry, enqueue
 
 from ..outage import Outage
+from .cron_words import words
 
 log = structlog.get_logger("monarq.worker")
 
@@ -25,6 +29,13 @@ log = structlog.get_logger("monarq.worker")
 _AHEAD = timedelta(seconds=1)
 #: Never sleep longer, so that a changed wall clock is noticed.
 _LONGEST_SLEEP = 30.0
+#: Of a name or an id, for those who look.
+_MAX_CHARS = 600
+
+
+class _Firing(NamedTuple):
+    due_at: datetime
+    job_id: str
 
 
 class Cron:
@@ -41,17 +52,48 @@ class Cron:
         self._cron_jobs = cron_jobs
         self._timezone = timezone
         self._outage = Outage("cron")
+        #: By the `id` of the cron job, which cannot be a key itself.
+        self._last: dict[int, _Firing] = {}
+        #: Set when `schedules` says something new; cleared by who has seen it.
+        self.changed = asyncio.Event()
 
     async def run(self) -> None:
         """Enqueue until cancelled."""
         if not self._cron_jobs:
             return
         self._plan(self._now())
+        self.changed.set()
         while True:
             now = self._now()
             for cron_job in self._cron_jobs:
                 await self._enqueue_due(cron_job, now + _AHEAD)
             await asyncio.sleep(self._until_next(self._now()))
+
+    def schedules(self) -> list[Schedule]:
+        """What there is to say of all of them."""
+        named: dict[str, CronJob] = {}
+        for cron_job in self._cron_jobs:
+            name = kind = clean(cron_job.name, _MAX_CHARS)
+            number = 1
+            while name in named:
+                number += 1
+                name = f"{kind} ({number})"
+            named[name] = cron_job
+        return [self._schedule(name, cron_job) for name, cron_job in named.items()]
+
+    def _schedule(self, name: str, cron_job: CronJob) -> Schedule:
+        last = self._last.get(id(cron_job))
+        return Schedule(
+            queue=clean(self._queue.name, _MAX_CHARS),
+            name=name,
+            kind=clean(cron_job.name, _MAX_CHARS),
+            times=words(cron_job),
+            timezone=str(self._timezone),
+            is_unique=cron_job.unique or cron_job.job_id is not None,
+            next_due_at=cron_job.next_run,
+            last_due_at=last.due_at if last else None,
+            last_job_id=clean(last.job_id, _MAX_CHARS) if last else None,
+        )
 
     def _plan(self, now: datetime) -> None:
         for cron_job in self._cron_jobs:
@@ -62,10 +104,13 @@ class Cron:
 
     async def _enqueue_due(self, cron_job: CronJob, until: datetime) -> None:
         while cron_job.next_run is not None and cron_job.next_run <= until:
-            await self._enqueue(cron_job, cron_job.next_run)
-            cron_job.calculate_next(cron_job.next_run)
+            instant = cron_job.next_run
+            job_id = await self._enqueue(cron_job, instant)
+            cron_job.calculate_next(instant)
+            self._last[id(cron_job)] = _Firing(instant, job_id)
+            self.changed.set()
 
-    async def _enqueue(self, cron_job: CronJob, instant: datetime) -> None:
+    async def _enqueue(self, cron_job: CronJob, instant: datetime) -> str:
         if cron_job.job_id:
             job_id = cron_job.job_id
         elif cron_job.unique:
@@ -80,7 +125,7 @@ class Cron:
                 await self._outage.wait(error)
             else:
                 self._outage.over()
-                return
+                return job_id
 
     def _until_next(self, now: datetime) -> float:
         instants = [cron_job.next_run for cron_job in self._cron_jobs if cron_job.next_run is not None]

@@ -1,4 +1,4 @@
-"""Deletes durable jobs that ended long ago."""
+"""Deletes durable jobs that ended long ago, and schedules that nobody has any more."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from ..outage import Outage
 #: Seconds between two looks, give or take a half: every worker looks.
 _EVERY = 600.0
 _BATCH = 1_000
+#: How long a schedule is kept that no worker has.
+_KEEP_SCHEDULES = timedelta(days=7)
 
 
 class Forgetting:
-    """Keeps the table of durable jobs small.
+    """Keeps the tables of durable jobs and of schedules small.
 
     Args:
         keep: For how long an ended job is kept.
@@ -37,6 +39,7 @@ class Forgetting:
             await asyncio.sleep(self._random.uniform(_EVERY / 2, _EVERY * 1.5))
             try:
                 await self.forget()
+                await self.forget_schedules()
             except StoreError as error:
                 self._outage.note(error)
             else:
@@ -52,3 +55,7 @@ class Forgetting:
             forgotten += deleted
             if deleted < _BATCH:
                 return forgotten
+
+    async def forget_schedules(self) -> int:
+        """Delete those that no worker has had for a week; how many."""
+        return await self._database.transact(lambda unit: unit.schedules.forget(_KEEP_SCHEDULES))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC
 from typing import NamedTuple
 
 from ...errors import DatabaseRefused
 from .database import Database
+from .repositories.attempts import AttemptRow
 from .repositories.jobs import EndedJob
 from .storable import storable
 from .unit_of_work import UnitOfWork
@@ -34,7 +35,8 @@ async def record(database: Database, jobs: Sequence[EndedJob]) -> list[Refusal]:
     """
 
     async def copy(unit: UnitOfWork) -> None:
-        await unit.jobs.copy(jobs)
+        await unit.jobs.copy([ended.job for ended in jobs])
+        await unit.attempts.copy(_attempts(jobs))
 
     try:
         await database.transact(copy)
@@ -59,7 +61,8 @@ async def _make_days(database: Database, jobs: Sequence[EndedJob]) -> None:
 
 async def _add(database: Database, jobs: Sequence[EndedJob]) -> list[Refusal]:
     async def add(unit: UnitOfWork) -> None:
-        await unit.jobs.add(jobs)
+        await unit.jobs.add([ended.job for ended in jobs])
+        await unit.attempts.add(_attempts(jobs))
 
     try:
         await database.transact(add)
@@ -70,6 +73,10 @@ async def _add(database: Database, jobs: Sequence[EndedJob]) -> list[Refusal]:
         half = len(jobs) // 2
         return [*await _add(database, jobs[:half]), *await _add(database, jobs[half:])]
     return []
+
+
+def _attempts(jobs: Iterable[EndedJob]) -> list[AttemptRow]:
+    return [attempt for ended in jobs for attempt in ended.attempts]
 
 
 def _raise_unless_about_values(error: Exception) -> None:

@@ -10,7 +10,8 @@ import math
 from typing import Any
 
 from ...failure import MAX_MESSAGE_CHARS, MAX_TRACEBACK_CHARS, clean
-from .repositories.jobs import AttemptRow, EndedJob, JobRow
+from .repositories.attempts import AttemptRow
+from .repositories.jobs import EndedJob, JobRow
 
 #: Longer keys fit into no index.
 _MAX_KEY_CHARS = 600

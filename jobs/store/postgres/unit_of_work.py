@@ -7,12 +7,14 @@ from typing import Self, TypeAlias
 
 import asyncpg
 
+from .repositories.attempts import Attempts
 from .repositories.audit import AuditRepository
 from .repositories.dead_letters import DeadLetterRepository
 from .repositories.durable_jobs import DurableJobRepository
 from .repositories.jobs import Jobs
 from .repositories.open_jobs import OpenJobs
 from .repositories.outbox import Outbox
+from .repositories.schedules import ScheduleRepository
 from .repositories.tokens import TokenRepository
 from .repositories.users import UserRepository
 
@@ -39,6 +41,8 @@ class UnitOfWork:
         self.outbox = Outbox(connection)
         self.open_jobs = OpenJobs(connection)
         self.jobs = Jobs(connection)
+        self.attempts = Attempts(connection)
+        self.schedules = ScheduleRepository(connection)
         self.users = UserRepository(connection)
         self.tokens = TokenRepository(connection)
 

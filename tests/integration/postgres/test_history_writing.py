@@ -13,7 +13,8 @@ from monarq.jobs.settings import Settings
 from monarq.jobs.store.postgres import open_database
 from monarq.jobs.store.postgres.database import Database
 from monarq.jobs.store.postgres.history_writing import record
-from monarq.jobs.store.postgres.repositories.jobs import AttemptRow, EndedJob, JobRow
+from monarq.jobs.store.postgres.repositories.attempts import AttemptRow
+from monarq.jobs.store.postgres.repositories.jobs import EndedJob, JobRow
 from monarq.worker.maintenance.history_days import DAYS_AHEAD, HistoryDays
 from tests.postgres import PostgresServer
 from tests.postgres_proxy import PostgresProxy

@@ -1,16 +1,15 @@
-"""Jobs that have ended, with what went wrong with them: the history, as it is written."""
+"""Jobs that have ended: the history, as it is written."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 import asyncpg
 
 from ..statements import statement
-
-_SCHEMA = "monarq"
+from .attempts import AttemptRow
 
 
 class JobRow(NamedTuple):
@@ -43,22 +42,6 @@ class JobRow(NamedTuple):
     result: str | None
 
 
-class AttemptRow(NamedTuple):
-    """A row of `monarq.attempts`: one attempt that did not succeed."""
-
-    job_id: str
-    #: Of the job.
-    ended_at: datetime
-    number: int
-    cause: str
-    error_type: str
-    message: str
-    traceback: str
-    worker: str
-    began_at: datetime | None
-    finished_at: datetime | None
-
-
 class EndedJob(NamedTuple):
     """A job that has ended, and its attempts that did not succeed."""
 
@@ -72,15 +55,16 @@ class Jobs:
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
 
-    async def copy(self, jobs: Sequence[EndedJob]) -> None:
+    async def copy(self, rows: Sequence[JobRow]) -> None:
         """Write jobs that are all new: the fast way, which fails if one of them is there."""
-        await self._copy("jobs", JobRow._fields, [ended.job for ended in jobs])
-        await self._copy("attempts", AttemptRow._fields, _attempts(jobs))
+        if rows:
+            await self._connection.copy_records_to_table(
+                "jobs", schema_name="monarq", columns=JobRow._fields, records=rows
+            )
 
-    async def add(self, jobs: Sequence[EndedJob]) -> None:
+    async def add(self, rows: Sequence[JobRow]) -> None:
         """Write those that are not there yet."""
-        await self._connection.executemany(statement("add_job"), [ended.job for ended in jobs])
-        await self._connection.executemany(statement("add_attempt"), _attempts(jobs))
+        await self._connection.executemany(statement("add_job"), rows)
 
     async def make_day(self, day: date) -> None:
         """Make room for the jobs that ended on this day (UTC), if there is none."""
@@ -93,13 +77,3 @@ class Jobs:
     async def drop_old(self, keep: timedelta) -> int:
         """Forget the days that ended before this time span; how many there were."""
         return int(await self._connection.fetchval(statement("drop_history"), keep))
-
-    async def _copy(self, table: str, columns: Sequence[str], rows: Sequence[NamedTuple]) -> None:
-        if rows:
-            await self._connection.copy_records_to_table(
-                table, schema_name=_SCHEMA, columns=columns, records=rows
-            )
-
-
-def _attempts(jobs: Iterable[EndedJob]) -> list[AttemptRow]:
-    return [attempt for ended in jobs for attempt in ended.attempts]
