@@ -15,7 +15,7 @@ from monarq.jobs.cancel_note import CancelNote
 from monarq.jobs.fingerprint import FINGERPRINT
 from monarq.jobs.store.address import from_url
 from monarq.jobs.store.connection import Link
-from monarq.jobs.store.dead_letters import DeadLetters
+from monarq.jobs.store.dead_letters import DeadLetters, open_dead_letters
 from monarq.jobs.store.keys import queue_keys
 from monarq.jobs.store.workers import live_workers
 from monarq.producer import Producer
@@ -84,7 +84,7 @@ def keeps(serve: Serve, database_url: str) -> Any:
 @pytest.fixture
 async def letters(redis_url: str) -> AsyncIterator[DeadLetters]:
     link = Link(from_url(redis_url))
-    yield DeadLetters(link)
+    yield open_dead_letters(link)
     await link.close()
 
 
