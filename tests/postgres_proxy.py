@@ -20,6 +20,7 @@ class PostgresProxy:
         self._connections: set[asyncio.Task[None]] = set()
         self._port = 0
         self._word: bytes | None = None
+        self._of = b""
         self._carried_out = False
         self._ends_all = False
         #: How often a fault has struck.
@@ -29,17 +30,22 @@ class PostgresProxy:
     def url(self) -> str:
         return f"postgresql://{self._user}@127.0.0.1:{self._port}{self._database}"
 
-    def cut_before(self, word: str) -> None:
-        """Cut the connection instead of sending a message with this word in it."""
-        self._word, self._carried_out, self._ends_all = word.encode(), False, False
+    def cut_before(self, word: str, *, of: str = "") -> None:
+        """Cut the connection instead of sending a message with this word in it.
 
-    def cut_after(self, word: str, *, and_refuse: bool = False) -> None:
+        Args:
+            of: Of a connection that has sent these words before: others have their messages carried.
+        """
+        self._word, self._of, self._carried_out, self._ends_all = word.encode(), of.encode(), False, False
+
+    def cut_after(self, word: str, *, of: str = "", and_refuse: bool = False) -> None:
         """Let the server carry out a message with this word in it, but let nobody hear of it.
 
         Args:
+            of: As for `cut_before`.
             and_refuse: From then on refuse all, until `heal`.
         """
-        self._word, self._carried_out, self._ends_all = word.encode(), True, and_refuse
+        self._word, self._of, self._carried_out, self._ends_all = word.encode(), of.encode(), True, and_refuse
 
     async def refuse(self) -> None:
         """Nobody listens any more, and what is open is cut."""
@@ -101,8 +107,10 @@ class PostgresProxy:
     async def _asked(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, silent: asyncio.Event
     ) -> None:
+        sent = b""
         while data := await reader.read(_CHUNK_BYTES):
-            if self._word is not None and self._word in data:
+            sent += data
+            if self._word is not None and self._word in data and self._of in sent:
                 self._word = None
                 self.struck += 1
                 if not self._carried_out:

@@ -254,7 +254,7 @@ MUTANTS = {
         "settle", "if string.find(record, '^{[^\\n]*$') then", "if true then"
     ),
     "cancel that hands over what nobody wants": Mutant(
-        "cancel", "if redis.call('EXISTS', KEYS[12]) == 1 then", "if true then"
+        "cancel", "if redis.call('EXISTS', KEYS[13]) == 1 then", "if true then"
     ),
     "cancel that hands over without end": Mutant("cancel", "length > LONGEST_ENDED", "false"),
     "discarding frees nothing": Mutant("discard", "if held_until == 'success' then", "if false then"),

@@ -28,7 +28,7 @@ def test_the_code_of_a_page_runs_as_written(
 ) -> None:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("MONARQ_")}
     environ["MONARQ_REDIS_URL"] = redis_url
-    if any("monarq migrate" in block.text for block in blocks(page)):
+    if any("monarq migrate" in block.text for block in blocks(page) if block.language == "sh"):
         server = request.getfixturevalue("postgres")
         environ["MONARQ_DATABASE_URL"] = server.new_database(migrated=False)
     environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environ['PATH']}"

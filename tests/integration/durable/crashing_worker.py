@@ -8,11 +8,11 @@ import sys
 from typing import Any
 
 from monarq.jobs.settings import load_settings
-from monarq.jobs.store.postgres.unit_of_work import UnitOfWork
 from monarq.worker import Worker
 from monarq.worker.completer import Completer
 from monarq.worker.executor import Executor
 from monarq.worker.ledger import Ledger
+from monarq.worker.once import Once
 
 from .once_kinds import count, pay
 
@@ -25,8 +25,8 @@ POINTS: dict[str, tuple[type[Any], str, bool]] = {
     "after the end is recorded": (Ledger, "record", True),
     "before redis is settled": (Completer, "_persist", False),
     "after redis is settled": (Completer, "_persist", True),
-    "before the handler's commit": (UnitOfWork, "commit", False),
-    "after the handler's commit": (UnitOfWork, "commit", True),
+    "before the handler's commit": (Once, "_committed", False),
+    "after the handler's commit": (Once, "_committed", True),
 }
 
 

@@ -253,7 +253,7 @@ async def test_a_commit_whose_answer_is_lost_is_looked_up(
 ) -> None:
     [handle] = await put(pay.of(5))
     async with serve(pay, settings={"database_url": proxy.url, "relay": False}) as worker:
-        proxy.cut_after("COMMIT")
+        proxy.cut_after("COMMIT", of=ADD_EFFECT)
         assert await handle.result(timeout=20) == 5
         assert worker.journal.retried == worker.journal.released == 0
     assert await books.effects() == [(handle.job_id, 1)]
@@ -264,7 +264,7 @@ async def test_a_commit_that_does_not_arrive_is_tried_again(
 ) -> None:
     [handle] = await put(pay.of(5))
     async with serve(pay, settings={"database_url": proxy.url, "relay": False}) as worker:
-        proxy.cut_before("COMMIT")
+        proxy.cut_before("COMMIT", of=ADD_EFFECT)
         assert await handle.result(timeout=20) == 5
         assert worker.journal.retried == 1
     assert await books.effects() == [(handle.job_id, 2)]
@@ -278,7 +278,7 @@ async def test_a_commit_of_which_nothing_can_be_learnt_is_found_by_the_next_atte
     monkeypatch.setattr("monarq.worker.once.AWAY_DELAY", timedelta(seconds=0.1))
     [handle] = await put(pay.of(5))
     async with serve(pay, settings={"database_url": proxy.url, "relay": False}) as worker:
-        proxy.cut_after("COMMIT", and_refuse=True)
+        proxy.cut_after("COMMIT", of=ADD_EFFECT, and_refuse=True)
         await eventually(lambda: worker.journal.released >= 2)
         await proxy.heal()
         assert await handle.result(timeout=20) == 5

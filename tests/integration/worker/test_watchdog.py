@@ -72,7 +72,7 @@ async def test_what_blocks_the_loop_outside_of_a_job_is_shown_by_its_stack(
 ) -> None:
     with capture_logs() as lines:
         async with serve(wait) as worker:
-            worker.loop.call_soon(compute, 1.6)
+            worker.loop.call_soon(compute, 3.0)
             await eventually(lambda: told(lines))
     [line] = told(lines)
     assert line["job_id"] is None

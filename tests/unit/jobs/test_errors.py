@@ -64,6 +64,10 @@ def test_codes_are_stable() -> None:
         "StoreUnavailable": "store_unavailable",
         "StoreRefused": "store_refused",
         "StoreFull": "store_full",
+        "NoDatabase": "no_database",
+        "DatabaseUnavailable": "database_unavailable",
+        "DatabaseRefused": "database_refused",
+        "NotMigrated": "not_migrated",
     }
 
 
