@@ -36,7 +36,7 @@ async def running(functions: Sequence[Any], settings: Settings, **options: Any) 
     worker = Worker(functions, settings=settings, handle_signals=False, **options)
     life = asyncio.create_task(worker.async_run())
     try:
-        await eventually(lambda: life.done() or hasattr(worker, "fetcher"))
+        await eventually(lambda: life.done() or _has_started(worker))
         yield worker
     finally:
         if not life.done():
@@ -45,6 +45,11 @@ async def running(functions: Sequence[Any], settings: Settings, **options: Any) 
         await worker.close()
         if not life.cancelled() and life.done() and (error := life.exception()) is not None:
             raise error
+
+
+def _has_started(worker: Worker) -> bool:
+    """Whether it has looked at the server, and all of its services are at work."""
+    return hasattr(worker, "watchdog") and worker.watchdog._thread.is_alive()
 
 
 @dataclass(frozen=True)
