@@ -17,6 +17,7 @@ from alembic.script.revision import RevisionError
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
+from sqlalchemy.schema import CreateSchema
 from sqlalchemy.util import await_only
 
 from ...errors import DatabaseRefused
@@ -87,7 +88,7 @@ async def _connect(url: str, *_: object, **__: object) -> asyncpg.Connection:
 def _upgrade(connection: Connection) -> list[str]:
     # the lock also begins the transaction that the scripts run in
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-    connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+    connection.execute(CreateSchema(SCHEMA, if_not_exists=True))
     missing = _missing(connection)
     with as_file(_FOLDER) as folder:
         config = _config(folder)
