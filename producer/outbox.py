@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from monarq.jobs.priority import RANKS
 from monarq.jobs.settings import Settings
-from monarq.jobs.store.postgres import open_database
+from monarq.jobs.store.postgres import open_database, packages_wanted
 from monarq.jobs.store.postgres.outbox_rows import NewRow, as_named, as_pyformat, parameters_of
 from monarq.jobs.store.verbs import Accepted
 
@@ -79,11 +79,16 @@ class OutboxWriter:
 
         Raises:
             NoDatabase: The settings name none.
+            ConfigError: The packages for PostgreSQL are not installed.
             TypeError: The connection is none that can be used.
             StoreError: PostgreSQL did not answer, or refused.
         """
-        from monarq.jobs.store.postgres.outbox_writing import write  # its driver need not be installed
-
+        if not prepared:
+            return
+        if connection is None:
+            self._open()  # first of all, to say that there is none
+        with packages_wanted():
+            from monarq.jobs.store.postgres.outbox_writing import write
         for at in range(0, len(prepared), _CHUNK):
             chunk = prepared[at : at + _CHUNK]
             rows = [_row(one) for one in chunk]
@@ -95,11 +100,14 @@ class OutboxWriter:
                 one.accepted = became
 
     async def _write_own(self, write: Callable[[Any], Awaitable[list[Accepted]]]) -> list[Accepted]:
-        if self._database is None:
-            self._database = open_database(self._settings)
-        database = self._database
+        database = self._open()
         # no id comes twice, so that a commit whose reply was lost can be repeated
         return await patiently(lambda: database.transact(lambda unit: write(unit.connection)))
+
+    def _open(self) -> Database:
+        if self._database is None:
+            self._database = open_database(self._settings)
+        return self._database
 
     async def close(self) -> None:
         """Close the connections of its own."""

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..errors import NoDatabase
+from ..store.postgres import packages_wanted
 from .commands import new_commands
 from .exit_codes import ExitCode
 from .output import AsJson, print_json
@@ -30,10 +31,9 @@ def migrate(
     settings = read_settings()
     if settings.database_url is None:
         raise NoDatabase
-    # here, so that the command can say what it needs where the packages are not installed
-    from ..store.postgres.migrating import migrate as bring_up_to_date
-    from ..store.postgres.migrating import missing_steps
-
+    with packages_wanted():
+        from ..store.postgres.migrating import migrate as bring_up_to_date
+        from ..store.postgres.migrating import missing_steps
     steps = asyncio.run((missing_steps if check else bring_up_to_date)(settings))
     if as_json:
         print_json({"missing" if check else "done": steps})

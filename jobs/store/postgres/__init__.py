@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ...errors import ConfigError, NoDatabase
@@ -9,6 +11,21 @@ from ...settings import Settings
 
 if TYPE_CHECKING:
     from .database import Database
+
+
+@contextmanager
+def packages_wanted() -> Iterator[None]:
+    """Import what needs the packages for PostgreSQL, which need not be installed.
+
+    Raises:
+        ConfigError: They are not; it says what to install.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise ConfigError(
+            [f"PostgreSQL needs some packages ({error}): pip install 'monarq[postgres]'"]
+        ) from None
 
 
 def open_database(settings: Settings) -> Database:
@@ -20,12 +37,8 @@ def open_database(settings: Settings) -> Database:
     """
     if settings.database_url is None:
         raise NoDatabase
-    try:
+    with packages_wanted():
         from .database import Database
-    except ImportError as error:
-        raise ConfigError(
-            [f"PostgreSQL needs some packages ({error}): pip install 'monarq[postgres]'"]
-        ) from None
     return Database(settings)
 
 
