@@ -25,6 +25,8 @@ from monarq.jobs.store.restoring import Known, Lack, Restorable, compare, restor
 from monarq.jobs.store.verbs import Accepted, Claim, Claimed, End, Entry, Held, Lease, Settlement, Verb
 from monarq.jobs.unique import Unique
 
+from .listener import Listener
+
 NOW = timedelta(0)
 LEASE = timedelta(seconds=30)
 AGEING = timedelta(minutes=1)
@@ -358,11 +360,11 @@ class Store:
         return found
 
     @asynccontextmanager
-    async def listen(self, channel: str) -> AsyncIterator["Listener"]:
+    async def listen(self, channel: str) -> AsyncIterator[Listener]:
         """Hear what is published on a channel."""
         async with self.client.pubsub() as pubsub:
             await pubsub.subscribe(channel)
-            yield Listener(self, pubsub, channel)
+            yield Listener(self.call, pubsub, channel)
 
     async def _wait_out_restart_grace(self) -> None:
         while await self.uptime() < RESTART_GRACE_SECONDS:
@@ -374,27 +376,6 @@ class Store:
             if line.startswith(b"uptime_in_seconds:"):
                 return int(line.partition(b":")[2])
         raise AssertionError("the server does not tell its uptime")
-
-
-class Listener:
-    """What was published on one channel."""
-
-    def __init__(self, store: Store, pubsub: Any, channel: str) -> None:
-        self._store, self._pubsub, self._channel = store, pubsub, channel
-
-    async def heard(self) -> list[str]:
-        """All that was published since the last look: a mark of our own tells where it ends."""
-        mark = token_hex(4)
-        await self._store.call("PUBLISH", self._channel, mark)
-        found: list[str] = []
-        while True:
-            message = await self._pubsub.get_message(ignore_subscribe_messages=True, timeout=5)
-            if message is None:
-                continue
-            data = message["data"].decode()
-            if data == mark:
-                return found
-            found.append(data)
 
 
 @asynccontextmanager

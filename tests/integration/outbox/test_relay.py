@@ -1,16 +1,14 @@
 """What the relay brings to Redis, in which order, and what it leaves alone."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
 import pytest
 from redis.asyncio import Redis
 
-from monarq import Producer, Settings, Unique
-from monarq.jobs.record import decode_record
-from monarq.jobs.state import State
+from monarq import Producer, Settings
 from monarq.jobs.store.keys import queue_keys
 from monarq.jobs.store.postgres.statements import statement
 from monarq.producer.relay import Relay
@@ -19,7 +17,7 @@ from tests.postgres_proxy import PostgresProxy
 from tests.proxy import Proxy
 
 from .conftest import MakeRelay
-from .kinds import audit, bill, confirm, count_stock
+from .kinds import audit, bill, confirm
 from .stage import Stage, carry_all, running
 
 pytestmark = pytest.mark.every_postgres
@@ -87,56 +85,6 @@ async def test_an_id_that_is_another_job_s_is_set_aside_and_blocks_nobody(
     assert list(await stage.set_aside()) == ["order-7"]
     assert "another job has this id" in (await stage.set_aside())["order-7"]
     assert other.job_id in await stage.in_redis()
-
-
-async def test_a_job_whose_unique_key_is_held_is_done_with(
-    app: asyncpg.Connection, producer: Producer, relay: Relay, stage: Stage
-) -> None:
-    holder = await producer.enqueue(count_stock.of(1))
-    await producer.enqueue(count_stock.of(1), connection=app)
-    await producer.enqueue(count_stock.of(1), connection=app, job_id="kept", durable=True)
-    await carry_all(relay)
-    assert (await stage.in_redis(), await stage.outbox()) == ([holder.job_id], [])
-    row = await stage.durable("kept")
-    record = decode_record(row["result"])
-    assert (row["state"], record.state, record.kind) == ("cancelled", State.CANCELLED, "stock.count")
-    assert record.result["reason"] == f"job {holder.job_id} holds its unique key"
-
-
-async def test_a_relayed_job_replaces_the_one_that_holds_its_key(
-    app: asyncpg.Connection, producer: Producer, relay: Relay, stage: Stage
-) -> None:
-    rule = Unique(by=[], on_conflict="replace")
-    holder = await producer.enqueue(count_stock.of(1), unique=rule)
-    await producer.enqueue(count_stock.of(2), connection=app, unique=rule)
-    await carry_all(relay)
-    assert await stage.in_redis() == [holder.job_id]
-    assert '"k":{"shelf":2}' in await stage.envelope(holder.job_id)
-
-
-async def test_what_replaces_or_puts_off_a_durable_job_does_so_in_postgresql_too(
-    app: asyncpg.Connection, producer: Producer, relay: Relay, stage: Stage
-) -> None:
-    async def ask(number: int, rule: Unique, **options: Any) -> str:
-        handle = await producer.enqueue(
-            count_stock.of(number), connection=app, unique=rule, durable=True, **options
-        )
-        await carry_all(relay)
-        return handle.job_id
-
-    replaces = Unique(by=[], on_conflict="replace")
-    holder = await ask(1, replaces)
-    at = datetime.now(UTC) + timedelta(hours=1)
-    await ask(2, replaces, at=at, priority="high")
-    row = await stage.durable(holder)
-    assert b'"k":{"shelf":2}' in row["head"]
-    assert (row["rank"], row["state"]) == (1, None)
-    assert abs(row["due_at"] - at) < timedelta(milliseconds=2)
-    later = at + timedelta(hours=1)
-    await ask(3, Unique(by=[], on_conflict="reschedule"), at=later)
-    row = await stage.durable(holder)
-    assert b'"k":{"shelf":2}' in row["head"]
-    assert abs(row["due_at"] - later) < timedelta(milliseconds=2)
 
 
 async def test_tagged_queues_are_served_as_well(
