@@ -83,8 +83,6 @@ class OutboxWriter:
             TypeError: The connection is none that can be used.
             StoreError: PostgreSQL did not answer, or refused.
         """
-        if not prepared:
-            return
         if connection is None:
             self._open()  # first of all, to say that there is none
         with packages_wanted():

@@ -160,7 +160,8 @@ class Producer:
                 writing.append(asyncio.create_task(self._write_within(room, chunk)))
                 await asyncio.sleep(0)  # the server works on this chunk while we encode the next
         writing += [asyncio.create_task(self._write_within(room, chunk)) for chunk in chunks.rest()]
-        writing.append(asyncio.create_task(self._outbox.write(connection, rows)))
+        if rows:
+            writing.append(asyncio.create_task(self._outbox.write(connection, rows)))
         for written in await asyncio.gather(*writing, return_exceptions=True):
             if isinstance(written, StoreUnavailable):
                 raise unanswered(

@@ -245,7 +245,7 @@ class Worker(arq.worker.Worker):
 
     async def _attempt(self, run: Run) -> None:
         outcome = await (self.durability if run.is_durable else self.executor).attempt(run)
-        run.ended_ms = now_ms()
+        run.ended_ms = now_ms() if self.persistence else 0  # for the history alone
         self.slots.busy -= 1
         self.fetcher.notify()
         if run in self.runs and not run.is_abandoned:
