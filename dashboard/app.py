@@ -1,8 +1,8 @@
-"""The HTTP app: routes, and around them what holds for every request.
+"""The HTTP app: routes and pages, and around them what holds for every request.
 
     Front       makes a visit of the request, adds headers to every answer, tells what nobody has caught
       checks    host, origin, media type                                       csrf.py, media.py, visit.py
-        FastAPI routes, each closed unless it says for whom it is open         routes/
+        FastAPI routes, each closed unless it says for whom it is open         routes/, pages/
 
 It can be mounted below any path of another ASGI app:
 
@@ -30,7 +30,9 @@ from .csrf import check_origin
 from .headers import add_headers
 from .media import check_media, path_of
 from .openapi import told_as_it_is
-from .problems import ProblemDocument, handle_problems, problem_of, respond
+from .pages import files, login, settings, theme
+from .pages.telling import tell, tell_all_errors
+from .problems import ProblemDocument, problem_of
 from .routes import documentation, probes, queues, sessions, tokens, users
 from .services.services import Services
 from .visit import Door, Visit
@@ -44,6 +46,10 @@ ROUTERS: tuple[APIRouter, ...] = (
     sessions.router,
     documentation.router,
     probes.router,
+    files.router,
+    login.router,
+    theme.router,
+    settings.router,
 )
 #: Asked by machines next door, under whatever name they have for us.
 _PROBES = ("/livez", "/readyz")
@@ -94,7 +100,7 @@ class _Api(FastAPI):
         )
         for router in ROUTERS:
             self.include_router(router)
-        handle_problems(self)
+        tell_all_errors(self)
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
@@ -165,4 +171,4 @@ class _Outgoing:
         if self._scope["type"] == "websocket":
             await self({"type": "websocket.close", "code": 1008})
             return
-        await respond(problem_of(error), self._scope)(self._scope, receive, self)
+        await tell(problem_of(error), self._scope)(self._scope, receive, self)
