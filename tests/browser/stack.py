@@ -85,6 +85,7 @@ class Stack:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.producer.close()
+        (self.folder / "released").touch()  # jobs that hold a worker up
         self.stage.clear()
         self.valkey.stop()
 

@@ -1,9 +1,14 @@
-"""A stack with something of everything: jobs in each state, letters, a worker, a pause, people, an operation."""
+"""A stack with something of everything: jobs in each state, letters, a worker, a pause."""
 
-from collections.abc import Iterable
+import json
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
+
+import redis
+
+from monarq.jobs.errors import JobUnsuccessful
+from monarq.jobs.store.keys import JOB, QUEUES, WORKER, queue_keys
 
 from .shop import Parcel, charge, reject, render, ship, sync, welcome
 from .stack import Stack
@@ -13,7 +18,7 @@ CORPUS = (
     "<script>window.ran=1</script>",
     "</script><script>window.ran=1</script>",
     "<img src=x onerror=window.ran=1>",
-    "\"><svg onload=window.ran=1>",
+    '"><svg onload=window.ran=1>',
     "' autofocus onfocus=window.ran=1 x='",
     "</title></textarea></style><script>window.ran=1</script>",
     "javascript:window.ran=1",
@@ -21,7 +26,7 @@ CORPUS = (
     "--><script>window.ran=1</script><!--",
     "<iframe srcdoc='<script>parent.ran=1</script>'>",
     "<details open ontoggle=window.ran=1>",
-    "<a href=\"javascript:window.ran=1\">x</a>",
+    '<a href="javascript:window.ran=1">x</a>',
     "<math><mtext><table><mglyph><style><img src=x onerror=window.ran=1>",
     "\u2028</pre><script>window.ran=1</script>",
     "<div hx-get=/ hx-trigger=load hx-on:click=window.ran=1>x</div>",
@@ -46,7 +51,7 @@ class Town:
         running = producer.enqueue(render.of("2026-10"))
         producer.enqueue(welcome.of("later@example.com"), delay=timedelta(hours=2), priority="low")
         for handle in (*ended, *dead):
-            with suppress(Exception):
+            with suppress(JobUnsuccessful):
                 handle.result(timeout=60)
         with self.stack.api() as api:
             paused = api.post("/v1/queues/stock/pause", json={"why": "the warehouse counts"})
@@ -57,15 +62,48 @@ class Town:
         self.stack.wait(lambda: self.stack.sql("SELECT 1 FROM monarq.jobs WHERE state = 'dead'"))
         return self
 
-    def add_hostile(self, corpus: Iterable[str] = CORPUS) -> list[str]:
-        """Jobs whose arguments, tags, ids and errors are hostile, and a queue and a kind of such names; their ids."""
-        producer = self.stack.producer
-        handles: list[Any] = []
-        for number, text in enumerate(corpus):
-            handles.append(producer.enqueue(welcome.of(text), tags=[text[:60]]))
-            handles.append(producer.enqueue(reject.of(text), tags=[f"tag-{number}"]))
-            handles.append(producer.enqueue(welcome.of(text), delay=timedelta(hours=3), tags=[text[:60]]))
-        for handle in handles:
-            with suppress(Exception):
-                handle.result(timeout=0 if handle in handles[2::3] else 60)
-        return [handle.job_id for handle in handles]
+    def add_hostile(self) -> list[str]:
+        """The corpus wherever words of others come from; the ids of jobs whose pages show it."""
+        ids = [self._die_of(text) for text in CORPUS]
+        self._rows()
+        with redis.Redis.from_url(self.stack.valkey.url) as client:
+            for number, text in enumerate(CORPUS):
+                ids.append(self._plant(client, f"planted-{number}", text))
+                self._plant(client, text, text)  # arq lets people choose any id
+                client.sadd(QUEUES, text)
+            report = {"worker": CORPUS[0], "host": CORPUS[2], "pid": 1, "queues": {CORPUS[3]: 1}, "slots": 1}
+            report |= {
+                "kinds": list(CORPUS),
+                "busy": 0,
+                "complete": 0,
+                "failed": 0,
+                "at_ms": 0,
+                "version": CORPUS[2],
+            }
+            client.set(WORKER + "web-666", json.dumps(report), ex=600)
+        with self.stack.api() as api:
+            for text in CORPUS:
+                api.post("/v1/queues/reports/pause", json={"why": text, "kind": "text.none"})
+        return ids
+
+    def _die_of(self, text: str) -> str:
+        handle = self.stack.producer.enqueue(reject.of(text))
+        with suppress(JobUnsuccessful):
+            handle.result(timeout=60)
+        return handle.job_id
+
+    def _plant(self, client: Any, job_id: str, text: str) -> str:
+        """A job that somebody else has written: nothing of it was checked."""
+        body = {"m": {"v": 1, "g": [text]}, "t": None, "f": text, "a": [text], "k": {text: text}, "et": 1}
+        client.set(JOB + job_id, json.dumps(body))
+        client.zadd(queue_keys("mail").ranks[2], {job_id: 4_102_444_800_000})
+        return job_id
+
+    def _rows(self) -> None:
+        self.stack.sql(
+            "INSERT INTO monarq.jobs (job_id, ended_at, state, queue, kind, priority, tags, worker,"
+            " error_type, error_message, fingerprint, reason, by, payload, result, started_at, enqueued_at, run_ms)"
+            " SELECT 'row-' || md5(t), now(), 'dead', t, t, 'normal', ARRAY[t], t, t, t, 'f00d', t, t,"
+            " to_jsonb(t), to_jsonb(t), now(), now(), 1 FROM unnest(%s::text[]) AS t",
+            list(CORPUS),
+        )
