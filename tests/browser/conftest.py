@@ -27,7 +27,7 @@ from .watch import Watch
 PICTURES = Path(__file__).resolve().parents[2] / ".artefacts" / "browser"
 #: Milliseconds; other tests may keep the machine busy.
 _PATIENCE = 20_000
-_ODD = re.compile(r"[^\w.-]+")
+_ODD = re.compile(r"[^\w.]+")
 _REPORT = pytest.StashKey[pytest.TestReport]()
 
 OpenPage = Callable[..., Page]

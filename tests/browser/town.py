@@ -102,7 +102,8 @@ class Town:
     def _rows(self) -> None:
         self.stack.sql(
             "INSERT INTO monarq.jobs (job_id, ended_at, state, queue, kind, priority, tags, worker,"
-            " error_type, error_message, fingerprint, reason, by, payload, result, started_at, enqueued_at, run_ms)"
+            " error_type, error_message, fingerprint, reason, by, payload, result, started_at, enqueued_at,"
+            " run_ms)"
             " SELECT 'row-' || md5(t), now(), 'dead', t, t, 'normal', ARRAY[t], t, t, t, 'f00d', t, t,"
             " to_jsonb(t), to_jsonb(t), now(), now(), 1 FROM unnest(%s::text[]) AS t",
             list(CORPUS),

@@ -1,17 +1,14 @@
-"""Many jobs at once, made by the servers themselves: a history up to this moment, and queues that are full.
-
-`made_up_history.py` makes the same rows each time, row by row; this is for pages, which look at the last hours.
-"""
-
-from collections.abc import Iterable
-from typing import Any
+"""Many jobs at once: a history up to this moment, made by PostgreSQL itself, full queues, and letters."""
 
 import asyncpg
+from redis.asyncio import Redis
 
-from monarq import Call, Producer
-from monarq.jobs.store.address import from_url
-from monarq.jobs.store.connection import Link
-from monarq.jobs.store.keys import queue_keys
+from monarq import Producer
+from monarq.jobs.envelope import encode_head
+from monarq.jobs.failure import Cause, Failure
+from monarq.jobs.store.keys import DEAD_LETTER, FAILURES, queue_keys
+
+from .shop import charge, welcome
 
 #: Rows of the last `$2` days, evenly: 96 % ended well, 3 % dead of four bugs, 1 % cancelled.
 _ROWS = """
@@ -45,39 +42,48 @@ async def write_history(url: str, rows: int, days: int = 7) -> None:
     """That many finished jobs, over the last days, into the history at `url`."""
     connection = await asyncpg.connect(url)
     try:
-        first = "current_date - $1::int"
-        await connection.execute(f"SELECT monarq.make_history_days({first}, $1::int + 2)", days)
+        await connection.execute("SELECT monarq.make_history_days(current_date - $1::int, $1::int + 2)", days)
         await connection.execute("SET synchronous_commit = off")
         await connection.execute(_ROWS, rows, days, timeout=900)
-        await connection.execute("ANALYZE monarq.jobs")
+        await connection.execute("VACUUM ANALYZE monarq.jobs", timeout=900)
     finally:
         await connection.close()
 
 
-async def fill_queue(url: str, calls: Iterable[Call[Any]], **options: Any) -> int:
-    """Enqueue many jobs that nobody runs; how many."""
+async def fill_queues(url: str, jobs: int) -> None:
+    """That many jobs that are ready, in two queues; nobody runs them."""
     async with Producer.connect(url) as producer:
-        return len(await producer.enqueue_many(calls, **options))
+        for at in range(0, jobs, 10_000):
+            size = min(10_000, jobs - at)
+            calls = [welcome.of(f"ann-{n}@example.com") for n in range(at, at + size // 2)]
+            calls += [charge.of(order=n, cents=990) for n in range(size - size // 2)]
+            await producer.enqueue_many(calls)
 
 
-async def bury(url: str, letters: int, queue: str = "payments") -> None:
+async def bury(url: str, letters: int) -> None:
     """Dead letters of three bugs, as they lie in Redis: so many true deaths would take too long."""
-    from monarq.jobs.envelope import encode_head
-    from monarq.jobs.failure import Cause, Failure
-    from monarq.jobs.store import keys
+    head = encode_head("card.charge", b'{"order":12345,"cents":990}', queue="payments")
+    zset = queue_keys("payments").dead
+    async with Redis.from_url(url) as client:
+        now = 1_000 * (await client.time())[0]
+        for at in range(0, letters, 1_000):
+            pipe = client.pipeline(transaction=False)
+            for number in range(at, min(at + 1_000, letters)):
+                job_id = f"dead{number:028x}"
+                pipe.set(DEAD_LETTER + job_id, head + str(now - 60_000).encode())
+                pipe.rpush(FAILURES + job_id, _failure(f"bank {'abc'[number % 3]} does not answer"))
+                pipe.zadd(zset, {job_id: now - letters + number})
+            await pipe.execute()
 
-    link = Link(from_url(url))
-    head = encode_head("card.charge", b'{"order":12345,"cents":990}', queue=queue)
-    zset = queue_keys(queue).dead
-    now = 1_000 * int((await link.call("TIME"))[0])
-    for number in range(letters):
-        job_id = f"dead{number:028x}"
-        failure = Failure(
-            spent=3, crashes=0, cause=Cause.ERROR, fence=3, worker="web-1-4711-abcdef",
-            error_type="CardDeclined", message=f"bank {'abc'[number % 3]} does not answer",
-            traceback='  File "/srv/shop/cards.py", line 7, in charge\nCardDeclined: no\n',
-        )  # fmt: skip
-        await link.call("SET", keys.DEAD_LETTER + job_id, head + str(now).encode())
-        await link.call("RPUSH", keys.FAILURES + job_id, failure.encode())
-        await link.call("ZADD", zset, now - letters + number, job_id)
-    await link.close()
+
+def _failure(message: str) -> bytes:
+    return Failure(
+        spent=3,
+        crashes=0,
+        cause=Cause.ERROR,
+        fence=3,
+        worker="web-1-4711-abcdef",
+        error_type="CardDeclined",
+        message=message,
+        traceback=f'  File "/srv/shop/cards.py", line 7, in charge\nCardDeclined: {message}\n',
+    ).encode()
