@@ -16,7 +16,7 @@ import pytest
 from monarq.dashboard.settings import DashboardSettings
 
 from .house import House
-from .operations import Operation, operations, strings_in
+from .operations import operations, strings_in
 
 #: The longest that an answer may take, in seconds: other tests may keep the machine busy.
 LATEST = 1.0
