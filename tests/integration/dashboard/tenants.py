@@ -59,6 +59,8 @@ class Tenant:
     """What is hidden, by the names that path parameters have."""
 
     ids: dict[str, list[str]] = field(default_factory=dict)
+    #: The job that runs: its lease is renewed.
+    running: str = ""
 
     def add(self, name: str, *values: str) -> None:
         self.ids.setdefault(name, []).extend(values)
@@ -110,6 +112,7 @@ async def _make_jobs(producer: Producer, tenant: Tenant) -> None:
             return str(await handle.status()) == state
 
         await eventually(is_there)
+    tenant.running = held.job_id
     tenant.add("job_id", *(one.job_id for one in (*ended, *dead, tried, held, later, cancelled)))
 
 
