@@ -1,4 +1,4 @@
-"""Takes the pictures of docs/images, in both themes, of a stack that is filled for them: `make screenshots`."""
+"""Takes the pictures of docs/images, in both themes, of a stack filled for them: `make screenshots`."""
 
 import tempfile
 from contextlib import ExitStack

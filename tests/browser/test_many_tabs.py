@@ -14,7 +14,7 @@ from .conftest import OpenPage
 from .shop import welcome
 from .stack import Stack, free_port
 
-#: Over HTTP/1.1 a browser opens six connections to a site: with a stream for each, the seventh tab would wait.
+#: Over HTTP/1.1 a browser opens six connections to a site: with a stream each, the seventh tab would wait.
 TABS = 8
 #: How long the stores are watched, in seconds.
 SPAN = 4.0
