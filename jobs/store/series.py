@@ -1,7 +1,7 @@
 """The last day of each queue, a sample a minute: what places without PostgreSQL draw charts from.
 
-An entry of a queue's stream is one sample, and its id the minute at whose beginning it was taken.  So a minute
-has one sample, however many workers take it.
+An entry of a queue's stream is one sample, and its id the minute at whose beginning it was taken.  So a
+minute has one sample, however many workers take it.
 """
 
 from __future__ import annotations

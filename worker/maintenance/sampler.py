@@ -20,7 +20,7 @@ from ..outage import Outage
 
 log = structlog.get_logger("monarq.worker")
 
-#: Queues whose numbers are kept: a day of one is some 80 KiB of Redis' memory.
+#: Queues whose numbers are kept: a day of one is some 90 KB of Redis' memory.
 MOST_QUEUES = 200
 #: Seconds over which a fleet spreads its looks.
 _SPREAD = 1.0
