@@ -50,7 +50,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     files.router,
     login.router,
     theme.router,
-    settings.router,
+    *settings.routers,
 )
 #: Asked by machines next door, under whatever name they have for us.
 _PROBES = ("/livez", "/readyz")

@@ -25,6 +25,7 @@ from ..directory.directory import Directory
 from ..directory.settings import SettingsDirectory
 from ..limits import Limiter, amounts_of
 from ..settings import DashboardSettings, Issuer
+from .configuration import ConfigurationService
 from .health import HealthService
 from .logins import LoginService
 from .queues import QueueService
@@ -53,6 +54,7 @@ class Services:
     tokens: TokenService
     logins: LoginService
     health: HealthService
+    configuration: ConfigurationService
     _http: httpx.AsyncClient
 
     async def close(self) -> None:
@@ -102,6 +104,7 @@ def open_services(
         tokens=TokenService(directory, guard, audit),
         logins=LoginService(directory, sessions, passwords, limiter, jwt_issuer, authenticator, audit),
         health=HealthService(link, directory if database else None),
+        configuration=ConfigurationService(settings, dashboard, guard),
         _http=http,
     )
 
