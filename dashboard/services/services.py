@@ -25,6 +25,7 @@ from ..directory.directory import Directory
 from ..directory.settings import SettingsDirectory
 from ..limits import Limiter, amounts_of
 from ..settings import DashboardSettings, Issuer
+from .configuration import ConfigurationService
 from .health import HealthService
 from .insights import InsightService
 from .logins import LoginService
@@ -56,6 +57,7 @@ class Services:
     logins: LoginService
     insights: InsightService
     health: HealthService
+    configuration: ConfigurationService
     _http: httpx.AsyncClient
 
     async def close(self) -> None:
@@ -106,6 +108,7 @@ def open_services(
         logins=LoginService(directory, sessions, passwords, limiter, jwt_issuer, authenticator, audit),
         insights=InsightService(guard, Samples(link, tagged=settings.hash_tags), history_of(database)),
         health=HealthService(link, directory if database else None),
+        configuration=ConfigurationService(settings, dashboard, guard),
         _http=http,
     )
 
