@@ -19,8 +19,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, status
 from starlette.datastructures import MutableHeaders
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from monarq.jobs.errors import MonarqError
@@ -29,11 +30,12 @@ from .addresses import check_address
 from .csrf import check_origin
 from .headers import add_headers
 from .media import check_media, path_of
+from .mounting import Place
 from .openapi import told_as_it_is
 from .pages import files, login, settings, theme
 from .pages.telling import tell, tell_all_errors
 from .problems import ProblemDocument, problem_of
-from .routes import documentation, probes, queues, sessions, tokens, users
+from .routes import documentation, insights, probes, queues, sessions, tokens, users
 from .services.services import Services
 from .visit import Door, Visit
 
@@ -41,6 +43,7 @@ log = structlog.get_logger("monarq.dashboard")
 
 ROUTERS: tuple[APIRouter, ...] = (
     queues.router,
+    insights.router,
     tokens.router,
     users.router,
     sessions.router,
@@ -49,7 +52,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     files.router,
     login.router,
     theme.router,
-    settings.router,
+    *settings.routers,
 )
 #: Asked by machines next door, under whatever name they have for us.
 _PROBES = ("/livez", "/readyz")
@@ -114,17 +117,19 @@ class Front:
     def __init__(self, routes: ASGIApp, services: Services) -> None:
         self.routes = routes
         self._largest_bytes = services.settings.max_body_bytes
+        self._place = Place(services.settings.url)
         self._door = Door(services.settings.url, services.settings.proxies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self.routes(scope, receive, send)
             return
+        scope = self._place.find(scope)
         visit = self._door.enter(scope)
         outgoing = _Outgoing(scope, send, visit)
         try:
             self._check(scope, visit)
-            await self.routes(scope, receive, outgoing)
+            await self._routes_for(scope)(scope, receive, outgoing)
         except MonarqError as error:
             await outgoing.tell(error, receive)
         except Exception as error:
@@ -132,6 +137,12 @@ class Front:
             if outgoing.is_cut_off:  # the server must not take the half that was sent for all of it
                 raise
             await outgoing.tell(error, receive)
+
+    def _routes_for(self, scope: Scope) -> ASGIApp:
+        if path_of(scope):
+            return self.routes
+        # the prefix alone, without its slash
+        return RedirectResponse(scope["path"] + "/", status.HTTP_308_PERMANENT_REDIRECT)
 
     def _check(self, scope: Scope, visit: Visit) -> None:
         if path_of(scope) in _PROBES:

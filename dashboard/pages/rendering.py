@@ -7,6 +7,8 @@ there is an error.
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -18,7 +20,7 @@ from typing import Any
 from fastapi import Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.status import HTTP_303_SEE_OTHER
+from starlette.status import HTTP_200_OK, HTTP_303_SEE_OTHER
 from starlette.types import Scope as AsgiScope
 
 from ..access.caller import Caller
@@ -29,6 +31,9 @@ from ..routes.guarded import the_services
 from . import addresses, files, flash, navigation, words
 from .theme import Theme, read_theme
 
+_LOOKS = frozenset({"GET", "HEAD"})
+#: What only tells how old something is: a page in which nothing else has changed is the same page.
+_AGES = re.compile(r'(?<= data-now=)"\d+"|<time[^>]* data-stamp[^>]*>.*?</time>|(?<=>)[^<>]*(?=</time>)')
 TEMPLATES = Path(__file__).parent.parent / "templates"
 
 
@@ -59,7 +64,10 @@ class View:
 async def page(request: Request, template: str, *, title: str, status: int = 200, **values: Any) -> Response:
     """The page that the template makes of the values."""
     view = await view_of(request, told=flash.take(request))
-    response = HTMLResponse(render(view, template, title=title, **values), status)
+    html = render(view, template, title=title, **values)
+    response = HTMLResponse(html, status)
+    if status == HTTP_200_OK and request.method in _LOOKS:
+        response.headers["etag"] = f'W/"{hashlib.sha256(_AGES.sub("", html).encode()).hexdigest()[:20]}"'
     if view.told is not None:
         flash.clear(request, response)
     return response
@@ -167,6 +175,7 @@ def _make_environment() -> Environment:
         iso=words.iso,
         in_full=words.in_full,
         pattern=words.pattern,
+        browser=words.browser,
     )
     environment.globals["ui"] = ui = SimpleNamespace()
     for path in sorted((TEMPLATES / "parts").glob("*.html")):

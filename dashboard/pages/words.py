@@ -6,6 +6,23 @@ import re
 from datetime import UTC, datetime, timedelta
 
 _MISSING = "\N{EN DASH}"
+#: What browsers and systems are known by; many say that they are others, too, so that the order counts.
+_BROWSERS = (
+    ("Edge", "Edg/"),
+    ("Opera", "OPR/"),
+    ("Firefox", "Firefox/"),
+    ("Chrome", "Chrome/"),
+    ("Safari", "Safari/"),
+)
+_SYSTEMS = (
+    ("Android", "Android"),
+    ("iOS", "iPhone"),
+    ("iPadOS", "iPad"),
+    ("macOS", "Mac OS X"),
+    ("Windows", "Windows NT"),
+    ("ChromeOS", "CrOS"),
+    ("Linux", "Linux"),
+)
 _MINUTE, _HOUR, _DAY = 60.0, 3_600.0, 86_400.0
 
 
@@ -76,6 +93,17 @@ def iso(moment: datetime) -> str:
 def in_full(moment: datetime) -> str:
     """For people: `2026-11-26 00:15:03 UTC`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def browser(agent: str) -> str:
+    """`Firefox 140 on Linux`, of what a browser says of itself; of anything else, its own words."""
+    name = next((name for name, sign in _BROWSERS if sign in agent), None)
+    system = next((system for system, sign in _SYSTEMS if sign in agent), None)
+    if name is None or system is None:
+        return agent[:60] or "unknown"
+    sign = dict(_BROWSERS)[name]
+    version = re.search(re.escape(sign if sign != "Safari/" else "Version/") + r"(\d+)", agent)
+    return f"{name} {version[1] if version else ''}".strip() + f" on {system}"
 
 
 def pattern(text: str) -> str:

@@ -12,6 +12,9 @@
     init: (api) => api.initSecurity(policy && { createHTML: (text) => policy.createHTML(text), createScript: refuse }, refuse, refuse),
   });
 
+  // on a phone the strip of pages is longer than the screen
+  document.querySelector(".side nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
   const UNITS = [[86400, "d"], [3600, "h"], [60, "min"]];
   const rough = (seconds) => {
     for (const [size, unit] of UNITS)
