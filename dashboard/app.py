@@ -30,7 +30,7 @@ from .headers import add_headers
 from .media import check_media, path_of
 from .openapi import told_as_it_is
 from .problems import ProblemDocument, handle_problems, problem_of, respond
-from .routes import documentation, probes, queues, sessions, tokens, users
+from .routes import documentation, events, probes, queues, sessions, tokens, users
 from .services.services import Services
 from .visit import Door, Visit
 
@@ -42,10 +42,15 @@ ROUTERS: tuple[APIRouter, ...] = (
     users.router,
     sessions.router,
     documentation.router,
+    events.router,
     probes.router,
 )
 #: Asked by machines next door, under whatever name they have for us.
-_PROBES = ("/livez", "/readyz")
+_PROBES = ("/livez", "/readyz", "/startupz")
+#: How a server lets a WebSocket be refused with a response of its own.
+_DENIAL = "websocket.http.response"
+_STARTS = ("http.response.start", f"{_DENIAL}.start")
+_BODIES = ("http.response.body", f"{_DENIAL}.body")
 
 
 def create_app(services: Services, *, closes_services: bool = False) -> Front:
@@ -150,9 +155,9 @@ class _Outgoing:
 
     async def __call__(self, message: Message) -> None:
         self._has_begun = True
-        if message["type"] == "http.response.start":
+        if message["type"] in _STARTS:
             add_headers(MutableHeaders(scope=message), self._visit, self._scope["state"])
-        if message["type"] == "http.response.body":
+        if message["type"] in _BODIES:
             self._has_ended = not message.get("more_body", False)
         await self._send(message)
 
@@ -160,7 +165,7 @@ class _Outgoing:
         """Tell the problem, if nothing was told yet."""
         if self._has_begun:
             return
-        if self._scope["type"] == "websocket":
+        if self._scope["type"] == "websocket" and _DENIAL not in self._scope.get("extensions", {}):
             await self({"type": "websocket.close", "code": 1008})
             return
         await respond(problem_of(error), self._scope)(self._scope, receive, self)

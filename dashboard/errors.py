@@ -11,6 +11,7 @@
         ├── CrossOrigin                a browser sent it on behalf of another site
         ├── WrongHost                  it was meant for another address
         ├── TooManyRequests            more of them than are allowed in a time
+        ├── TooManyStreams             more are connected for longer than one request than can be
         ├── NotThere                   there is no such thing, or it must not be seen
         ├── NotSetUp                   the settings lack what it needs
         ├── NameTaken                  another one has this name
@@ -104,6 +105,15 @@ class TooManyRequests(RequestRefused):
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"too many requests; try again in {retry_after} s")
         self.retry_after = retry_after
+
+
+class TooManyStreams(RequestRefused):
+    """There are too many streams of events, of this caller or of all."""
+
+    code = "too_many_streams"
+
+    def __init__(self) -> None:
+        super().__init__("there are too many streams of events; end one, or try again later")
 
 
 class NotThere(RequestRefused):

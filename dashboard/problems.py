@@ -48,6 +48,7 @@ _STATUS: tuple[tuple[type[MonarqError], int, str | None], ...] = (
     (ours.CrossOrigin, 403, None),
     (ours.WrongHost, 421, None),
     (ours.TooManyRequests, 429, None),
+    (ours.TooManyStreams, 429, None),
     (ours.NotThere, 404, None),
     (ours.NotSetUp, 501, None),
     (ours.NameTaken, 409, None),
@@ -189,6 +190,8 @@ def _faults(error: MonarqError) -> list[dict[str, str]]:
 def _headers(error: MonarqError) -> dict[str, str]:
     if isinstance(error, ours.TooManyRequests):
         return {"retry-after": str(error.retry_after)}
+    if isinstance(error, ours.TooManyStreams):
+        return {"retry-after": "30"}
     if isinstance(error, domain.StoreUnavailable):
         return {"retry-after": "1"}
     return {"www-authenticate": "Bearer"} if isinstance(error, ours.NotAuthenticated) else {}

@@ -63,6 +63,8 @@ UNIQUE = "monarq:unique:"
 WORKER = "monarq:worker:"
 QUEUES = "monarq:queues"
 EPOCH = "monarq:epoch"
+#: No key, but the channel on which events are told.
+EVENTS = "monarq:events"
 #: Of the dashboard.
 SESSION = "monarq:session:"
 SESSIONS = "monarq:sessions:"
