@@ -30,6 +30,7 @@ from .headers import add_headers
 from .media import check_media, path_of
 from .openapi import told_as_it_is
 from .problems import ProblemDocument, handle_problems, problem_of, respond
+from .request_id import current_request_id
 from .routes import documentation, events, probes, queues, sessions, tokens, users
 from .services.services import Services
 from .visit import Door, Visit
@@ -119,6 +120,7 @@ class Front:
             await self.routes(scope, receive, send)
             return
         visit = self._door.enter(scope)
+        current_request_id.set(visit.request_id)
         outgoing = _Outgoing(scope, send, visit)
         try:
             self._check(scope, visit)

@@ -55,6 +55,7 @@ _STATUS: tuple[tuple[type[MonarqError], int, str | None], ...] = (
     (ours.PreconditionFailed, 412, None),
     (ours.PreconditionRequired, 428, None),
     (ours.InvalidRequest, 422, None),
+    (ours.InvalidParameter, 400, None),
     (ours.UnknownParameter, 400, None),
     (ours.UnsupportedMedia, 415, None),
     (ours.BodyTooLarge, 413, None),
@@ -186,6 +187,8 @@ def _faults(error: MonarqError) -> list[dict[str, str]]:
         ]
     if isinstance(error, ours.InvalidRequest):
         return [{"pointer": pointer, "detail": fault} for pointer, fault in error.faults.items()]
+    if isinstance(error, ours.InvalidParameter):
+        return [{"parameter": error.name, "detail": error.fault}]
     return []
 
 

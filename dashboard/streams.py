@@ -9,13 +9,16 @@ from contextlib import contextmanager
 
 from .errors import TooManyStreams
 
+#: A browser needs one, however many tabs it has; programs may have some.
+MOST_STREAMS_PER_CALLER = 20
+
 
 class Streams:
     """The streams of one process.
 
     Args:
         most: Of all callers.
-        most_per_caller: A browser needs one, however many tabs it has.
+        most_per_caller: Of one of them.
     """
 
     def __init__(self, *, most: int, most_per_caller: int) -> None:
@@ -23,8 +26,8 @@ class Streams:
         self._most_per_caller = most_per_caller
         self._by_caller: Counter[str] = Counter()
         self._bells: set[asyncio.Event] = set()
-        #: The server stops.
-        self.are_ending = False
+        #: Set when the server stops.
+        self.ending = asyncio.Event()
 
     @contextmanager
     def enter(self, subject: str, bell: asyncio.Event) -> Iterator[None]:
@@ -50,7 +53,7 @@ class Streams:
 
     def end(self) -> None:
         """Let all of them end now: a server that stops waits for what is connected."""
-        self.are_ending = True
+        self.ending.set()
         for bell in list(self._bells):
             bell.set()
 

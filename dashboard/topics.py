@@ -49,7 +49,8 @@ class Topics:
 
     def __init__(self, bus: Bus) -> None:
         self._token = token_hex(3)
-        self._version = 0
+        #: Grows with each change.
+        self.version = 0
         #: What was before this version is not known any more.
         self._floor = 0
         self._versions: dict[Change, int] = {}
@@ -60,7 +61,7 @@ class Topics:
     @property
     def mark(self) -> str:
         """A place to go on from, for those who come back."""
-        return f"{self._token}-{self._version}"
+        return f"{self._token}-{self.version}"
 
     @contextmanager
     def watch(self, topics: Iterable[str]) -> Iterator[Watch]:
@@ -79,30 +80,30 @@ class Topics:
         """The version that a mark stands for; None if what came after it is not known."""
         token, _, number = mark.partition("-")
         version = int(number) if number.isdecimal() and len(number) < 20 else -1
-        return version if token == self._token and self._floor <= version <= self._version else None
+        return version if token == self._token and self._floor <= version <= self.version else None
 
     def changes(self, watch: Watch, after: int) -> tuple[int, list[tuple[Change, int]]]:
         """The version of now, and what the watch waits for of what came after another one."""
         if after < self._floor:
-            return self._version, [(Change(EVERY_TOPIC, None, Resource()), self._version)]
+            return self.version, [(Change(EVERY_TOPIC, None, Resource()), self.version)]
         found = [
             (change, version)
             for change, version in self._versions.items()
             if version > after and (change.topic in watch.topics or change.topic == EVERY_TOPIC)
         ]
-        return self._version, found
+        return self.version, found
 
     def _note(self, event: Event) -> None:
         touched = set()
         for change in changes_of(event):
             if change.topic.startswith(_OF_ONE) and not self._watched[change.topic]:
                 continue
-            self._version += 1
-            self._versions[change] = self._version
+            self.version += 1
+            self._versions[change] = self.version
             touched.add(change.topic)
         if len(self._versions) > _MOST:
             self._versions.clear()
-            self._floor = self._version
+            self._floor = self.version
             touched.add(EVERY_TOPIC)
         for watch in self._watches:
             if EVERY_TOPIC in touched or not touched.isdisjoint(watch.topics):

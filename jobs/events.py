@@ -55,7 +55,7 @@ class Event:
     queue: str | None = None
     kind: str | None = None
     job_id: str | None = None
-    #: The subject of who made the job, or who did this.
+    #: Who has made the job, or who has done this: as the tag `owner:…` of a job names them.
     owner: str | None = None
     attempt: int | None = None
     worker: str | None = None
@@ -73,7 +73,8 @@ class Event:
     def as_document(self) -> dict[str, Any]:
         """As it is told to apps."""
         at = told_time(self.at_ms)
-        return {"id": self.id, "type": str(self.type), "at": at} | dict(self._members())
+        told = {name: value for name, value in self._members() if name != "owner"}
+        return {"id": self.id, "type": str(self.type), "at": at} | told
 
     def encode(self) -> dict[str, Any]:
         """As it travels between processes."""
@@ -82,7 +83,7 @@ class Event:
     @classmethod
     def decode(cls, told: Any) -> Self | None:
         """From what `encode` made, here or in another version; None if it cannot be read."""
-        if not isinstance(told, Mapping) or told.get("type") not in _TYPES:
+        if not isinstance(told, Mapping) or not _is_text(told.get("type")) or told["type"] not in _TYPES:
             return None
         at_ms, queues = told.get("at_ms"), told.get("queues", ())
         if not _is_number(at_ms) or not isinstance(queues, list | tuple) or len(queues) > _MOST_QUEUES:

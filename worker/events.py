@@ -17,6 +17,7 @@ from monarq.jobs.failure import clean
 from monarq.jobs.store.event_bus import EventSender
 from monarq.jobs.store.execute import Transport
 from monarq.jobs.store.verbs import End, Settlement, Verb
+from monarq.jobs.tags import owner_tag_of
 
 from .run import Run, now_ms
 
@@ -113,4 +114,4 @@ def _facts(run: Run) -> tuple[str | None, str | None]:
             envelope = decode(run.claimed.body or b"")
         except CorruptRecord:
             return None, None
-    return clean(envelope.kind, LONGEST_TEXT - 50), envelope.owner
+    return clean(envelope.kind, LONGEST_TEXT - 50), owner_tag_of(envelope.tags)

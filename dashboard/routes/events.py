@@ -92,14 +92,18 @@ async def follow_events(socket: WebSocket) -> None:
     async with aclosing(events):  # type: ignore[type-var]
         first = await anext(events)
         await socket.accept()
-        leaving = asyncio.create_task(_until_it_leaves(socket))
-        telling = asyncio.create_task(_tell(socket, first, events))
-        done, _ = await asyncio.wait({leaving, telling}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (leaving, telling):
-            task.cancel()
-        await asyncio.gather(leaving, telling, return_exceptions=True)
-        if telling in done and not telling.cancelled() and (error := telling.exception()) is not None:
-            raise error
+        tasks = [
+            asyncio.create_task(_until_it_leaves(socket)),
+            asyncio.create_task(_tell(socket, first, events)),
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _tell(socket: WebSocket, first: dict[str, Any], events: AsyncIterator[dict[str, Any]]) -> None:

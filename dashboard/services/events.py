@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -17,6 +17,7 @@ from monarq.jobs.events import Event, EventType, told_time
 
 from ..access.caller import Caller
 from ..access.guard import Guard
+from ..access.ownership import owner_tag
 from ..access.patterns import matches
 from ..access.permissions import Permission
 from ..access.scope import Resource, Scope
@@ -92,12 +93,16 @@ class Wanted:
 class View:
     """What one caller may see."""
 
-    def __init__(self, scopes: Mapping[Permission, Scope]) -> None:
+    def __init__(self, subject: str, scopes: Mapping[Permission, Scope]) -> None:
+        self._subject, self._own_tag = subject, owner_tag(subject)
         self._scopes = scopes
         self._judged: dict[tuple[Permission, Resource], bool] = {}
 
     def covers(self, permission: Permission | None, resource: Resource) -> bool:
-        """Whether the caller holds the permission for this; every caller holds None."""
+        """Whether the caller holds the permission for this; every caller holds None.
+
+        The owner of the resource is told by a tag.
+        """
         if permission is None:
             return True
         scope = self._scopes.get(permission)
@@ -107,7 +112,8 @@ class View:
         if key not in self._judged:
             if len(self._judged) > _MOST_JUDGED:
                 self._judged.clear()
-            self._judged[key] = scope.covers(resource)
+            owner = self._subject if resource.owner == self._own_tag else None
+            self._judged[key] = scope.covers(replace(resource, owner=owner))
         return self._judged[key]
 
     def sees(self, event: Event) -> bool:
@@ -135,7 +141,7 @@ class EventService:
         self._bus = bus
         self._feed = feed
         self._topics = topics
-        self._streams = streams
+        self.streams = streams
         self._guard = guard
         self._authenticator = authenticator
 
@@ -156,7 +162,7 @@ class EventService:
         await self._guard.scope(caller, Permission.JOBS_READ)
         with (
             self._bus.subscribe("*") as subscription,
-            self._streams.enter(caller.subject, subscription.filled),
+            self.streams.enter(caller.subject, subscription.filled),
             self._feed.wanted(),
         ):
             watch = _Watchman(self, caller, shown, await self.view_of(caller), must=Permission.JOBS_READ)
@@ -185,15 +191,15 @@ class EventService:
         """
         with (
             self._topics.watch(topics) as watched,
-            self._streams.enter(caller.subject, watched.changed),
+            self.streams.enter(caller.subject, watched.changed),
             self._feed.wanted(),
         ):
             watch = _Watchman(self, caller, shown, await self.view_of(caller))
             await self._wait_for_feed()
             known = None if since is None else self._topics.place_of(since)
             changed = [] if since is None else self._after_absence(watched.topics, known)
-            after = self._topics.place_of(self._topics.mark) if known is None else known
-            assert after is not None
+            after = self._topics.version if known is None else known
+            watched.changed.set()  # there may be some already
             yield self._topics.mark, changed
             while True:
                 if not await watch.wait(watched.changed, PING_EVERY):
@@ -204,7 +210,7 @@ class EventService:
                 told = {one.topic: n for one, n in found if watch.view.covers(one.permission, one.resource)}
                 if told:
                     yield self._topics.mark, sorted(told.items())
-                    await watch.rest(TOPICS_EVERY)
+                    await _rings(self.streams.ending, TOPICS_EVERY)
 
     async def view_of(self, caller: Caller) -> View:
         """What the caller may see of events."""
@@ -214,7 +220,7 @@ class EventService:
                 scopes[permission] = await self._guard.scope(caller, permission)
             except (NotPermitted, ReadOnly):
                 continue
-        return View(scopes)
+        return View(caller.subject, scopes)
 
     async def check(self, shown: Shown, must: Permission | None) -> View:
         """What the caller may see by now.
@@ -233,11 +239,6 @@ class EventService:
             raise StreamEnded(WhyEnded.STORE_AWAY) from None
         except MonarqError:
             raise StreamEnded(WhyEnded.NOT_PERMITTED) from None
-
-    @property
-    def are_ending(self) -> bool:
-        """Whether the server stops."""
-        return self._streams.are_ending
 
     # ---
 
@@ -295,14 +296,8 @@ class _Watchman:
             if rang or time.monotonic() >= until:
                 return rang
 
-    async def rest(self, seconds: float) -> None:
-        """Let some time pass, unless the server stops."""
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0 and not self._service.are_ending:
-            await asyncio.sleep(min(left, 0.25))
-
     async def _look(self) -> None:
-        if self._service.are_ending:
+        if self._service.streams.ending.is_set():
             raise StreamEnded(WhyEnded.STOPPING)
         if self._ends_at is not None and time.time() >= self._ends_at:
             raise StreamEnded(WhyEnded.LOGGED_OUT)
