@@ -30,9 +30,12 @@ from ..limits import Limiter, amounts_of
 from ..settings import DashboardSettings, Issuer
 from ..streams import MOST_STREAMS_PER_CALLER, Streams
 from ..topics import Topics
+from .configuration import ConfigurationService
 from .events import EventService
 from .health import HealthService
+from .insights import InsightService
 from .logins import LoginService
+from .numbers import History, Samples
 from .queues import QueueService
 from .tokens import TokenService
 from .users import UserService
@@ -58,6 +61,7 @@ class Services:
     users: UserService
     tokens: TokenService
     logins: LoginService
+    insights: InsightService
     health: HealthService
     #: What happens, inside of this process; `events` are the streams of it.
     bus: Bus
@@ -65,6 +69,7 @@ class Services:
     streams: Streams
     _feed: Feed
     _sender: EventSender
+    configuration: ConfigurationService
     _http: httpx.AsyncClient
 
     async def close(self) -> None:
@@ -121,12 +126,14 @@ def open_services(
         users=UserService(directory, sessions, passwords, guard, audit),
         tokens=TokenService(directory, guard, audit),
         logins=LoginService(directory, sessions, passwords, limiter, jwt_issuer, authenticator, audit),
+        insights=InsightService(guard, Samples(link, tagged=settings.hash_tags), history_of(database)),
         health=HealthService(link, directory if database else None),
         bus=bus,
         events=EventService(bus, feed, Topics(bus), streams, guard, authenticator),
         streams=streams,
         _feed=feed,
         _sender=sender,
+        configuration=ConfigurationService(settings, dashboard, guard),
         _http=http,
     )
 
@@ -138,6 +145,15 @@ def directory_of(database: Database | None, dashboard: DashboardSettings) -> Dir
     from ..directory.postgres import PostgresDirectory
 
     return PostgresDirectory(database)
+
+
+def history_of(database: Database | None) -> History | None:
+    """The history in numbers, if there is a PostgreSQL."""
+    if database is None:
+        return None
+    from monarq.jobs.store.postgres.rollup_reader import RollupReader
+
+    return History(RollupReader(database))
 
 
 def _trusted(issuer: Issuer, http: httpx.AsyncClient) -> Trusted:
