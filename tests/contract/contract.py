@@ -12,6 +12,7 @@ from .enqueue_rules import EnqueueRules
 from .examine_rules import ExamineRules
 from .inspect_rules import InspectRules
 from .orphan_rules import OrphanRules
+from .move_rules import MoveRules
 from .past_rules import PastRules
 from .pause_rules import PauseRules
 from .renew_rules import RenewRules
@@ -29,6 +30,7 @@ class StoreContract(
     SettleRules,
     RenewRules,
     CancelRules,
+    MoveRules,
     InspectRules,
     BrowseRules,
     ReplayRules,
