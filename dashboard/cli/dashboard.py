@@ -15,6 +15,7 @@ from monarq.jobs.settings import Settings
 from .needed import dashboard_packages
 
 if TYPE_CHECKING:
+    from ..services.services import Services
     from ..settings import DashboardSettings
 
 app = new_commands()
@@ -48,9 +49,18 @@ def _serve(settings: Settings, own: DashboardSettings) -> None:
     with dashboard_packages():
         import uvicorn
 
-    server = uvicorn.Server(
+    class Server(uvicorn.Server):
+        """Tells those who hold requests open that it stops, before it waits for them."""
+
+        async def shutdown(self, sockets: Any = None) -> None:
+            for services in opened:
+                services.closing.begin()
+            await super().shutdown(sockets)
+
+    opened: list[Services] = []
+    server = Server(
         uvicorn.Config(
-            _app_factory(settings, own),
+            _app_factory(settings, own, opened),
             factory=True,
             host=own.host,
             port=own.port,
@@ -73,12 +83,13 @@ def _serve(settings: Settings, own: DashboardSettings) -> None:
         raise ConfigError([f"cannot listen on {own.host}:{own.port}"]) from None
 
 
-def _app_factory(settings: Settings, own: DashboardSettings) -> Any:
+def _app_factory(settings: Settings, own: DashboardSettings, opened: list[Services]) -> Any:
     def make() -> Any:
         # in the event loop that it runs in
         from ..app import create_app
         from ..services.services import open_services
 
-        return create_app(open_services(settings, own), closes_services=True)
+        opened.append(open_services(settings, own))
+        return create_app(opened[0], closes_services=True)
 
     return make

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from monarq.jobs.registry import Registry
 from monarq.jobs.settings import Settings
 from monarq.jobs.store.address import from_url
 from monarq.jobs.store.connection import Link
 from monarq.jobs.store.postgres import open_database_if_named
+from monarq.producer.producer import Producer
 
 from ..access.authorizer import Authorizer, GrantAuthorizer
 from ..access.guard import Guard
@@ -21,11 +23,17 @@ from ..auth.jwts import JwtIssuer, JwtVerifier, Trusted
 from ..auth.passwords import Passwords
 from ..auth.sessions import Sessions
 from ..auth.signing import SigningKeys
+from ..closing import Closing
 from ..directory.directory import Directory
 from ..directory.settings import SettingsDirectory
+from ..idempotency import IdempotencyKeys
+from ..kinds import load_kinds
 from ..limits import Limiter, amounts_of
 from ..settings import DashboardSettings, Issuer
+from .enqueuing import EnqueueService
 from .health import HealthService
+from .jobs import JobService
+from .kinds import KindService
 from .logins import LoginService
 from .queues import QueueService
 from .tokens import TokenService
@@ -49,14 +57,22 @@ class Services:
     signing_keys: SigningKeys
     jwt_issuer: JwtIssuer
     queues: QueueService
+    jobs: JobService
+    enqueuing: EnqueueService
+    kinds: KindService
     users: UserService
     tokens: TokenService
     logins: LoginService
     health: HealthService
+    #: Told when the server stops, before requests under way are waited for.
+    closing: Closing
+    _producer: Producer
     _http: httpx.AsyncClient
 
     async def close(self) -> None:
         """Close all connections."""
+        self.closing.begin()
+        await self._producer.close()
         await self.link.close()
         await self.limiter.close()
         await self._http.aclose()
@@ -65,12 +81,17 @@ class Services:
 
 
 def open_services(
-    settings: Settings, dashboard: DashboardSettings, *, authorizer: Authorizer | None = None
+    settings: Settings,
+    dashboard: DashboardSettings,
+    *,
+    authorizer: Authorizer | None = None,
+    kinds: Registry | None = None,
 ) -> Services:
     """The parts, by the settings.  Nothing is connected before it is needed.
 
     Args:
         authorizer: Decides instead of the grants.
+        kinds: What can be enqueued; by default, what the modules of the settings hold.
     """
     link = Link(from_url(settings.redis_url.get_secret_value()))
     database = open_database_if_named(settings)
@@ -87,7 +108,9 @@ def open_services(
     trusted = {name: _trusted(issuer, http) for name, issuer in issuers.items()}
     verifier = JwtVerifier(dashboard.issuer, dashboard.audience, keys, trusted)
     authenticator = Authenticator(directory, sessions, verifier, link, issuers)
-    audit, passwords = Audit(database), Passwords()
+    audit, passwords, closing = Audit(database), Passwords(), Closing()
+    known = load_kinds(settings) if kinds is None else kinds
+    producer = Producer(settings, transport=link)
     return Services(
         settings=dashboard,
         link=link,
@@ -98,10 +121,15 @@ def open_services(
         signing_keys=keys,
         jwt_issuer=jwt_issuer,
         queues=QueueService(link, guard, audit, tagged=settings.hash_tags),
+        jobs=JobService(link, database, settings, guard, audit, producer, known, closing),
+        enqueuing=EnqueueService(guard, audit, producer, known, IdempotencyKeys(link)),
+        kinds=KindService(link, guard, known),
         users=UserService(directory, sessions, passwords, guard, audit),
         tokens=TokenService(directory, guard, audit),
         logins=LoginService(directory, sessions, passwords, limiter, jwt_issuer, authenticator, audit),
         health=HealthService(link, directory if database else None),
+        closing=closing,
+        _producer=producer,
         _http=http,
     )
 

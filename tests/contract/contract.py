@@ -11,8 +11,8 @@ from .durable_rules import DurableRules
 from .enqueue_rules import EnqueueRules
 from .examine_rules import ExamineRules
 from .inspect_rules import InspectRules
-from .orphan_rules import OrphanRules
 from .move_rules import MoveRules
+from .orphan_rules import OrphanRules
 from .past_rules import PastRules
 from .pause_rules import PauseRules
 from .renew_rules import RenewRules

@@ -77,7 +77,9 @@ class MoveRules:
         await store.move("b", due=HOUR / 2)
         assert await store.tokens() == 1
 
-    @pytest.mark.parametrize("due", [None, NOW, datetime(2001, 1, 1, tzinfo=UTC)], ids=["as it is", "now", "past"])
+    @pytest.mark.parametrize(
+        "due", [None, NOW, datetime(2001, 1, 1, tzinfo=UTC)], ids=["as it is", "now", "past"]
+    )
     async def test_a_job_that_is_due_keeps_what_it_has_waited(
         self, store: Store, due: timedelta | datetime | None
     ) -> None:
@@ -111,7 +113,9 @@ class MoveRules:
         await store.enqueue(a_job(content='x","p":"y', unique=Unique(), priority=Priority.LOW, durable=True))
         before = await body_of(store)
         await store.move(priority=Priority.HIGH)
-        assert await body_of(store) == before.replace(b',"p":"low"', b"").replace(b'},"t"', b',"p":"high"},"t"')
+        assert await body_of(store) == before.replace(b',"p":"low"', b"").replace(
+            b'},"t"', b',"p":"high"},"t"'
+        )
         await store.move(priority=Priority.LOW)
         assert await body_of(store) == before
 

@@ -76,13 +76,15 @@ RESTORING = {
 MOVING = {
     "moving what runs": Mutant("move", "redis.call('EXISTS', KEY.fence .. id) == 1 or ", ""),
     "moving what no worker has given back": Mutant("move", " or redis.call('ZSCORE', KEYS[5], id)", ""),
-    "moving what is to be cancelled": Mutant("move", "if redis.call('ZSCORE', KEYS[6], id) then", "if false then"),
+    "moving what is to be cancelled": Mutant(
+        "move", "if redis.call('ZSCORE', KEYS[6], id) then", "if false then"
+    ),
     "moving to a time in the past": Mutant("move", "math.min(place.visible_at, now)", "score"),
     "moving that takes away what was waited": Mutant("move", "math.min(place.visible_at, now)", "now"),
     "moving into two places": Mutant("move", "if target ~= place.key then", "if false then"),
     "moving that forgets to tell the envelope": Mutant("move", "    rewrite(rank)\n", ""),
     "moving that tells the envelope twice": Mutant("move", """string.gsub(meta, ',"p":"%l+"', '')""", "meta"),
-    "moving that touches what arq has written": Mutant("move", '("[uv]"[^}]*)', '([^}]*)'),
+    "moving that touches what arq has written": Mutant("move", '("[uv]"[^}]*)', "([^}]*)"),
     "moving that wakes nobody": Mutant("move", "wake_for(score, now, 1, KEYS[8])", ""),
     "moving without a look at what is put aside": Mutant(
         "move", "local parked = find_parked(KEYS[7], id)", "local parked"
