@@ -120,7 +120,12 @@ class ItemList(BaseModel):
     items: list[ItemDocument]
 
 
-@router.post("/v1/jobs", status_code=status.HTTP_201_CREATED, openapi_extra=needs(Permission.JOBS_ENQUEUE))
+@router.post(
+    "/v1/jobs",
+    status_code=status.HTTP_201_CREATED,
+    responses={200: {"model": EnqueuedDocument, "description": "It was there already."}},
+    openapi_extra=needs(Permission.JOBS_ENQUEUE),
+)
 async def enqueue_job(
     job: NewJob, request: Request, response: Response, keyed: Keyed, caller: TheCaller, services: TheServices
 ) -> EnqueuedDocument:

@@ -193,7 +193,7 @@ class MoveRules:
         await store.call("HSET", keys.RESULT + "a", "x", "y")
         assert (await store.move(due=NOW)).became is Became.ENDED
 
-    async def test_a_job_that_never_was_is_unknown_and_stays_so(self, store: Store) -> None:
+    async def test_a_job_that_never_was_cannot_be_moved(self, store: Store) -> None:
         assert (await store.move(due=NOW)).became is Became.UNKNOWN
         assert await store.keys() == set()
 
