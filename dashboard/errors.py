@@ -21,7 +21,7 @@
         ├── PreconditionRequired       it does not say which version it would change
         ├── InvalidRequest             a member of it cannot be used
         ├── UnknownParameter           it has one that nobody knows
-        ├── UnsupportedMedia           its body is not JSON
+        ├── UnsupportedMedia           its body is not JSON, or for a page: no form
         └── BodyTooLarge               its body says that it is larger than allowed
 
 What they are in HTTP is in `problems.py`.
@@ -206,12 +206,12 @@ class UnknownParameter(RequestRefused):
 
 
 class UnsupportedMedia(RequestRefused):
-    """The body is not JSON."""
+    """The body is not of the kind that is read there: JSON, or for a page a form."""
 
     code = "unsupported_media"
 
-    def __init__(self) -> None:
-        super().__init__("send JSON, not compressed: Content-Type: application/json")
+    def __init__(self, wanted: str) -> None:
+        super().__init__(f"send this, not compressed: Content-Type: {wanted}")
 
 
 class BodyTooLarge(RequestRefused):

@@ -1,4 +1,4 @@
-"""Errors as HTTP tells them: RFC 9457, `application/problem+json`.
+"""Errors as HTTP tells them: RFC 9457, `application/problem+json`; to people, by `pages/telling.py`.
 
 One table says what each error is; whatever is not in it is a fault of ours, and is told as such and no
 further.
@@ -17,7 +17,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
@@ -153,16 +152,6 @@ def respond(problem: Problem, scope: Scope) -> Response:
         document["state"] = problem.state
     body = to_json(document, inf_nan_mode="null")
     return Response(body, problem.status, dict(problem.headers), media_type=MEDIA_TYPE)
-
-
-def handle_problems(app: FastAPI) -> None:
-    """Let the app tell every error by this module."""
-
-    async def tell(request: Request, error: Exception) -> Response:
-        return respond(problem_of(error), request.scope)
-
-    for kind in (HTTPException, RequestValidationError, MonarqError, Exception):
-        app.add_exception_handler(kind, tell)
 
 
 def _of_framework(error: HTTPException) -> Problem:

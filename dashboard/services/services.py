@@ -30,11 +30,14 @@ from ..idempotency import IdempotencyKeys
 from ..kinds import load_kinds
 from ..limits import Limiter, amounts_of
 from ..settings import DashboardSettings, Issuer
+from .configuration import ConfigurationService
 from .enqueuing import EnqueueService
 from .health import HealthService
+from .insights import InsightService
 from .jobs import JobService
 from .kinds import KindService
 from .logins import LoginService
+from .numbers import History, Samples
 from .queues import QueueService
 from .tokens import TokenService
 from .users import UserService
@@ -63,10 +66,12 @@ class Services:
     users: UserService
     tokens: TokenService
     logins: LoginService
+    insights: InsightService
     health: HealthService
     #: Told when the server stops, before requests under way are waited for.
     closing: Closing
     _producer: Producer
+    configuration: ConfigurationService
     _http: httpx.AsyncClient
 
     async def close(self) -> None:
@@ -127,9 +132,11 @@ def open_services(
         users=UserService(directory, sessions, passwords, guard, audit),
         tokens=TokenService(directory, guard, audit),
         logins=LoginService(directory, sessions, passwords, limiter, jwt_issuer, authenticator, audit),
+        insights=InsightService(guard, Samples(link, tagged=settings.hash_tags), history_of(database)),
         health=HealthService(link, directory if database else None),
         closing=closing,
         _producer=producer,
+        configuration=ConfigurationService(settings, dashboard, guard),
         _http=http,
     )
 
@@ -141,6 +148,15 @@ def directory_of(database: Database | None, dashboard: DashboardSettings) -> Dir
     from ..directory.postgres import PostgresDirectory
 
     return PostgresDirectory(database)
+
+
+def history_of(database: Database | None) -> History | None:
+    """The history in numbers, if there is a PostgreSQL."""
+    if database is None:
+        return None
+    from monarq.jobs.store.postgres.rollup_reader import RollupReader
+
+    return History(RollupReader(database))
 
 
 def _trusted(issuer: Issuer, http: httpx.AsyncClient) -> Trusted:
