@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime, BaseModel, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, Field
 
 from monarq.jobs.priority import Priority
 from monarq.jobs.state import State
@@ -43,16 +43,12 @@ class MoveOrder(Body):
         None, ge=0, le=LONGEST_DELAY_SECONDS, description="seconds from now; 0: it starts now"
     )
 
-    @model_validator(mode="after")
-    def _names_one(self) -> Self:
-        if (self.at is None) == (self.delay is None):
-            raise ValueError("name either at or delay")
-        return self
-
     @property
-    def due(self) -> datetime | timedelta:
-        """As the service takes it."""
-        return self.at if self.at is not None else timedelta(seconds=self.delay or 0)
+    def due(self) -> datetime | timedelta | None:
+        """As the service takes it; None if it does not name one."""
+        if (self.at is None) == (self.delay is None):
+            return None
+        return self.at or timedelta(seconds=self.delay or 0)
 
 
 class PriorityOrder(Body):

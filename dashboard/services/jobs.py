@@ -150,16 +150,18 @@ class JobService:
         caller: Caller,
         job_id: str,
         *,
-        due: timedelta | datetime,
+        due: timedelta | datetime | None,
         asked: Precondition = UNCONDITIONAL,
     ) -> JobView:
         """Let it start at another time; now, by a time span of zero.
 
         Raises:
             StateConflict: It does not wait.
-            InvalidRequest: The time is past its own deadline.
+            InvalidRequest: There is no time, or it is past its own deadline.
         """
         found, view = await self._meant(caller, job_id, Permission.JOBS_EDIT, asked)
+        if due is None:
+            raise InvalidRequest({"#": "name either at or delay"})
         if view.expires_at is not None and isinstance(due, datetime) and due >= view.expires_at:
             raise InvalidRequest({"#/at": f"it expires at {view.expires_at.isoformat()}, before that"})
         self._check(await self._move(found, job_id, due=due))
