@@ -73,7 +73,7 @@ class Guarded(APIRoute):
 
         async def guarded(request: Request) -> Response:
             if not self.is_public:
-                request.state.caller = await admit(request, self.permission)
+                await admit(request, self.permission)
             if not request.query_params.keys() <= set(known):
                 raise UnknownParameter(known)
             return await handle(request)
@@ -81,8 +81,8 @@ class Guarded(APIRoute):
         return guarded
 
 
-async def admit(request: Request, permission: Permission | None) -> Caller:
-    """Who asks, if they may, and not too often.
+async def admit(request: Request, permission: Permission | None) -> None:
+    """Note who asks, if they may, and not too often.
 
     Raises:
         NotAuthenticated: Nobody knows who asks.
@@ -95,11 +95,11 @@ async def admit(request: Request, permission: Permission | None) -> Caller:
     except NotAuthenticated:
         await services.limiter.take(Budget.FAILURE, network_of(visit.address))
         raise
+    request.state.caller = caller  # known also to the page that says what they may not
     budget = Budget.READ if request.method in _LOOKS else Budget.WRITE
     setattr(request.state, QUOTA, await services.limiter.take(budget, caller.subject))
     if permission is not None:
         await services.guard.scope(caller, permission)
-    return caller
 
 
 def the_services(request: Request) -> Services:
