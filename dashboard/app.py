@@ -26,6 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from monarq.jobs.errors import MonarqError
 
+from .addresses import check_address
 from .csrf import check_origin
 from .headers import add_headers
 from .media import check_media, path_of
@@ -34,7 +35,7 @@ from .openapi import told_as_it_is
 from .pages import files, login, settings, theme
 from .pages.telling import tell, tell_all_errors
 from .problems import ProblemDocument, problem_of
-from .routes import documentation, probes, queues, sessions, tokens, users
+from .routes import documentation, insights, probes, queues, sessions, tokens, users
 from .services.services import Services
 from .visit import Door, Visit
 
@@ -42,6 +43,7 @@ log = structlog.get_logger("monarq.dashboard")
 
 ROUTERS: tuple[APIRouter, ...] = (
     queues.router,
+    insights.router,
     tokens.router,
     users.router,
     sessions.router,
@@ -146,6 +148,7 @@ class Front:
         if path_of(scope) in _PROBES:
             return
         self._door.check_host(visit)
+        check_address(scope)
         check_origin(scope, visit)
         check_media(scope, largest_bytes=self._largest_bytes)
 

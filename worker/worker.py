@@ -43,12 +43,10 @@ from .heartbeat import Heartbeat
 from .journal import Journal
 from .loop import calm_collector, ensure_loop, step_back
 from .maintenance import duties as background
-from .maintenance.aborts import Aborts
-from .maintenance.announcer import Announcer
 from .maintenance.arq_health import ArqHealth
 from .maintenance.cron import Cron
 from .maintenance.duties import Duty
-from .maintenance.pruner import Pruner, limit_of
+from .maintenance.queue_duties import queue_duties
 from .maintenance.server_watch import ServerWatch
 from .options import ArqOptions, foreign_codec, poll_seconds, queue_weights
 from .report import report_of
@@ -333,9 +331,7 @@ class Worker(arq.worker.Worker):
         cron = Cron(link, next(iter(queues)), self.cron_jobs, self.timezone)
         return (
             cron,
-            Announcer(link, queues),
-            Aborts(link, queues),
-            Pruner(link, queues, keep=settings.dead_keep, limit=limit_of(settings)),
+            *queue_duties(link, queues, settings),
             self.server_watch,
             self._arq_health,
             self.grace,

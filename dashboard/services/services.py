@@ -27,7 +27,9 @@ from ..limits import Limiter, amounts_of
 from ..settings import DashboardSettings, Issuer
 from .configuration import ConfigurationService
 from .health import HealthService
+from .insights import InsightService
 from .logins import LoginService
+from .numbers import History, Samples
 from .queues import QueueService
 from .tokens import TokenService
 from .users import UserService
@@ -53,6 +55,7 @@ class Services:
     users: UserService
     tokens: TokenService
     logins: LoginService
+    insights: InsightService
     health: HealthService
     configuration: ConfigurationService
     _http: httpx.AsyncClient
@@ -103,6 +106,7 @@ def open_services(
         users=UserService(directory, sessions, passwords, guard, audit),
         tokens=TokenService(directory, guard, audit),
         logins=LoginService(directory, sessions, passwords, limiter, jwt_issuer, authenticator, audit),
+        insights=InsightService(guard, Samples(link, tagged=settings.hash_tags), history_of(database)),
         health=HealthService(link, directory if database else None),
         configuration=ConfigurationService(settings, dashboard, guard),
         _http=http,
@@ -116,6 +120,15 @@ def directory_of(database: Database | None, dashboard: DashboardSettings) -> Dir
     from ..directory.postgres import PostgresDirectory
 
     return PostgresDirectory(database)
+
+
+def history_of(database: Database | None) -> History | None:
+    """The history in numbers, if there is a PostgreSQL."""
+    if database is None:
+        return None
+    from monarq.jobs.store.postgres.rollup_reader import RollupReader
+
+    return History(RollupReader(database))
 
 
 def _trusted(issuer: Issuer, http: httpx.AsyncClient) -> Trusted:
