@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 
 from ..access.permissions import Permission
 from ..services.insights import NamedTally, Order, Ranking
@@ -20,6 +20,16 @@ router = APIRouter(route_class=Guarded, tags=["stats"])
 QueueFilter = Annotated[str | None, Query(max_length=128, description="Only this queue.")]
 KindFilter = Annotated[str | None, Query(max_length=128, description="Only this kind.")]
 Rate = Annotated[float | None, Field(ge=0, le=1)]
+
+
+def _in_words(value: object) -> object:
+    """A number alone would be taken for seconds since 1970."""
+    if isinstance(value, str) and not value[4:].count("-"):
+        raise ValueError("write it as 2026-03-31T18:00:00Z")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_in_words)]
 
 
 class SeriesDocument(BaseModel):
@@ -80,7 +90,7 @@ def _wish(
     from_: Annotated[
         AwareDatetime | None, Query(alias="from", description="By default a day before.")
     ] = None,
-    to: Annotated[AwareDatetime | None, Query(description="By default now.")] = None,
+    to: Annotated[Moment | None, Query(description="By default now.")] = None,
     step: Annotated[int | None, Query(ge=60, le=86_400, description="Seconds; by default as fits.")] = None,
 ) -> Wish:
     return Wish(range=range, since=from_, until=to, step=None if step is None else timedelta(seconds=step))
