@@ -26,6 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from monarq.jobs.errors import MonarqError
 
+from .addresses import check_address
 from .csrf import check_origin
 from .headers import add_headers
 from .media import check_media, path_of
@@ -147,6 +148,7 @@ class Front:
         if path_of(scope) in _PROBES:
             return
         self._door.check_host(visit)
+        check_address(scope)
         check_origin(scope, visit)
         check_media(scope, largest_bytes=self._largest_bytes)
 

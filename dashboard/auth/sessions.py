@@ -134,10 +134,10 @@ class Sessions:
         sessions = [session for session in await self.of_user(user_id) if session.id != but]
         return sum([await self.end(user_id, session.id) for session in sessions])
 
-    async def offer_login(self, user_id: str) -> str:
+    async def offer_login(self, user_id: str, holds: timedelta = LOGIN_HOLDS) -> str:
         """A secret that logs this user in, once and soon."""
         secret = new_secret()
-        milliseconds = round(LOGIN_HOLDS.total_seconds() * 1000)
+        milliseconds = round(holds.total_seconds() * 1000)
         await self._call("SET", LOGIN + name_of(secret), user_id, "PX", milliseconds)
         return secret
 

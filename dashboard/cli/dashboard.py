@@ -1,4 +1,4 @@
-"""`monarq dashboard`: serve the HTTP API."""
+"""`monarq dashboard`: serve the pages and the HTTP API."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from monarq.jobs.errors import ConfigError
 from monarq.jobs.settings import Settings
 
 from .needed import dashboard_packages
+from .users import login_address
 
 if TYPE_CHECKING:
     from ..settings import DashboardSettings
@@ -31,8 +32,17 @@ def dashboard(
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="[MONARQ_DASHBOARD_PORT, or PORT]  Default: 8080.")
     ] = None,
+    login: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Print an address that logs this user in, once; who is not there yet is added, as an admin.",
+        ),
+    ] = None,
 ) -> None:
-    """Serve the HTTP API.  Nothing of it is open: users come by `monarq users`, tokens by `monarq tokens`.
+    """Serve the dashboard and the HTTP API.
+
+    Nothing of it is open: users come by `monarq users`, tokens by `monarq tokens`.
 
     It listens on loopback only, unless MONARQ_DASHBOARD_URL says under which https:// address a proxy in
     front of it is reached.
@@ -41,10 +51,10 @@ def dashboard(
     with dashboard_packages():
         from ..settings import load_dashboard_settings
     own = load_dashboard_settings(host=host, port=port).as_served()
-    _serve(settings, own)
+    _serve(settings, own, own.address if login is None else login_address(own, login))
 
 
-def _serve(settings: Settings, own: DashboardSettings) -> None:
+def _serve(settings: Settings, own: DashboardSettings, told: str) -> None:
     with dashboard_packages():
         import uvicorn
 
@@ -66,7 +76,7 @@ def _serve(settings: Settings, own: DashboardSettings) -> None:
     # uvicorn raises the signal again when it has stopped: stopping when told to is no failure
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: setattr(server, "should_exit", True))
-    typer.echo(f"monarq dashboard: {own.address}", err=True)
+    typer.echo(f"monarq dashboard: {told}", err=True)
     try:
         server.run()
     except SystemExit:  # by uvicorn, which has logged why

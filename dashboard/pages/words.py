@@ -103,7 +103,7 @@ def in_full(moment: datetime) -> str:
 
 
 def browser(agent: str) -> str:
-    """`Firefox 140 on Linux`, of what a browser says of itself; whatever else says something says it as it is."""
+    """`Firefox 140 on Linux`, of what a browser says of itself; of anything else, its own words."""
     name = next((name for name, sign in _BROWSERS if sign in agent), None)
     system = next((system for system, sign in _SYSTEMS if sign in agent), None)
     if name is None or system is None:
