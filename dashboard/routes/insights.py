@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 
+from monarq.jobs.store.tally import Times
+
 from ..access.permissions import Permission
 from ..services.insights import NamedTally, Order, Ranking
-from ..services.series import Metric, Series, Source, quantiles
+from ..services.series import Metric, Series, Source
 from ..services.windows import Range, Wish
 from .guarded import Guarded, TheCaller, TheServices, needs
 
@@ -49,7 +50,7 @@ class SeriesDocument(BaseModel):
     values: dict[str, list[float | None]] = Field(description="by name, step by step")
 
 
-class Times(BaseModel):
+class TimesDocument(BaseModel):
     """How long something took, in seconds, interpolated from counts: null if there was none."""
 
     p50: float | None
@@ -71,8 +72,8 @@ class KindDocument(BaseModel):
         description="of those that succeeded, the share that took more than one attempt"
     )
     attempts: int = Field(description="spent, by all of them")
-    run: Times = Field(description="of the last attempts")
-    wait: Times = Field(description="before the last attempts, since they were due")
+    run: TimesDocument = Field(description="of the last attempts")
+    wait: TimesDocument = Field(description="before the last attempts, since they were due")
 
 
 class KindRanking(BaseModel):
@@ -167,10 +168,10 @@ def _kind(one: NamedTally) -> KindDocument:
         failure_rate=tally.failure_rate,
         recovery_rate=tally.recovery_rate,
         attempts=tally.attempts,
-        run=_times(quantiles(tally.run_counts)),
-        wait=_times(quantiles(tally.wait_counts)),
+        run=_times(tally.run),
+        wait=_times(tally.wait),
     )
 
 
-def _times(found: Mapping[str, float | None]) -> Times:
-    return Times(**found)
+def _times(found: Times) -> TimesDocument:
+    return TimesDocument(p50=found.p50, p95=found.p95, p99=found.p99)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import httpx
@@ -106,7 +107,12 @@ def open_services(
         users=UserService(directory, sessions, passwords, guard, audit),
         tokens=TokenService(directory, guard, audit),
         logins=LoginService(directory, sessions, passwords, limiter, jwt_issuer, authenticator, audit),
-        insights=InsightService(guard, Samples(link, tagged=settings.hash_tags), history_of(database)),
+        insights=InsightService(
+            guard,
+            Samples(link, tagged=settings.hash_tags),
+            history_of(database),
+            lambda queue: timedelta(seconds=60),
+        ),
         health=HealthService(link, directory if database else None),
         configuration=ConfigurationService(settings, dashboard, guard),
         _http=http,
