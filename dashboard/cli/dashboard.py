@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from socket import socket
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,12 +17,15 @@ from .needed import dashboard_packages
 from .users import login_address
 
 if TYPE_CHECKING:
+    from ..services.services import Services
     from ..settings import DashboardSettings
 
 app = new_commands()
 
 #: Seconds that requests under way have when it is told to stop.
 _DRAIN = 5
+#: Bytes that a WebSocket may send at once: nothing is wanted of it.
+_LARGEST_MESSAGE = 4096
 
 
 @app.command()
@@ -58,9 +62,18 @@ def _serve(settings: Settings, own: DashboardSettings, told: str) -> None:
     with dashboard_packages():
         import uvicorn
 
-    server = uvicorn.Server(
+    opened: list[Services] = []
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket] | None = None) -> None:
+            # it waits for all that is connected, and streams are connected for ever
+            for services in opened:
+                services.streams.end()
+            await super().shutdown(sockets)
+
+    server = Server(
         uvicorn.Config(
-            _app_factory(settings, own),
+            _app_factory(settings, own, opened),
             factory=True,
             host=own.host,
             port=own.port,
@@ -70,6 +83,7 @@ def _serve(settings: Settings, own: DashboardSettings, told: str) -> None:
             # what proxies say is judged by the app, which knows whom to believe
             proxy_headers=False,
             timeout_graceful_shutdown=_DRAIN,
+            ws_max_size=_LARGEST_MESSAGE,
             lifespan="on",
         )
     )
@@ -83,12 +97,13 @@ def _serve(settings: Settings, own: DashboardSettings, told: str) -> None:
         raise ConfigError([f"cannot listen on {own.host}:{own.port}"]) from None
 
 
-def _app_factory(settings: Settings, own: DashboardSettings) -> Any:
+def _app_factory(settings: Settings, own: DashboardSettings, opened: list[Services]) -> Any:
     def make() -> Any:
         # in the event loop that it runs in
         from ..app import create_app
         from ..services.services import open_services
 
-        return create_app(open_services(settings, own), closes_services=True)
+        opened.append(open_services(settings, own))
+        return create_app(opened[-1], closes_services=True)
 
     return make

@@ -52,8 +52,11 @@ class Connection(asyncio.Protocol):
     def subscribe(self, channel: str, on_push: Callable[[list[Any]], None]) -> None:
         """From now on this is a subscription: whatever the server says goes to `on_push`."""
         self._on_push = on_push
+        self.say("SUBSCRIBE", channel)
+
+    def say(self, *command: Any) -> None:
+        """Send what is answered, if at all, to `on_push`: on a subscription only."""
         if self._transport is not None:
-            command: tuple[Any, ...] = ("SUBSCRIBE", channel)
             self._transport.write(hiredis.pack_command(command))
 
     def close(self) -> None:
