@@ -75,8 +75,9 @@
       return { at, lines: shown, whole: whole < 0 ? rows.length : whole };
     }
 
-    colour(name) {
-      this.place.style.color = `var(--${name})`;
+    /* As a canvas takes it, in the theme of now. */
+    colour(css) {
+      this.place.style.color = css;
       return getComputedStyle(this.place).color;
     }
 
@@ -87,17 +88,18 @@
       const floor = (value) => (isLog && value !== null ? Math.max(value, 0.001) : value);
       const series = [{}];
       const data = [at];
-      for (const line of lines) {
-        const stroke = this.colour(line.tone);
+      for (const [n, line] of lines.entries()) {
+        const stroke = this.colour(`var(--${line.tone})`);
+        const fill = n === 0 && !isLog ? this.colour(`color-mix(in srgb, var(--${line.tone}) 10%, transparent)`) : undefined;
         const values = line.values.map(floor);
-        series.push({ stroke, width: 1.5, points: { show: at.length < 2 }, spanGaps: false });
+        series.push({ stroke, fill, width: 1.5, points: { show: at.length < 2 }, spanGaps: false });
         data.push(values.map((value, n) => (n < whole ? value : null)));
         series.push({ stroke, width: 1.5, dash: [3, 3], points: { show: false } });
         data.push(values.map((value, n) => (n >= whole - 1 ? value : null)));
       }
       const limit = this.dataset.limit === undefined ? null : Number(this.dataset.limit);
       if (limit !== null) {
-        series.push({ stroke: this.colour("muted"), width: 1, dash: [6, 4], points: { show: false } });
+        series.push({ stroke: this.colour("var(--muted)"), width: 1, dash: [6, 4], points: { show: false } });
         data.push(at.map(() => limit));
       }
       this.lines = lines;
@@ -109,7 +111,7 @@
 
     options(series, isLog) {
       const write = units[this.dataset.unit];
-      const axis = { stroke: this.colour("muted"), grid: { stroke: this.colour("line"), width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
+      const axis = { stroke: this.colour("var(--muted)"), grid: { stroke: this.colour("var(--line)"), width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
       return {
         width: this.clientWidth,
         height: HEIGHT,
@@ -122,8 +124,8 @@
           y: isLog ? { distr: 3, range: this.magnitudes } : { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] },
         },
         axes: [
-          { ...axis, values: this.times() },
-          { ...axis, size: 58, values: (_, splits) => splits.map((value) => (value === null ? "" : write(value))) },
+          { ...axis, size: 26, values: this.times() },
+          { ...axis, size: 58, ...(isLog && { splits: this.powers }), values: (_, splits) => splits.map((value) => (value === null ? "" : write(value))) },
         ],
         hooks: { setCursor: [(plot) => this.tell(plot.cursor.idx)] },
       };
@@ -136,15 +138,23 @@
       return [bottom, top > bottom ? top : bottom * 10];
     }
 
+    powers(_, __, low, high) {
+      const splits = [];
+      for (let value = low; value <= high * 1.001; value *= 10) splits.push(value);
+      return splits;
+    }
+
     times() {
-      const isLong = this.dataset.until - this.dataset.since > 2 * 86400;
+      const span = this.dataset.until - this.dataset.since;
+      const isLong = span > 2 * 86400;
+      const isShort = span < 6 * 3600;
       const pad = (number) => String(number).padStart(2, "0");
       return (_, splits) =>
         splits.map((seconds) => {
           const date = new Date(seconds * 1000);
           const day = `${pad(date.getUTCMonth() + 1)}-${pad(date.getUTCDate())}`;
           const time = `${pad(date.getUTCHours())}:${pad(date.getUTCMinutes())}`;
-          return isLong ? (time === "00:00" ? day : "") : time === "00:00" ? day : time;
+          return isLong ? (time === "00:00" ? day : "") : time === "00:00" && !isShort ? day : time;
         });
     }
 
