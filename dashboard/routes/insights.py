@@ -58,7 +58,7 @@ class TimesDocument(BaseModel):
     p99: float | None
 
 
-class KindDocument(BaseModel):
+class KindInNumbers(BaseModel):
     """A kind in numbers."""
 
     kind: str
@@ -79,7 +79,7 @@ class KindDocument(BaseModel):
 class KindRanking(BaseModel):
     """Kinds in numbers, those first that are worth a look."""
 
-    items: list[KindDocument]
+    items: list[KindInNumbers]
     since: datetime
     until: datetime
     known_until: datetime | None = Field(description="what ended later may not be in it yet")
@@ -156,9 +156,9 @@ def _ranking(found: Ranking) -> KindRanking:
     )
 
 
-def _kind(one: NamedTally) -> KindDocument:
+def _kind(one: NamedTally) -> KindInNumbers:
     tally = one.tally
-    return KindDocument(
+    return KindInNumbers(
         kind=one.name,
         ended=tally.ended,
         succeeded=tally.succeeded,
