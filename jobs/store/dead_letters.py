@@ -24,6 +24,7 @@ from .dead_letter import DeadLetter, LetterHead
 from .execute import Transport
 from .letter_filter import LetterFilter
 from .letter_groups import LetterGroup, Survey
+from .letter_pages import FIRST_PAGE, Admits, LetterPage, Turn, admit_all
 from .letter_scan import LetterScan, Progress
 from .verbs import BATCH
 
@@ -88,14 +89,36 @@ class DeadLetters(ABC):
         heads = sorted(await self.newest(wanted, limit), key=_by_death, reverse=True)
         return await self.open(heads[:limit])
 
+    @abstractmethod
+    async def page(
+        self, wanted: LetterFilter, turn: Turn = FIRST_PAGE, admits: Admits = admit_all
+    ) -> LetterPage:
+        """One page of those that are meant, by the time of death over all queues.
+
+        Letters that die or go while somebody turns pages neither hide others nor show them twice.
+
+        Raises:
+            StoreUnavailable: A store did not answer.
+        """
+
     async def groups(
         self, wanted: LetterFilter = EVERY_LETTER, on_progress: Progress | None = None
     ) -> Sequence[LetterGroup]:
         """The letters by fingerprint, the largest group first."""
         return (await self.survey(wanted, on_progress)).groups
 
-    async def survey(self, selection: Selection, on_progress: Progress | None = None) -> Survey:
-        """What a replay or a discard of these letters would act on."""
+    async def survey(
+        self,
+        selection: Selection,
+        on_progress: Progress | None = None,
+        *,
+        hours_since: datetime | None = None,
+    ) -> Survey:
+        """What a replay or a discard of these letters would act on.
+
+        Args:
+            hours_since: Say of those that died since then in which hours they did; of others it may be said.
+        """
         survey = Survey()
         async with aclosing(self.select(selection, on_progress)) as pages:
             async for page in pages:
