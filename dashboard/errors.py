@@ -14,6 +14,8 @@
         ├── NotThere                   there is no such thing, or it must not be seen
         ├── NotSetUp                   the settings lack what it needs
         ├── NameTaken                  another one has this name
+        ├── PreconditionFailed         what it would change is no longer what the caller has seen
+        ├── PreconditionRequired       it does not say which version it would change
         ├── InvalidRequest             a member of it cannot be used
         ├── UnknownParameter           it has one that nobody knows
         ├── UnsupportedMedia           its body is not JSON
@@ -131,6 +133,25 @@ class NameTaken(RequestRefused):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"another {what} has this name")
+
+
+class PreconditionFailed(RequestRefused):
+    """What it would change is not, or no longer, what `If-Match` names.  `current` is its ETag now."""
+
+    code = "precondition_failed"
+
+    def __init__(self, current: str) -> None:
+        super().__init__("it has changed since you looked: look again, and decide anew")
+        self.current = current
+
+
+class PreconditionRequired(RequestRefused):
+    """The request does not say which version it would change."""
+
+    code = "precondition_required"
+
+    def __init__(self) -> None:
+        super().__init__("say what you have seen: If-Match with its ETag, or * for whatever it is")
 
 
 class InvalidRequest(RequestRefused):

@@ -51,6 +51,8 @@ _STATUS: tuple[tuple[type[MonarqError], int, str | None], ...] = (
     (ours.NotThere, 404, None),
     (ours.NotSetUp, 501, None),
     (ours.NameTaken, 409, None),
+    (ours.PreconditionFailed, 412, None),
+    (ours.PreconditionRequired, 428, None),
     (ours.InvalidRequest, 422, None),
     (ours.UnknownParameter, 400, None),
     (ours.UnsupportedMedia, 415, None),
@@ -191,6 +193,8 @@ def _headers(error: MonarqError) -> dict[str, str]:
         return {"retry-after": str(error.retry_after)}
     if isinstance(error, domain.StoreUnavailable):
         return {"retry-after": "1"}
+    if isinstance(error, ours.PreconditionFailed):
+        return {"etag": error.current}
     return {"www-authenticate": "Bearer"} if isinstance(error, ours.NotAuthenticated) else {}
 
 

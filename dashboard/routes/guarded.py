@@ -22,6 +22,7 @@ from monarq.jobs.errors import DefinitionError
 from ..access.caller import Caller
 from ..access.permissions import Permission
 from ..auth.authenticator import Shown
+from ..conditional import conditional
 from ..cookies import read_session
 from ..errors import NotAuthenticated, UnknownParameter
 from ..limits import QUOTA, Budget, network_of
@@ -76,7 +77,7 @@ class Guarded(APIRoute):
                 request.state.caller = await admit(request, self.permission)
             if not request.query_params.keys() <= set(known):
                 raise UnknownParameter(known)
-            return await handle(request)
+            return conditional(request, await handle(request))
 
         return guarded
 
