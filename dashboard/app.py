@@ -30,7 +30,17 @@ from .headers import add_headers
 from .media import check_media, path_of
 from .openapi import told_as_it_is
 from .problems import ProblemDocument, handle_problems, problem_of, respond
-from .routes import documentation, probes, queues, sessions, tokens, users
+from .routes import (
+    dead_letters,
+    documentation,
+    letter_groups,
+    operations,
+    probes,
+    queues,
+    sessions,
+    tokens,
+    users,
+)
 from .services.services import Services
 from .visit import Door, Visit
 
@@ -38,6 +48,9 @@ log = structlog.get_logger("monarq.dashboard")
 
 ROUTERS: tuple[APIRouter, ...] = (
     queues.router,
+    letter_groups.router,  # before the letters, one of which could be called so
+    dead_letters.router,
+    operations.router,
     tokens.router,
     users.router,
     sessions.router,
@@ -62,6 +75,7 @@ def create_routes(services: Services, *, closes_services: bool = False) -> FastA
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        services.runner.wake()
         yield
         if closes_services:
             await services.close()

@@ -17,6 +17,7 @@
         ├── PreconditionFailed         what it would change is no longer what the caller has seen
         ├── PreconditionRequired       it does not say which version it would change
         ├── InvalidRequest             a member of it cannot be used
+        ├── InvalidParameter           a parameter of the address cannot be used
         ├── UnknownParameter           it has one that nobody knows
         ├── UnsupportedMedia           its body is not JSON
         └── BodyTooLarge               its body says that it is larger than allowed
@@ -162,6 +163,17 @@ class InvalidRequest(RequestRefused):
     def __init__(self, faults: Mapping[str, str]) -> None:
         super().__init__("; ".join(f"{pointer}: {fault}" for pointer, fault in faults.items()))
         self.faults = faults
+
+
+class InvalidParameter(RequestRefused):
+    """A parameter of the address cannot be used."""
+
+    code = "invalid_parameter"
+
+    def __init__(self, name: str, fault: str) -> None:
+        super().__init__(f"{name}: {fault}")
+        self.name = name
+        self.fault = fault
 
 
 class UnknownParameter(RequestRefused):

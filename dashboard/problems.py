@@ -183,6 +183,8 @@ def _faults(error: MonarqError) -> list[dict[str, str]]:
         return [
             {"pointer": f"#/args/{_escaped(name)}", "detail": fault} for name, fault in error.faults.items()
         ]
+    if isinstance(error, ours.InvalidParameter):
+        return [{"parameter": error.name, "detail": error.fault}]
     if isinstance(error, ours.InvalidRequest):
         return [{"pointer": pointer, "detail": fault} for pointer, fault in error.faults.items()]
     return []

@@ -41,6 +41,12 @@ class Guard:
             raise NotPermitted(permission)
         return scope
 
+    async def held(self, caller: Caller, permission: Permission) -> Scope:
+        """What it holds for, perhaps nothing: for what is only shown if it may be."""
+        if self._read_only and permission.changes_something:
+            return Scope()
+        return await self._authorizer.scope_of(caller, permission)
+
     async def require(self, caller: Caller, permission: Permission, resource: Resource = WHOLE) -> None:
         """Demand it for one resource that the caller may see.
 

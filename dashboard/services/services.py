@@ -10,7 +10,9 @@ import httpx
 from monarq.jobs.settings import Settings
 from monarq.jobs.store.address import from_url
 from monarq.jobs.store.connection import Link
+from monarq.jobs.store.operations import Operations
 from monarq.jobs.store.postgres import open_database_if_named
+from monarq.jobs.store.snoozes import Snoozes
 
 from ..access.authorizer import Authorizer, GrantAuthorizer
 from ..access.guard import Guard
@@ -21,12 +23,18 @@ from ..auth.jwts import JwtIssuer, JwtVerifier, Trusted
 from ..auth.passwords import Passwords
 from ..auth.sessions import Sessions
 from ..auth.signing import SigningKeys
+from ..dead_letters import letters_for
 from ..directory.directory import Directory
 from ..directory.settings import SettingsDirectory
 from ..limits import Limiter, amounts_of
+from ..operations.runner import Runner
+from ..operations.works import Works
 from ..settings import DashboardSettings, Issuer
 from .health import HealthService
+from .letter_groups import LetterGroupService
+from .letters import LetterService
 from .logins import LoginService
+from .operations import OperationService
 from .queues import QueueService
 from .tokens import TokenService
 from .users import UserService
@@ -49,6 +57,11 @@ class Services:
     signing_keys: SigningKeys
     jwt_issuer: JwtIssuer
     queues: QueueService
+    letters: LetterService
+    letter_groups: LetterGroupService
+    operations: OperationService
+    #: Runs operations; none before somebody wakes it.
+    runner: Runner
     users: UserService
     tokens: TokenService
     logins: LoginService
@@ -56,7 +69,8 @@ class Services:
     _http: httpx.AsyncClient
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Let go of what is under way, and close all connections."""
+        await self.runner.close()
         await self.link.close()
         await self.limiter.close()
         await self._http.aclose()
@@ -88,6 +102,9 @@ def open_services(
     verifier = JwtVerifier(dashboard.issuer, dashboard.audience, keys, trusted)
     authenticator = Authenticator(directory, sessions, verifier, link, issuers)
     audit, passwords = Audit(database), Passwords()
+    letters, operations = letters_for(link, database, settings), Operations(link)
+    works = Works(operations, letters, audit)
+    runner = Runner(operations, works.of, works.record_end)
     return Services(
         settings=dashboard,
         link=link,
@@ -98,6 +115,10 @@ def open_services(
         signing_keys=keys,
         jwt_issuer=jwt_issuer,
         queues=QueueService(link, guard, audit, tagged=settings.hash_tags),
+        letters=LetterService(letters, guard, audit),
+        letter_groups=LetterGroupService(letters, Snoozes(link), guard, audit),
+        operations=OperationService(operations, letters, runner, guard, audit),
+        runner=runner,
         users=UserService(directory, sessions, passwords, guard, audit),
         tokens=TokenService(directory, guard, audit),
         logins=LoginService(directory, sessions, passwords, limiter, jwt_issuer, authenticator, audit),

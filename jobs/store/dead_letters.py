@@ -189,15 +189,19 @@ class DeadLetters(ABC):
         done: set[str] = set()
         async with aclosing(self.select(job_ids)) as pages:
             async for page in pages:
-                done.update(head.job_id for head in await self._forget_page(page))
+                done.update(head.job_id for head in await self.forget_heads(page))
         return [job_id in done for job_id in job_ids]
+
+    async def forget_heads(self, heads: Sequence[LetterHead]) -> Sequence[LetterHead]:
+        """Forget letters of one queue that were just read; those that were still as they were read."""
+        return [head for batch in _batches(heads) for head in await self.forget_batch(batch)]
 
     async def discard_all(self, wanted: LetterFilter, on_progress: Progress | None = None) -> int:
         """Forget for good the letters that are meant, as far as they are dead at this moment; how many."""
         forgotten = 0
         async with aclosing(self.select(await self.dead_now(wanted))) as pages:
             async for page in pages:
-                forgotten += len(await self._forget_page(page))
+                forgotten += len(await self.forget_heads(page))
                 if on_progress is not None:
                     on_progress(forgotten)
         return forgotten
@@ -230,9 +234,6 @@ class DeadLetters(ABC):
     @abstractmethod
     async def forget_batch(self, batch: Sequence[LetterHead]) -> Sequence[LetterHead]:
         """Forget letters of one queue; those that were still there."""
-
-    async def _forget_page(self, page: Sequence[LetterHead]) -> Sequence[LetterHead]:
-        return [head for batch in _batches(page) for head in await self.forget_batch(batch)]
 
 
 def open_dead_letters(

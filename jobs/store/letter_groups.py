@@ -41,6 +41,12 @@ class LetterGroup:
     def last_seen(self) -> datetime:
         return self.sample.died_at
 
+    @property
+    def place(self) -> Cell:
+        """Of one that is a single cell: which."""
+        [queue], [kind] = self.queues, self.kinds
+        return self.fingerprint, queue, kind
+
     def as_document(self) -> dict[str, Any]:
         """The group as plain data, for `--json` and the API."""
         return {
@@ -90,8 +96,7 @@ class Survey:
     def add_cell(self, group: LetterGroup) -> None:
         """Count letters in that were counted elsewhere; they are of one queue and one kind."""
         self.count += group.count
-        [queue], [kind] = group.queues, group.kinds
-        known = self._cells.setdefault((group.fingerprint, queue, kind), group)
+        known = self._cells.setdefault(group.place, group)
         if known is not group:
             _join(known, group)
 

@@ -11,6 +11,7 @@ from .durable_rules import DurableRules
 from .enqueue_rules import EnqueueRules
 from .examine_rules import ExamineRules
 from .inspect_rules import InspectRules
+from .operation_rules import OperationRules
 from .orphan_rules import OrphanRules
 from .past_rules import PastRules
 from .pause_rules import PauseRules
@@ -43,5 +44,6 @@ class StoreContract(
     BeatRules,
     DurableRules,
     PastRules,
+    OperationRules,
 ):
     """What every store must do.  A subclass gives the fixture `store`, nothing else."""
