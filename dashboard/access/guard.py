@@ -47,6 +47,14 @@ class Guard:
             return Scope()
         return await self._authorizer.scope_of(caller, permission)
 
+    async def scopes(self, caller: Caller) -> dict[Permission, Scope]:
+        """What each permission holds for, save those that hold for nothing: nobody is shown a closed door."""
+        found = {}
+        for permission in Permission:
+            if scope := await self.held(caller, permission):
+                found[permission] = scope
+        return found
+
     async def require(self, caller: Caller, permission: Permission, resource: Resource = WHOLE) -> None:
         """Demand it for one resource that the caller may see.
 

@@ -14,7 +14,8 @@ from monarq.jobs.store.operations import End, ItemFailure, Noted, Operation, Ope
 from monarq.jobs.store.pace import Pace
 from monarq.jobs.store.verbs import BATCH
 
-from .work import Batch, Outcome, Work
+from .work import Batch, Outcome
+from .works import Works
 
 log = structlog.get_logger("monarq.dashboard")
 
@@ -35,12 +36,14 @@ class Run:
     """
 
     def __init__(
-        self, operations: Operations, operation: Operation, work: Work, owner: str, lease: timedelta
+        self, operations: Operations, operation: Operation, works: Works, owner: str, lease: timedelta
     ) -> None:
         self._operations = operations
+        self._plan = operation.plan
         self._id = operation.plan.id
         self._total = operation.plan.total
-        self._work = work
+        self._works = works
+        self._work = works.of(operation)
         self._owner = owner
         self._lease = lease
         self._pace = Pace(operation.start.rate if operation.start else None, most=BATCH)
@@ -142,10 +145,14 @@ class Run:
         self.has_ended = noted is not Noted.LOST
 
     async def _beat(self) -> None:
+        told = self._advance.seen
         while True:
             await asyncio.sleep(_SAY_SO_EVERY)
             with suppress(StoreError):  # the lease is long enough for some of them
-                self._hear(await self._operations.advance(self._id, self._owner, self._lease, self._advance))
+                await self._say()
+            if self._advance.seen != told:
+                told = self._advance.seen
+                self._works.tell(self._plan)
 
     async def _say(self) -> None:
         self._hear(await self._operations.advance(self._id, self._owner, self._lease, self._advance))

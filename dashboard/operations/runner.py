@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 
@@ -11,10 +11,10 @@ import structlog
 
 from monarq.jobs.errors import StoreError, StoreRefused
 from monarq.jobs.identity import new_job_id
-from monarq.jobs.store.operations import End, Operation, Operations, OperationState
+from monarq.jobs.store.operations import End, Operations, OperationState
 
 from .run import Run
-from .work import Work
+from .works import Works
 
 log = structlog.get_logger("monarq.dashboard")
 
@@ -25,23 +25,18 @@ AT_ONCE = 4
 #: An operation whose process is silent for so long is another's.
 LEASE = timedelta(seconds=15)
 
-WorkOf = Callable[[Operation], Work]
-Ended = Callable[[Operation], Awaitable[None]]
-
 
 class Runner:
     """Looks for operations that nobody has, and runs them.
 
     Args:
         operations: Where they are.
-        work_of: How each is done.
-        ended: Told of each that has ended here.
+        works: How each is done, and who is told of it.
     """
 
-    def __init__(self, operations: Operations, work_of: WorkOf, ended: Ended) -> None:
+    def __init__(self, operations: Operations, works: Works) -> None:
         self._operations = operations
-        self._work_of = work_of
-        self._ended = ended
+        self._works = works
         self._owner = new_job_id()
         self._news = asyncio.Event()
         self._watch: asyncio.Task[None] | None = None
@@ -90,10 +85,10 @@ class Runner:
             operation = await self._operations.get(operation_id)
             if operation is None:
                 return
-            run = Run(self._operations, operation, self._work_of(operation), self._owner, LEASE)
+            run = Run(self._operations, operation, self._works, self._owner, LEASE)
             await run.go()
-            if (ended := await self._operations.get(operation_id)) is not None and run.has_ended:
-                await self._ended(ended)
+            if run.has_ended:
+                await self._record_end(operation_id)
         except StoreRefused as error:
             log.error("operation.refused", operation=operation_id, error=str(error))
             await self._give_up(operation_id, "the store refused it; see the log of the dashboard")
@@ -111,8 +106,12 @@ class Runner:
         with suppress(StoreError):
             end = End(at_ms=await self._operations.now_ms(), state=OperationState.FAILED, why=why)
             await self._operations.advance(operation_id, self._owner, LEASE, end=end)
-            if (ended := await self._operations.get(operation_id)) is not None:
-                await self._ended(ended)
+            await self._record_end(operation_id)
+
+    async def _record_end(self, operation_id: str) -> None:
+        if (ended := await self._operations.get(operation_id)) is not None:
+            self._works.tell(ended.plan)
+            await self._works.record_end(ended)
 
 
 async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:

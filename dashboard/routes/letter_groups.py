@@ -60,6 +60,9 @@ class GroupList(BaseModel):
     """All groups, the largest first."""
 
     items: list[GroupDocument]
+    others: int = Field(description="groups that are left out: snoozed ones, or those that are not")
+    taken_at: datetime = Field(description="when they were counted")
+    is_stale: bool = Field(description="a store does not answer: so it was then")
 
 
 class SnoozeOrder(Body):
@@ -83,8 +86,13 @@ async def list_dead_letter_groups(
     snoozed: Annotated[bool, Query(description="Those that are snoozed, instead of the others.")] = False,
 ) -> GroupList:
     """List dead letters by bug: same type of error, same place in the code, nearly the same words."""
-    groups = await services.letter_groups.list(caller, wanted.of_letters(), snoozed=snoozed)
-    return GroupList(items=[group_document(group, _A_DAY) for group in groups])
+    seen = await services.letter_groups.list(caller, wanted.of_letters(), snoozed=snoozed)
+    return GroupList(
+        items=[group_document(group, _A_DAY) for group in seen.groups],
+        others=seen.others,
+        taken_at=seen.taken_at,
+        is_stale=seen.is_stale,
+    )
 
 
 @router.put("/v1/dead-letters/groups/{fingerprint}/snooze", openapi_extra=needs(Permission.DEAD_REPLAY))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 
+from monarq.jobs.events import EventType
 from monarq.jobs.store.dead_letter import DeadLetter, LetterHead
 from monarq.jobs.store.dead_letters import DeadLetters, Origin
 from monarq.jobs.store.letter_filter import LetterFilter
@@ -12,10 +14,11 @@ from monarq.jobs.store.letter_pages import LetterPage, Turn
 
 from ..access.caller import Caller
 from ..access.guard import Guard
-from ..access.ownership import owner_among
+from ..access.ownership import OWNER_TAG, owner_among
 from ..access.permissions import Permission
 from ..access.scope import Resource, Scope
 from ..audit import Audit
+from ..bus import Bus
 from ..dead_letters import PLACE, LettersFor
 from ..errors import NotPermitted, NotThere
 
@@ -49,10 +52,11 @@ class SeenLetter:
 class LetterService:
     """Dead letters, as far as the caller may see them."""
 
-    def __init__(self, letters_for: LettersFor, guard: Guard, audit: Audit) -> None:
+    def __init__(self, letters_for: LettersFor, guard: Guard, audit: Audit, bus: Bus) -> None:
         self._letters_for = letters_for
         self._guard = guard
         self._audit = audit
+        self._bus = bus
 
     async def list(self, caller: Caller, wanted: LetterFilter, turn: Turn) -> SeenLetters:
         """One page of them, by the time of death."""
@@ -93,7 +97,7 @@ class LetterService:
         head = await self._meant(caller, job_id, Permission.DEAD_REPLAY)
         if not await self._letters_of(caller).replay_heads([head]):
             raise NotThere(_WHAT)
-        await self._audit.record(caller, "dead.replay", job_id, queue=head.queue.name, kind=head.kind)
+        await self._record(caller, "dead.replay", EventType.JOB_REPLAYED, head)
 
     async def discard(self, caller: Caller, job_id: str) -> None:
         """Forget one, for good.
@@ -104,7 +108,14 @@ class LetterService:
         head = await self._meant(caller, job_id, Permission.DEAD_PURGE)
         if not await self._letters_of(caller).forget_heads([head]):
             raise NotThere(_WHAT)
-        await self._audit.record(caller, "dead.discard", job_id, queue=head.queue.name, kind=head.kind)
+        await self._record(caller, "dead.discard", EventType.JOB_DISCARDED, head)
+
+    async def _record(self, caller: Caller, action: str, told: EventType, head: LetterHead) -> None:
+        place: dict[str, Any] = {"queue": head.queue.name, "kind": head.kind}
+        await self._audit.record(caller, action, head.job_id, **place)
+        tags = head.envelope.tags if head.envelope is not None else ()
+        owner = next((tag for tag in tags if tag.startswith(OWNER_TAG)), None)
+        self._bus.tell(told, job_id=head.job_id, owner=owner, by=caller.name, **place)
 
     async def _meant(self, caller: Caller, job_id: str, permission: Permission) -> LetterHead:
         await self._guard.scope(caller, permission)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from monarq.jobs.identity import new_job_id
 from monarq.jobs.store.dead_letters import NOBODY
@@ -24,6 +25,7 @@ from ..operations.counting import Counted, count_letters, count_named_letters
 from ..operations.filters import OperationFilter
 from ..operations.mandate import Reach, read_scope, write_scope
 from ..operations.runner import Runner
+from ..operations.works import concerned
 
 _WHAT = "operation"
 #: The finest that the stores tell times apart, and how often it is looked whether it has passed.
@@ -43,13 +45,20 @@ class OperationService:
     """Operations, as far as the caller may see all that they touch."""
 
     def __init__(
-        self, operations: Operations, letters_for: LettersFor, runner: Runner, guard: Guard, audit: Audit
+        self,
+        operations: Operations,
+        letters_for: LettersFor,
+        runner: Runner,
+        guard: Guard,
+        audit: Audit,
+        tell: Callable[[Plan], None],
     ) -> None:
         self._operations = operations
         self._letters_for = letters_for
         self._runner = runner
         self._guard = guard
         self._audit = audit
+        self._tell = tell
 
     # --- looking
 
@@ -127,7 +136,9 @@ class OperationService:
             raise InvalidRequest({"#/token": "it is of a dry run with another action or filter"})
         if await self._operations.begin(plan, rate):
             told = {"what": plan.action, "filter": plan.filter, "jobs": plan.total, "rate": rate}
-            await self._audit.record(caller, "operation.start", plan.id, **told)
+            act: dict[str, Any] = {**concerned(plan), **told}
+            await self._audit.record(caller, "operation.start", plan.id, **act)
+            self._tell(plan)
         self._runner.wake()
         return await self._seen(caller, plan.id, Scope())
 
@@ -144,7 +155,9 @@ class OperationService:
             raise NotThere(_WHAT)
         if not operation.state.has_ended and operation.stop is None:
             await self._operations.cancel(operation_id, caller.name)
-            await self._audit.record(caller, "operation.cancel", operation_id, what=operation.plan.action)
+            told = {**concerned(operation.plan), "what": operation.plan.action}
+            await self._audit.record(caller, "operation.cancel", operation_id, **told)
+            self._tell(operation.plan)
         self._runner.wake()
         return await self._seen(caller, operation_id, scope)
 

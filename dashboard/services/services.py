@@ -10,6 +10,7 @@ import httpx
 from monarq.jobs.settings import Settings
 from monarq.jobs.store.address import from_url
 from monarq.jobs.store.connection import Link
+from monarq.jobs.store.event_bus import EventSender
 from monarq.jobs.store.operations import Operations
 from monarq.jobs.store.postgres import open_database_if_named
 from monarq.jobs.store.snoozes import Snoozes
@@ -23,17 +24,25 @@ from ..auth.jwts import JwtIssuer, JwtVerifier, Trusted
 from ..auth.passwords import Passwords
 from ..auth.sessions import Sessions
 from ..auth.signing import SigningKeys
+from ..bus import Bus
 from ..dead_letters import letters_for
 from ..directory.directory import Directory
 from ..directory.settings import SettingsDirectory
+from ..feed import Feed
 from ..limits import Limiter, amounts_of
 from ..operations.runner import Runner
 from ..operations.works import Works
 from ..settings import DashboardSettings, Issuer
+from ..streams import MOST_STREAMS_PER_CALLER, Streams
+from ..topics import Topics
+from .configuration import ConfigurationService
+from .events import EventService
 from .health import HealthService
+from .insights import InsightService
 from .letter_groups import LetterGroupService
 from .letters import LetterService
 from .logins import LoginService
+from .numbers import History, Samples
 from .operations import OperationService
 from .queues import QueueService
 from .tokens import TokenService
@@ -65,12 +74,23 @@ class Services:
     users: UserService
     tokens: TokenService
     logins: LoginService
+    insights: InsightService
     health: HealthService
+    #: What happens, inside of this process; `events` are the streams of it.
+    bus: Bus
+    events: EventService
+    streams: Streams
+    _feed: Feed
+    _sender: EventSender
+    configuration: ConfigurationService
     _http: httpx.AsyncClient
 
     async def close(self) -> None:
-        """Let go of what is under way, and close all connections."""
+        """End all streams, let go of what is under way, and close all connections."""
+        self.streams.end()
         await self.runner.close()
+        await self._feed.close()
+        await self._sender.close()
         await self.link.close()
         await self.limiter.close()
         await self._http.aclose()
@@ -86,7 +106,8 @@ def open_services(
     Args:
         authorizer: Decides instead of the grants.
     """
-    link = Link(from_url(settings.redis_url.get_secret_value()))
+    address = from_url(settings.redis_url.get_secret_value())
+    link = Link(address)
     database = open_database_if_named(settings)
     directory = directory_of(database, dashboard)
     roles = dashboard.all_roles()
@@ -101,10 +122,14 @@ def open_services(
     trusted = {name: _trusted(issuer, http) for name, issuer in issuers.items()}
     verifier = JwtVerifier(dashboard.issuer, dashboard.audience, keys, trusted)
     authenticator = Authenticator(directory, sessions, verifier, link, issuers)
-    audit, passwords = Audit(database), Passwords()
+    sender = EventSender(link)
+    bus = Bus(sender)
+    feed = Feed(address, bus, source=sender.source)
+    streams = Streams(most=dashboard.max_streams, most_per_caller=MOST_STREAMS_PER_CALLER)
+    audit, passwords = Audit(database, bus), Passwords()
     letters, operations = letters_for(link, database, settings), Operations(link)
-    works = Works(operations, letters, audit)
-    runner = Runner(operations, works.of, works.record_end)
+    works = Works(operations, letters, audit, bus)
+    runner = Runner(operations, works)
     return Services(
         settings=dashboard,
         link=link,
@@ -114,15 +139,22 @@ def open_services(
         limiter=limiter,
         signing_keys=keys,
         jwt_issuer=jwt_issuer,
-        queues=QueueService(link, guard, audit, tagged=settings.hash_tags),
-        letters=LetterService(letters, guard, audit),
-        letter_groups=LetterGroupService(letters, Snoozes(link), guard, audit),
-        operations=OperationService(operations, letters, runner, guard, audit),
+        letters=LetterService(letters, guard, audit, bus),
+        letter_groups=LetterGroupService(letters, Snoozes(link), guard, audit, bus),
+        operations=OperationService(operations, letters, runner, guard, audit, works.tell),
         runner=runner,
+        queues=QueueService(link, guard, audit, bus, tagged=settings.hash_tags),
         users=UserService(directory, sessions, passwords, guard, audit),
         tokens=TokenService(directory, guard, audit),
         logins=LoginService(directory, sessions, passwords, limiter, jwt_issuer, authenticator, audit),
+        insights=InsightService(guard, Samples(link, tagged=settings.hash_tags), history_of(database)),
         health=HealthService(link, directory if database else None),
+        bus=bus,
+        events=EventService(bus, feed, Topics(bus), streams, guard, authenticator),
+        streams=streams,
+        _feed=feed,
+        _sender=sender,
+        configuration=ConfigurationService(settings, dashboard, guard),
         _http=http,
     )
 
@@ -134,6 +166,15 @@ def directory_of(database: Database | None, dashboard: DashboardSettings) -> Dir
     from ..directory.postgres import PostgresDirectory
 
     return PostgresDirectory(database)
+
+
+def history_of(database: Database | None) -> History | None:
+    """The history in numbers, if there is a PostgreSQL."""
+    if database is None:
+        return None
+    from monarq.jobs.store.postgres.rollup_reader import RollupReader
+
+    return History(RollupReader(database))
 
 
 def _trusted(issuer: Issuer, http: httpx.AsyncClient) -> Trusted:

@@ -75,7 +75,7 @@ class PayloadField:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A part of all jobs, by patterns in which `*` stands for any characters: a name fits one of each group."""
+    """A part of all jobs.  A name fits one pattern of each group; `*` stands for any characters."""
 
     queues: tuple[tuple[str, ...], ...] = ()
     kinds: tuple[tuple[str, ...], ...] = ()

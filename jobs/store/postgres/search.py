@@ -106,7 +106,8 @@ def _split(wanted: JobFilter) -> list[JobFilter]:
         return [wanted]
     for name in _SPLIT_BY:
         if len(values := wanted.values(name)) > 1:
-            return [replace(wanted, **{name: value}) for value in dict.fromkeys(values)]
+            each: list[dict[str, Any]] = [{name: value} for value in dict.fromkeys(values)]
+            return [replace(wanted, **one) for one in each]
     return [wanted]
 
 

@@ -129,7 +129,7 @@ async def test_a_replayed_letter_is_a_job_again_and_stands_in_the_audit(filled: 
     assert filled.services.database is not None
     async with filled.services.database.unit() as unit:
         [act] = await unit.audit.list(action="dead.replay")
-    assert (act.subject, act.detail["queue"], act.detail["kind"]) == ("a", "mail", "email.send")
+    assert (act.subject, act.queue, act.kind) == ("a", "mail", "email.send")
 
 
 async def test_a_discarded_letter_is_gone(filled: House) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from monarq.jobs.events import Event, EventType
 from tests.integration.cli.burial import bury
 
 from .house import House
@@ -19,6 +20,11 @@ async def filled(house: House) -> House:
     await bury(link, "c", kind="shop.pay", message="no row 12")
     await bury(link, "d", kind="shop.pay", message="no printer")
     return house
+
+
+def look_anew(house: House) -> None:
+    """What was counted some seconds ago is not good enough here."""
+    house.services.bus.deliver(Event(type=EventType.JOB_REPLAYED, at_ms=0))
 
 
 async def groups(client: Any, query: str = "") -> list[dict[str, Any]]:
@@ -88,8 +94,10 @@ async def test_a_snooze_ends_with_its_time_and_when_the_bug_spreads(filled: Hous
     await program.put(path, json={"until": (datetime.now(UTC) + HOUR).isoformat()})
     assert len(await groups(program)) == 1
     await bury(filled.services.link, "e", queue="mail", kind="email.send", message="no row 8")
+    look_anew(filled)
     assert len(await groups(program)) == 1
     await bury(filled.services.link, "f", queue="mail", kind="sms.send", message="no row 9")
+    look_anew(filled)
     assert len(await groups(program)) == 2
     await program.put(path, json={"until": (datetime.now(UTC) + HOUR).isoformat()})
     over = '{"until_ms":1,"by":"ann","why":""}'
@@ -131,3 +139,17 @@ async def test_what_cannot_be_read_among_the_snoozes_hides_nothing(filled: House
             "HSET", "monarq:snoozed", f"{rows['fingerprint']}=mail=email.send", told
         )
         assert len(await groups(program)) == 2
+
+
+async def test_groups_are_counted_once_for_all_who_ask_and_anew_after_a_change(filled: House) -> None:
+    everybody, of_mail = (
+        await filled.program({"role": "operator"}),
+        await filled.program({"role": "operator", "queues": ["mail"]}),
+    )
+    known = filled.services.letter_groups._known
+    for client in (everybody, of_mail, everybody):
+        await groups(client)
+    assert known.reads == 1
+    assert (await of_mail.post("/v1/dead-letters/a/replay")).status_code == 204
+    [rows, _] = await groups(everybody)
+    assert (rows["count"], known.reads) == (2, 2)

@@ -220,7 +220,7 @@ async def test_start_and_end_stand_in_the_audit_with_their_counts(filled: House)
     end, start = await eventually(acts)
     assert (start.action, start.actor, start.detail["jobs"]) == ("operation.start", user.name, 280)
     assert (end.action, end.actor, end.detail["done"]) == ("operation.end", user.name, 280)
-    assert (end.detail["state"], end.detail["what"]) == ("done", "replay")
+    assert (end.result, end.detail["what"]) == ("done", "replay")
 
 
 async def test_operations_are_seen_by_those_who_see_what_they_touch(filled: House) -> None:

@@ -48,6 +48,7 @@ CALLS: dict[str, Call] = {
     "users.get": lambda it, who: it.users.get(who, "x"),
     "users.create": lambda it, who: it.users.create(who, name="x", password=None, grants=()),
     "users.change": lambda it, who: it.users.change(who, "x", is_active=False),
+    "users.offer_login": lambda it, who: it.users.offer_login(who, "x"),
     "users.delete": lambda it, who: it.users.delete(who, "x"),
     "tokens.list": lambda it, who: it.tokens.list(who, after="", limit=1),
     "tokens.get": lambda it, who: it.tokens.get(who, "x"),

@@ -90,9 +90,7 @@ SEARCHES: list[tuple[JobFilter, Fits]] = [
         JobFilter(
             within=(Part(queues=(("ma*", "x"),), kinds=(("*.s*d",), ("m*",))), Part(tag="customer:3")),
         ),
-        lambda row: (
-            (row["queue"] == "mail" and row["kind"] == "mail.send") or "customer:3" in row["tags"]
-        ),
+        lambda row: (row["queue"] == "mail" and row["kind"] == "mail.send") or "customer:3" in row["tags"],
     ),
     (JobFilter(within=()), lambda row: False),
     (JobFilter(within=(Part(queues=(("m_il", "%"),)),)), lambda row: False),
