@@ -39,8 +39,11 @@ from .request_id import current_request_id
 from .routes import (
     dead_letters,
     documentation,
+    enqueuing,
     events,
     insights,
+    jobs,
+    kinds,
     letter_groups,
     operations,
     probes,
@@ -59,6 +62,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     letter_groups.router,  # before the letters, one of which could be called so
     dead_letters.router,
     operations.router,
+    enqueuing.router,
+    jobs.router,
+    kinds.router,
     insights.router,
     tokens.router,
     users.router,
@@ -93,7 +99,7 @@ def create_routes(services: Services, *, closes_services: bool = False) -> FastA
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        services.runner.wake()
+        services.ground.runner.wake()
         yield
         if closes_services:
             await services.close()

@@ -42,6 +42,8 @@ The layout is a superset of arq's, so that arq's `enqueue_job`, `Job` and worker
     monarq:operations                 zset    operations → when they began, ms
     monarq:operations:open            set     those that have not ended
     monarq:snoozed                    hash    a group of dead letters that nobody wants to see → until when
+    monarq:idempotency:<digest>       string  the answer to a request that came under this key, with a TTL
+    monarq:idempotency:<digest>:runs  string  there while it is worked on, with a TTL
 
 With `tagged=True` the queue's name stands in braces in every key, and its job ids begin with it: the queue is
 then one slot of a Redis Cluster.
@@ -84,6 +86,7 @@ OPERATION_ITEMS = "monarq:operation-items:"
 OPERATIONS = "monarq:operations"
 OPEN_OPERATIONS = "monarq:operations:open"
 SNOOZED = "monarq:snoozed"
+IDEMPOTENCY = "monarq:idempotency:"
 
 #: What the scripts build keys of one job with, of jobs that are put aside, and those that only a unique rule
 #: needs, for which they take the queue's part from the name of its counters.  The loader hands them to Lua as

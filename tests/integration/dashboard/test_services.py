@@ -10,6 +10,9 @@ from monarq.dashboard.access.caller import Caller, Means
 from monarq.dashboard.errors import NotPermitted, NotThere
 from monarq.dashboard.operations.actions import Action
 from monarq.dashboard.operations.filters import OperationFilter
+from monarq.dashboard.services.enqueuing import EnqueueService, JobOrder
+from monarq.dashboard.services.jobs import JobService
+from monarq.dashboard.services.kinds import KindService
 from monarq.dashboard.services.letter_groups import LetterGroupService
 from monarq.dashboard.services.letters import LetterService
 from monarq.dashboard.services.operations import OperationService, Order
@@ -17,15 +20,17 @@ from monarq.dashboard.services.queues import QueueService
 from monarq.dashboard.services.services import Services
 from monarq.dashboard.services.tokens import TokenService
 from monarq.dashboard.services.users import UserService
+from monarq.jobs.priority import Priority
 from monarq.jobs.store.letter_filter import LetterFilter
 from monarq.jobs.store.letter_pages import Turn
 
 from .house import House
 
+ORDER = JobOrder(kind="mail.send", args={"user_id": 1})
 Call = Callable[[Services, Caller], Awaitable[Any]]
 FINGERPRINT = "0" * 16
 SOON = datetime.now(UTC) + timedelta(hours=1)
-ORDER = Order(Action.REPLAY, OperationFilter())
+REPLAY_ALL = Order(Action.REPLAY, OperationFilter())
 CALLS: dict[str, Call] = {
     "queues.list": lambda it, who: it.queues.list(who),
     "queues.get": lambda it, who: it.queues.get(who, "mail"),
@@ -41,9 +46,19 @@ CALLS: dict[str, Call] = {
     "letter_groups.wake": lambda it, who: it.letter_groups.wake(who, FINGERPRINT),
     "operations.list": lambda it, who: it.operations.list(who, after="", limit=1),
     "operations.get": lambda it, who: it.operations.get(who, "x"),
-    "operations.plan": lambda it, who: it.operations.plan(who, ORDER),
-    "operations.begin": lambda it, who: it.operations.begin(who, "x", ORDER, None),
+    "operations.plan": lambda it, who: it.operations.plan(who, REPLAY_ALL),
+    "operations.begin": lambda it, who: it.operations.begin(who, "x", REPLAY_ALL, None),
     "operations.cancel": lambda it, who: it.operations.cancel(who, "x"),
+    "jobs.get": lambda it, who: it.jobs.get(who, "x"),
+    "jobs.why": lambda it, who: it.jobs.why(who, "x"),
+    "jobs.retry": lambda it, who: it.jobs.retry(who, "x"),
+    "jobs.cancel": lambda it, who: it.jobs.cancel(who, "x", reason=""),
+    "jobs.reschedule": lambda it, who: it.jobs.reschedule(who, "x", due=timedelta(0)),
+    "jobs.set_priority": lambda it, who: it.jobs.set_priority(who, "x", Priority.LOW),
+    "enqueuing.enqueue": lambda it, who: it.enqueuing.enqueue(who, ORDER),
+    "enqueuing.enqueue_many": lambda it, who: it.enqueuing.enqueue_many(who, [ORDER]),
+    "kinds.list": lambda it, who: it.kinds.list(who),
+    "kinds.get": lambda it, who: it.kinds.get(who, "mail.send"),
     "users.list": lambda it, who: it.users.list(who, after="", limit=1),
     "users.get": lambda it, who: it.users.get(who, "x"),
     "users.create": lambda it, who: it.users.create(who, name="x", password=None, grants=()),
@@ -70,6 +85,9 @@ def test_every_method_of_a_service_is_in_the_table() -> None:
         "letters": LetterService,
         "letter_groups": LetterGroupService,
         "operations": OperationService,
+        "jobs": JobService,
+        "enqueuing": EnqueueService,
+        "kinds": KindService,
         "users": UserService,
         "tokens": TokenService,
     }
