@@ -19,7 +19,7 @@ from ..access.permissions import Permission
 from ..errors import InvalidRequest
 from ..operations.actions import Action
 from ..operations.filters import OperationFilter
-from ..services.operations import Order
+from ..services.operations import WorkOrder
 from .documents import Body
 from .guarded import Guarded, TheCaller, TheServices, needs
 from .pages import Cursor, Limit, after, cut, link_pages
@@ -109,7 +109,7 @@ async def start_operation(
     order: OperationOrder, request: Request, response: Response, caller: TheCaller, services: TheServices
 ) -> DryRunDocument | OperationDocument:
     """Count what it would be done to (200); or, with the token of such a dry run, do it (202)."""
-    wanted = Order(order.action, order.filter)
+    wanted = WorkOrder(order.action, order.filter)
     if order.dry_run:
         return _dry_run(await services.operations.plan(caller, wanted))
     if order.token is None:

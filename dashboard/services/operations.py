@@ -34,7 +34,7 @@ _LOOKS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class WorkOrder:
     """What somebody wants to be done to which jobs."""
 
     action: Action
@@ -88,7 +88,7 @@ class OperationService:
 
     # --- steering
 
-    async def plan(self, caller: Caller, order: Order) -> Operation:
+    async def plan(self, caller: Caller, order: WorkOrder) -> Operation:
         """Count what it would be done to; nothing is done.  Its id is what `begin` wants to see.
 
         Raises:
@@ -119,7 +119,7 @@ class OperationService:
         await self._operations.plan(plan, counted.items)
         return await self._seen(caller, plan.id, read)
 
-    async def begin(self, caller: Caller, token: str, order: Order, rate: float | None) -> Operation:
+    async def begin(self, caller: Caller, token: str, order: WorkOrder, rate: float | None) -> Operation:
         """Begin what was planned.  Begun twice, it is begun once.
 
         Raises:

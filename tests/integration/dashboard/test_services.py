@@ -11,15 +11,18 @@ from monarq.dashboard.errors import NotPermitted, NotThere
 from monarq.dashboard.operations.actions import Action
 from monarq.dashboard.operations.filters import OperationFilter
 from monarq.dashboard.services.enqueuing import EnqueueService, JobOrder
+from monarq.dashboard.services.insights import InsightService, Order
 from monarq.dashboard.services.jobs import JobService
 from monarq.dashboard.services.kinds import KindService
 from monarq.dashboard.services.letter_groups import LetterGroupService
 from monarq.dashboard.services.letters import LetterService
-from monarq.dashboard.services.operations import OperationService, Order
+from monarq.dashboard.services.operations import OperationService, WorkOrder
 from monarq.dashboard.services.queues import QueueService
+from monarq.dashboard.services.series import Metric
 from monarq.dashboard.services.services import Services
 from monarq.dashboard.services.tokens import TokenService
 from monarq.dashboard.services.users import UserService
+from monarq.dashboard.services.windows import Wish
 from monarq.jobs.priority import Priority
 from monarq.jobs.store.letter_filter import LetterFilter
 from monarq.jobs.store.letter_pages import Turn
@@ -30,7 +33,7 @@ ORDER = JobOrder(kind="mail.send", args={"user_id": 1})
 Call = Callable[[Services, Caller], Awaitable[Any]]
 FINGERPRINT = "0" * 16
 SOON = datetime.now(UTC) + timedelta(hours=1)
-REPLAY_ALL = Order(Action.REPLAY, OperationFilter())
+REPLAY_ALL = WorkOrder(Action.REPLAY, OperationFilter())
 CALLS: dict[str, Call] = {
     "queues.list": lambda it, who: it.queues.list(who),
     "queues.get": lambda it, who: it.queues.get(who, "mail"),
@@ -49,6 +52,10 @@ CALLS: dict[str, Call] = {
     "operations.plan": lambda it, who: it.operations.plan(who, REPLAY_ALL),
     "operations.begin": lambda it, who: it.operations.begin(who, "x", REPLAY_ALL, None),
     "operations.cancel": lambda it, who: it.operations.cancel(who, "x"),
+    "insights.series": lambda it, who: it.insights.series(who, Metric.THROUGHPUT, Wish()),
+    "insights.kinds": lambda it, who: it.insights.kinds(who, Wish(), Order.BUSIEST, limit=1),
+    "insights.queues": lambda it, who: it.insights.queues(who, Wish()),
+    "insights.sparklines": lambda it, who: it.insights.sparklines(who),
     "jobs.get": lambda it, who: it.jobs.get(who, "x"),
     "jobs.why": lambda it, who: it.jobs.why(who, "x"),
     "jobs.retry": lambda it, who: it.jobs.retry(who, "x"),
@@ -85,6 +92,7 @@ def test_every_method_of_a_service_is_in_the_table() -> None:
         "letters": LetterService,
         "letter_groups": LetterGroupService,
         "operations": OperationService,
+        "insights": InsightService,
         "jobs": JobService,
         "enqueuing": EnqueueService,
         "kinds": KindService,
