@@ -9,12 +9,15 @@ import pytest
 from monarq.dashboard.access.caller import Caller, Means
 from monarq.dashboard.errors import NotPermitted, NotThere
 from monarq.dashboard.services.enqueuing import EnqueueService, JobOrder
+from monarq.dashboard.services.insights import InsightService, Order
 from monarq.dashboard.services.jobs import JobService
 from monarq.dashboard.services.kinds import KindService
 from monarq.dashboard.services.queues import QueueService
+from monarq.dashboard.services.series import Metric
 from monarq.dashboard.services.services import Services
 from monarq.dashboard.services.tokens import TokenService
 from monarq.dashboard.services.users import UserService
+from monarq.dashboard.services.windows import Wish
 from monarq.jobs.priority import Priority
 
 from .house import House
@@ -26,6 +29,10 @@ CALLS: dict[str, Call] = {
     "queues.get": lambda it, who: it.queues.get(who, "mail"),
     "queues.pause": lambda it, who: it.queues.pause(who, "mail", kind=None, why="x", until=None, now=False),
     "queues.resume": lambda it, who: it.queues.resume(who, "mail", kind=None),
+    "insights.series": lambda it, who: it.insights.series(who, Metric.THROUGHPUT, Wish()),
+    "insights.kinds": lambda it, who: it.insights.kinds(who, Wish(), Order.BUSIEST, limit=1),
+    "insights.queues": lambda it, who: it.insights.queues(who, Wish()),
+    "insights.sparklines": lambda it, who: it.insights.sparklines(who),
     "jobs.get": lambda it, who: it.jobs.get(who, "x"),
     "jobs.why": lambda it, who: it.jobs.why(who, "x"),
     "jobs.retry": lambda it, who: it.jobs.retry(who, "x"),
@@ -59,6 +66,7 @@ async def test_a_service_does_nothing_for_who_has_no_grant(house: House, name: s
 def test_every_method_of_a_service_is_in_the_table() -> None:
     services = {
         "queues": QueueService,
+        "insights": InsightService,
         "jobs": JobService,
         "enqueuing": EnqueueService,
         "kinds": KindService,
