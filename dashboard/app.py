@@ -30,7 +30,7 @@ from .headers import add_headers
 from .media import check_media, path_of
 from .openapi import told_as_it_is
 from .problems import ProblemDocument, handle_problems, problem_of, respond
-from .routes import documentation, probes, queues, sessions, tokens, users
+from .routes import documentation, fleet, probes, queues, sessions, tokens, users, workers
 from .services.services import Services
 from .visit import Door, Visit
 
@@ -38,6 +38,8 @@ log = structlog.get_logger("monarq.dashboard")
 
 ROUTERS: tuple[APIRouter, ...] = (
     queues.router,
+    workers.router,
+    fleet.router,
     tokens.router,
     users.router,
     sessions.router,

@@ -25,11 +25,14 @@ from ..directory.directory import Directory
 from ..directory.settings import SettingsDirectory
 from ..limits import Limiter, amounts_of
 from ..settings import DashboardSettings, Issuer
+from ..snapshot import Snapshots
+from .fleet import FleetService
 from .health import HealthService
 from .logins import LoginService
 from .queues import QueueService
 from .tokens import TokenService
 from .users import UserService
+from .workers import WorkerService
 
 if TYPE_CHECKING:
     from monarq.jobs.store.postgres.database import Database
@@ -48,7 +51,10 @@ class Services:
     limiter: Limiter
     signing_keys: SigningKeys
     jwt_issuer: JwtIssuer
+    snapshots: Snapshots
     queues: QueueService
+    workers: WorkerService
+    fleet: FleetService
     users: UserService
     tokens: TokenService
     logins: LoginService
@@ -57,6 +63,7 @@ class Services:
 
     async def close(self) -> None:
         """Close all connections."""
+        await self.snapshots.close()
         await self.link.close()
         await self.limiter.close()
         await self._http.aclose()
@@ -88,6 +95,9 @@ def open_services(
     verifier = JwtVerifier(dashboard.issuer, dashboard.audience, keys, trusted)
     authenticator = Authenticator(directory, sessions, verifier, link, issuers)
     audit, passwords = Audit(database), Passwords()
+    snapshots = Snapshots(link, database, settings)
+    queues = QueueService(link, guard, audit, snapshots, settings)
+    workers = WorkerService(link, guard, audit, snapshots)
     return Services(
         settings=dashboard,
         link=link,
@@ -97,7 +107,10 @@ def open_services(
         limiter=limiter,
         signing_keys=keys,
         jwt_issuer=jwt_issuer,
-        queues=QueueService(link, guard, audit, tagged=settings.hash_tags),
+        snapshots=snapshots,
+        queues=queues,
+        workers=workers,
+        fleet=FleetService(guard, queues, workers, snapshots, settings),
         users=UserService(directory, sessions, passwords, guard, audit),
         tokens=TokenService(directory, guard, audit),
         logins=LoginService(directory, sessions, passwords, limiter, jwt_issuer, authenticator, audit),

@@ -11,6 +11,7 @@ from .durable_rules import DurableRules
 from .enqueue_rules import EnqueueRules
 from .examine_rules import ExamineRules
 from .inspect_rules import InspectRules
+from .measure_rules import MeasureRules
 from .orphan_rules import OrphanRules
 from .past_rules import PastRules
 from .pause_rules import PauseRules
@@ -35,6 +36,7 @@ class StoreContract(
     DiscardRules,
     ArchiveRules,
     PauseRules,
+    MeasureRules,
     ExamineRules,
     UniqueRules,
     UniqueEndRules,

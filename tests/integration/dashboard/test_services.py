@@ -8,10 +8,12 @@ import pytest
 
 from monarq.dashboard.access.caller import Caller, Means
 from monarq.dashboard.errors import NotPermitted, NotThere
+from monarq.dashboard.services.fleet import FleetService
 from monarq.dashboard.services.queues import QueueService
 from monarq.dashboard.services.services import Services
 from monarq.dashboard.services.tokens import TokenService
 from monarq.dashboard.services.users import UserService
+from monarq.dashboard.services.workers import WorkerService
 
 from .house import House
 
@@ -21,6 +23,12 @@ CALLS: dict[str, Call] = {
     "queues.get": lambda it, who: it.queues.get(who, "mail"),
     "queues.pause": lambda it, who: it.queues.pause(who, "mail", kind=None, why="x", until=None, now=False),
     "queues.resume": lambda it, who: it.queues.resume(who, "mail", kind=None),
+    "queues.purge": lambda it, who: it.queues.purge(who, "mail", confirm="mail", why="x"),
+    "workers.list": lambda it, who: it.workers.list(who),
+    "workers.get": lambda it, who: it.workers.get(who, "x"),
+    "workers.drain": lambda it, who: it.workers.drain(who, "x", why="x"),
+    "fleet.overview": lambda it, who: it.fleet.overview(who),
+    "fleet.scaling": lambda it, who: it.fleet.scaling(who, "mail"),
     "users.list": lambda it, who: it.users.list(who, after="", limit=1),
     "users.get": lambda it, who: it.users.get(who, "x"),
     "users.create": lambda it, who: it.users.create(who, name="x", password=None, grants=()),
@@ -41,7 +49,13 @@ async def test_a_service_does_nothing_for_who_has_no_grant(house: House, name: s
 
 
 def test_every_method_of_a_service_is_in_the_table() -> None:
-    services = {"queues": QueueService, "users": UserService, "tokens": TokenService}
+    services = {
+        "queues": QueueService,
+        "workers": WorkerService,
+        "fleet": FleetService,
+        "users": UserService,
+        "tokens": TokenService,
+    }
     offered = {
         f"{field}.{name}"
         for field, service in services.items()
