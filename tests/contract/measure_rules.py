@@ -78,12 +78,13 @@ class MeasureRules:
             *(a_job(f"r{n}", priority=priority) for n in range(3)),
             *(a_job(f"s{n}", priority=priority, due=HOUR) for n in range(2)),
             *(a_job(other, priority=other) for other in others),
+            *(a_job(f"s-{other}", priority=other, due=HOUR) for other in others),
         )
         assert await states(store, priority) == (3, 1, 2, 1)
         for other in others:
-            assert await states(store, other) == (1, 0, 0, 0)
+            assert await states(store, other) == (1, 0, 1, 0)
         numbers = await count(store)
-        assert (numbers.ready, numbers.running, numbers.scheduled, numbers.retrying) == (6, 1, 2, 1)
+        assert (numbers.ready, numbers.running, numbers.scheduled, numbers.retrying) == (6, 1, 5, 1)
 
     async def test_what_has_failed_and_is_put_off_is_still_retrying(self, store: Store) -> None:
         await store.enqueue(a_job())
@@ -128,6 +129,14 @@ class MeasureRules:
         assert await states(store) == (0, 0, 0, 0)
         assert await states(store, Priority.LOW) == (0, 0, 0, 1)
 
+    async def test_a_retry_that_is_due_is_ready_and_no_other_passes_for_it(self, store: Store) -> None:
+        await store.enqueue(a_job())
+        await fail(store)
+        await store.age("a", timedelta(0))
+        await store.call("ZADD", store.queue.retrying(Priority.NORMAL), 1, "a")
+        await store.enqueue(a_job("b", due=HOUR))
+        assert await states(store) == (1, 0, 1, 0)
+
     async def test_retries_that_are_due_are_forgotten_with_the_next_one(self, store: Store) -> None:
         key = store.queue.retrying(Priority.NORMAL)
         await store.enqueue(a_job())
@@ -171,7 +180,7 @@ class MeasureRules:
         await store.enqueue(a_job("a"), a_job("b", due=timedelta(seconds=50)), a_job("c", due=HOUR))
         assert (await count(store)).due_soon == 1
 
-    async def test_a_job_whose_lease_ran_out_is_ready(self, store: Store) -> None:
+    async def test_a_job_whose_lease_ran_out_is_counted_as_ready(self, store: Store) -> None:
         await store.run("a")
         await store.enqueue(a_job("b", priority=Priority.LOW))
         await store.expire_leases("a")
