@@ -11,12 +11,16 @@
         ├── CrossOrigin                a browser sent it on behalf of another site
         ├── WrongHost                  it was meant for another address
         ├── TooManyRequests            more of them than are allowed in a time
+        ├── TooManyStreams             more are connected for longer than one request than can be
         ├── NotThere                   there is no such thing, or it must not be seen
         ├── NotSetUp                   the settings lack what it needs
         ├── NameTaken                  another one has this name
+        ├── PreconditionFailed         what it would change is no longer what the caller has seen
+        ├── PreconditionRequired       it does not say which version it would change
         ├── InvalidRequest             a member of it cannot be used
+        ├── InvalidParameter           a parameter of the address cannot be used
         ├── UnknownParameter           it has one that nobody knows
-        ├── UnsupportedMedia           its body is not JSON
+        ├── UnsupportedMedia           its body is not JSON, or for a page: no form
         └── BodyTooLarge               its body says that it is larger than allowed
 
 What they are in HTTP is in `problems.py`.
@@ -106,6 +110,15 @@ class TooManyRequests(RequestRefused):
         self.retry_after = retry_after
 
 
+class TooManyStreams(RequestRefused):
+    """There are too many streams of events, of this caller or of all."""
+
+    code = "too_many_streams"
+
+    def __init__(self) -> None:
+        super().__init__("there are too many streams of events; end one, or try again later")
+
+
 class NotThere(RequestRefused):
     """There is no such thing, or the caller must not see it: which of both is not told."""
 
@@ -133,6 +146,25 @@ class NameTaken(RequestRefused):
         super().__init__(f"another {what} has this name")
 
 
+class PreconditionFailed(RequestRefused):
+    """What it would change is not, or no longer, what `If-Match` names.  `current` is its ETag now."""
+
+    code = "precondition_failed"
+
+    def __init__(self, current: str) -> None:
+        super().__init__("it has changed since you looked: look again, and decide anew")
+        self.current = current
+
+
+class PreconditionRequired(RequestRefused):
+    """The request does not say which version it would change."""
+
+    code = "precondition_required"
+
+    def __init__(self) -> None:
+        super().__init__("say what you have seen: If-Match with its ETag, or * for whatever it is")
+
+
 class InvalidRequest(RequestRefused):
     """Members of the request cannot be used.  `faults` maps the JSON pointer of each to what is wrong."""
 
@@ -141,6 +173,17 @@ class InvalidRequest(RequestRefused):
     def __init__(self, faults: Mapping[str, str]) -> None:
         super().__init__("; ".join(f"{pointer}: {fault}" for pointer, fault in faults.items()))
         self.faults = faults
+
+
+class InvalidParameter(RequestRefused):
+    """A parameter of the address cannot be used."""
+
+    code = "invalid_parameter"
+
+    def __init__(self, name: str, fault: str) -> None:
+        super().__init__(f"{name}: {fault}")
+        self.name = name
+        self.fault = fault
 
 
 class UnknownParameter(RequestRefused):
@@ -153,12 +196,12 @@ class UnknownParameter(RequestRefused):
 
 
 class UnsupportedMedia(RequestRefused):
-    """The body is not JSON."""
+    """The body is not of the kind that is read there: JSON, or for a page a form."""
 
     code = "unsupported_media"
 
-    def __init__(self) -> None:
-        super().__init__("send JSON, not compressed: Content-Type: application/json")
+    def __init__(self, wanted: str) -> None:
+        super().__init__(f"send this, not compressed: Content-Type: {wanted}")
 
 
 class BodyTooLarge(RequestRefused):

@@ -16,6 +16,9 @@ from monarq.jobs.store.fleet import Fleet, FleetWatch
 from monarq.jobs.store.measure import QueueNumbers
 from monarq.jobs.store.shared_reading import Reading, SharedReading
 
+from .bus import Bus
+from .pulse import Pulse
+
 if TYPE_CHECKING:
     from monarq.jobs.store.postgres.counts import DatabaseCounts
     from monarq.jobs.store.postgres.database import Database
@@ -61,7 +64,9 @@ class Snapshot:
 class Snapshots:
     """Takes them."""
 
-    def __init__(self, transport: Transport, database: Database | None, settings: Settings) -> None:
+    def __init__(self, transport: Transport, database: Database | None, settings: Settings, bus: Bus) -> None:
+        #: Tells of changes while somebody wants them.
+        self.pulse = Pulse(self.take, bus)
         self.watch = FleetWatch(transport, tagged=settings.hash_tags)
         self._counts = None if database is None else _counts_of(database)
 
@@ -83,6 +88,7 @@ class Snapshots:
 
     async def close(self) -> None:
         """Take no more."""
+        await self.pulse.close()
         await self.watch.close()
         if self._counts is not None:
             await self._counts.close()

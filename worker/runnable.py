@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import arq.worker
 from arq.cron import CronJob
@@ -74,8 +74,8 @@ class ArqDefaults:
     retry_errors: bool
 
     @classmethod
-    def of(cls, worker: arq.worker.Worker, *, retry_errors: bool) -> ArqDefaults:
-        """As a worker has taken them."""
+    def of(cls, worker: arq.worker.Worker, *, retry_errors: bool) -> Self:
+        """As they were given to this worker."""
         return cls(
             timeout=worker.job_timeout_s,
             keep_result=worker.keep_result_s,

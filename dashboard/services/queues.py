@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from monarq.jobs.events import EventType
 from monarq.jobs.settings import Settings
 from monarq.jobs.store.execute import Transport, execute
 from monarq.jobs.store.keys import QueueKeys
@@ -21,6 +22,7 @@ from ..access.guard import Guard
 from ..access.permissions import Permission
 from ..access.scope import Resource
 from ..audit import Audit
+from ..bus import Bus
 from ..errors import InvalidRequest, NotThere
 from ..snapshot import Freshness, Snapshot, Snapshots
 from ..verdicts import QueueFacts
@@ -78,11 +80,18 @@ class QueueService:
     """Queues, as far as the caller may see them."""
 
     def __init__(
-        self, transport: Transport, guard: Guard, audit: Audit, snapshots: Snapshots, settings: Settings
+        self,
+        transport: Transport,
+        guard: Guard,
+        audit: Audit,
+        bus: Bus,
+        snapshots: Snapshots,
+        settings: Settings,
     ) -> None:
         self._transport = transport
         self._guard = guard
         self._audit = audit
+        self._bus = bus
         self._snapshots = snapshots
         self._settings = settings
         self._pauses = Pauses(transport, tagged=settings.hash_tags)
@@ -127,8 +136,9 @@ class QueueService:
             keys.name, kind=kind, why=why, until=until, now=now, by=caller.name
         )
         await self._write_through(keys)
+        self._bus.tell(EventType.QUEUE_PAUSED, queue=name, kind=kind, by=caller.name)
         await self._audit.record(
-            caller, "queue.pause", name, kind=kind, why=why, until=str(pause.until), now=now
+            caller, "queue.pause", name, queue=name, kind=kind, why=why, until=str(pause.until), now=now
         )
         return pause
 
@@ -138,7 +148,8 @@ class QueueService:
         await self._guard.require(caller, Permission.QUEUES_PAUSE, Resource(queue=name, kind=kind))
         ended = await self._pauses.resume(keys.name, kind=kind)
         await self._write_through(keys)
-        await self._audit.record(caller, "queue.resume", name, kind=kind, was_paused=bool(ended))
+        self._bus.tell(EventType.QUEUE_RESUMED, queue=name, kind=kind, by=caller.name)
+        await self._audit.record(caller, "queue.resume", name, queue=name, kind=kind, was_paused=bool(ended))
         return bool(ended)
 
     async def purge(self, caller: Caller, name: str, *, confirm: str, why: str) -> Purged:
@@ -157,7 +168,8 @@ class QueueService:
         try:
             await purge(self._transport, keys, purged, by=caller.name, why=why, seconds=_PURGE_SECONDS)
         finally:  # what was cancelled stays so, even if Redis went away on the way
-            await self._audit.record(caller, "queue.purge", name, why=why, **purged.as_document())
+            self._bus.tell(EventType.QUEUE_PURGED, queue=name, by=caller.name)
+            await self._audit.record(caller, "queue.purge", name, queue=name, why=why, **purged.as_document())
         return purged
 
     async def _seen(self, caller: Caller, name: str) -> QueueKeys:

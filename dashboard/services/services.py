@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import httpx
 
 from monarq.jobs.settings import Settings
 from monarq.jobs.store.address import from_url
 from monarq.jobs.store.connection import Link
+from monarq.jobs.store.event_bus import EventSender
 from monarq.jobs.store.postgres import open_database_if_named
 
 from ..access.authorizer import Authorizer, GrantAuthorizer
@@ -21,14 +22,22 @@ from ..auth.jwts import JwtIssuer, JwtVerifier, Trusted
 from ..auth.passwords import Passwords
 from ..auth.sessions import Sessions
 from ..auth.signing import SigningKeys
+from ..bus import Bus
 from ..directory.directory import Directory
 from ..directory.settings import SettingsDirectory
+from ..feed import Feed
 from ..limits import Limiter, amounts_of
 from ..settings import DashboardSettings, Issuer
 from ..snapshot import Snapshots
+from ..streams import MOST_STREAMS_PER_CALLER, Streams
+from ..topics import Topics
+from .configuration import ConfigurationService
+from .events import EventService
 from .fleet import FleetService
 from .health import HealthService
+from .insights import InsightService
 from .logins import LoginService
+from .numbers import History, Samples
 from .queues import QueueService
 from .tokens import TokenService
 from .users import UserService
@@ -58,12 +67,23 @@ class Services:
     users: UserService
     tokens: TokenService
     logins: LoginService
+    insights: InsightService
     health: HealthService
+    #: What happens, inside of this process; `events` are the streams of it.
+    bus: Bus
+    events: EventService
+    streams: Streams
+    _feed: Feed
+    _sender: EventSender
+    configuration: ConfigurationService
     _http: httpx.AsyncClient
 
     async def close(self) -> None:
-        """Close all connections."""
+        """End all streams, and close all connections."""
+        self.streams.end()
         await self.snapshots.close()
+        await self._feed.close()
+        await self._sender.close()
         await self.link.close()
         await self.limiter.close()
         await self._http.aclose()
@@ -79,24 +99,23 @@ def open_services(
     Args:
         authorizer: Decides instead of the grants.
     """
-    link = Link(from_url(settings.redis_url.get_secret_value()))
+    address = from_url(settings.redis_url.get_secret_value())
+    link = Link(address)
     database = open_database_if_named(settings)
     directory = directory_of(database, dashboard)
     roles = dashboard.all_roles()
     guard = Guard(authorizer or GrantAuthorizer(roles), roles, read_only=dashboard.read_only)
     http = httpx.AsyncClient(follow_redirects=False, trust_env=False)
-    sessions = Sessions(link, idle=dashboard.session_idle, lifetime=dashboard.session_lifetime)
+    identities = _identities(dashboard, directory, link, http)
     limiter = Limiter(settings.redis_url.get_secret_value(), amounts_of(dashboard))
-    secret_keys = dashboard.signing_keys
-    keys = SigningKeys.read(secret_keys.get_secret_value() if secret_keys else "")
-    jwt_issuer = JwtIssuer(dashboard.issuer, dashboard.audience, keys, dashboard.jwt_lifetime)
-    issuers = {issuer.issuer: issuer for issuer in dashboard.issuers}
-    trusted = {name: _trusted(issuer, http) for name, issuer in issuers.items()}
-    verifier = JwtVerifier(dashboard.issuer, dashboard.audience, keys, trusted)
-    authenticator = Authenticator(directory, sessions, verifier, link, issuers)
-    audit, passwords = Audit(database), Passwords()
-    snapshots = Snapshots(link, database, settings)
-    queues = QueueService(link, guard, audit, snapshots, settings)
+    sessions, authenticator = identities.sessions, identities.authenticator
+    sender = EventSender(link)
+    bus = Bus(sender)
+    feed = Feed(address, bus, source=sender.source)
+    streams = Streams(most=dashboard.max_streams, most_per_caller=MOST_STREAMS_PER_CALLER)
+    audit, passwords = Audit(database, bus), Passwords()
+    snapshots = Snapshots(link, database, settings, bus)
+    queues = QueueService(link, guard, audit, bus, snapshots, settings)
     workers = WorkerService(link, guard, audit, snapshots)
     return Services(
         settings=dashboard,
@@ -105,16 +124,23 @@ def open_services(
         guard=guard,
         authenticator=authenticator,
         limiter=limiter,
-        signing_keys=keys,
-        jwt_issuer=jwt_issuer,
+        signing_keys=identities.keys,
+        jwt_issuer=identities.issuer,
         snapshots=snapshots,
         queues=queues,
         workers=workers,
         fleet=FleetService(guard, queues, workers, snapshots, settings),
         users=UserService(directory, sessions, passwords, guard, audit),
         tokens=TokenService(directory, guard, audit),
-        logins=LoginService(directory, sessions, passwords, limiter, jwt_issuer, authenticator, audit),
+        logins=LoginService(directory, sessions, passwords, limiter, identities.issuer, authenticator, audit),
+        insights=InsightService(guard, Samples(link, tagged=settings.hash_tags), history_of(database)),
         health=HealthService(link, directory if database else None),
+        bus=bus,
+        events=EventService(bus, feed, snapshots.pulse, Topics(bus), streams, guard, authenticator),
+        streams=streams,
+        _feed=feed,
+        _sender=sender,
+        configuration=ConfigurationService(settings, dashboard, guard),
         _http=http,
     )
 
@@ -126,6 +152,37 @@ def directory_of(database: Database | None, dashboard: DashboardSettings) -> Dir
     from ..directory.postgres import PostgresDirectory
 
     return PostgresDirectory(database)
+
+
+def history_of(database: Database | None) -> History | None:
+    """The history in numbers, if there is a PostgreSQL."""
+    if database is None:
+        return None
+    from monarq.jobs.store.postgres.rollup_reader import RollupReader
+
+    return History(RollupReader(database))
+
+
+class _Identities(NamedTuple):
+    """How callers show who they are."""
+
+    sessions: Sessions
+    keys: SigningKeys
+    issuer: JwtIssuer
+    authenticator: Authenticator
+
+
+def _identities(
+    dashboard: DashboardSettings, directory: Directory, link: Link, http: httpx.AsyncClient
+) -> _Identities:
+    sessions = Sessions(link, idle=dashboard.session_idle, lifetime=dashboard.session_lifetime)
+    secret_keys = dashboard.signing_keys
+    keys = SigningKeys.read(secret_keys.get_secret_value() if secret_keys else "")
+    issuer = JwtIssuer(dashboard.issuer, dashboard.audience, keys, dashboard.jwt_lifetime)
+    issuers = {issuer.issuer: issuer for issuer in dashboard.issuers}
+    trusted = {name: _trusted(issuer, http) for name, issuer in issuers.items()}
+    verifier = JwtVerifier(dashboard.issuer, dashboard.audience, keys, trusted)
+    return _Identities(sessions, keys, issuer, Authenticator(directory, sessions, verifier, link, issuers))
 
 
 def _trusted(issuer: Issuer, http: httpx.AsyncClient) -> Trusted:

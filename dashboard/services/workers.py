@@ -101,7 +101,9 @@ class WorkerService:
         for queue in worker.queues:
             await self._guard.require(caller, Permission.WORKERS_DRAIN, Resource(queue=queue))
         await order_drain(self._transport, worker_id, DrainOrder(by=caller.name, why=why))
-        await self._audit.record(caller, "worker.drain", worker_id, why=why, queues=list(worker.queues))
+        queues = list(worker.queues)
+        only = queues[0] if len(queues) == 1 else None
+        await self._audit.record(caller, "worker.drain", worker_id, queue=only, why=why, queues=queues)
 
 
 def visible_part(worker: LiveWorker, scope: Scope) -> LiveWorker | None:

@@ -43,6 +43,8 @@ class PayloadField:
     #: Names with dots between them: `customer.country`.  `lines[].sku`: of any entry of the list `lines`.
     path: str
     value: str | int | float | bool | None
+    #: Or this text stands there: who types 17 may mean "17" as well.
+    or_text: str | None = None
 
     def __post_init__(self) -> None:
         if not all(name.removesuffix("[]") for name in self.path.split(".")):
@@ -55,8 +57,15 @@ class PayloadField:
         _check_text("payload", self.value)
 
     def as_json(self) -> str:
-        """The smallest document that has it."""
-        document: Any = self.value
+        """The smallest document that has the value."""
+        return self._document(self.value)
+
+    def as_documents(self) -> list[str]:
+        """The smallest documents that fit: any of them will do."""
+        return [self.as_json()] + ([] if self.or_text is None else [self._document(self.or_text)])
+
+    def _document(self, value: object) -> str:
+        document: Any = value
         for name in reversed(self.path.split(".")):
             if name.endswith("[]"):
                 document = [document]
@@ -65,18 +74,34 @@ class PayloadField:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A part of all jobs.  A name fits one pattern of each group; `*` stands for any characters."""
+
+    queues: tuple[tuple[str, ...], ...] = ()
+    kinds: tuple[tuple[str, ...], ...] = ()
+    #: Only those that have it.
+    tag: str | None = None
+
+
+#: One value, or several of which any will do.
+OneOf = str | tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
     """All finished jobs that fit every field that is given; without any, all that there are."""
 
-    state: str | None = None
-    queue: str | None = None
-    kind: str | None = None
-    priority: str | None = None
-    tag: str | None = None
+    state: OneOf | None = None
+    queue: OneOf | None = None
+    kind: OneOf | None = None
+    priority: OneOf | None = None
+    job_id: OneOf | None = None
+    #: Of several, a job has all.
+    tag: OneOf | None = None
     #: Who ran the last attempt.
-    worker: str | None = None
+    worker: OneOf | None = None
     #: Of one group of failures that look like the same bug.
-    fingerprint: str | None = None
+    fingerprint: OneOf | None = None
     #: Those that ended at this time or later.
     since: datetime | None = None
     #: Those that ended before this time.
@@ -84,24 +109,32 @@ class JobFilter:
     #: The error has all of its words, in any order and case; `time*`: one that begins with it.
     text: str | None = None
     payload: tuple[PayloadField, ...] = ()
+    #: They lie in one of these parts; None: anywhere.
+    within: tuple[Part, ...] | None = None
 
     def __post_init__(self) -> None:
         for name, value in self._given():
             _check_text(name, value)
-        if self.state is not None and self.state not in FINAL:
-            ends = ", ".join(sorted(FINAL))
-            raise DefinitionError(f"state: {short_repr(self.state)} is no end of a job; they are {ends}")
-        if self.priority is not None and self.priority not in PRIORITIES:
-            raise DefinitionError(
-                f"priority: {short_repr(self.priority)} is not one of {', '.join(PRIORITIES)}"
-            )
-        if self.fingerprint is not None and not FINGERPRINT.fullmatch(self.fingerprint):
-            raise DefinitionError(
-                f"fingerprint: {short_repr(self.fingerprint)} is not one; they have 16 hex digits"
-            )
+        for state in self.values("state"):
+            if state not in FINAL:
+                ends = ", ".join(sorted(FINAL))
+                raise DefinitionError(f"state: {short_repr(state)} is no end of a job; they are {ends}")
+        for priority in self.values("priority"):
+            if priority not in PRIORITIES:
+                told = f"priority: {short_repr(priority)} is not one of {', '.join(PRIORITIES)}"
+                raise DefinitionError(told)
+        for fingerprint in self.values("fingerprint"):
+            if not FINGERPRINT.fullmatch(fingerprint):
+                told = f"fingerprint: {short_repr(fingerprint)} is not one; they have 16 hex digits"
+                raise DefinitionError(told)
         if self.text is not None and not re.search(r"\w", self.text):
             raise DefinitionError(f"text: {short_repr(self.text)} holds no word")
         self._check_times()
+
+    def values(self, name: str) -> tuple[str, ...]:
+        """What is given for a field that takes several values; nothing: any will do."""
+        given: OneOf | None = getattr(self, name)
+        return given if isinstance(given, tuple) else () if given is None else (given,)
 
     def _check_times(self) -> None:
         for name, time in (("since", self.since), ("until", self.until)):
@@ -121,5 +154,6 @@ class JobFilter:
 
 
 def _check_text(name: str, value: object) -> None:
-    if isinstance(value, str) and _UNSTORABLE.search(value):
-        raise DefinitionError(f"{name}: {short_repr(value)} holds characters that no job can have")
+    for text in value if isinstance(value, tuple) else (value,):
+        if isinstance(text, str) and _UNSTORABLE.search(text):
+            raise DefinitionError(f"{name}: {short_repr(text)} holds characters that no job can have")

@@ -11,6 +11,7 @@ from .durable_rules import DurableRules
 from .enqueue_rules import EnqueueRules
 from .examine_rules import ExamineRules
 from .inspect_rules import InspectRules
+from .lineup_rules import GlanceRules, LineupRules
 from .measure_rules import MeasureRules
 from .orphan_rules import OrphanRules
 from .past_rules import PastRules
@@ -45,5 +46,7 @@ class StoreContract(
     BeatRules,
     DurableRules,
     PastRules,
+    LineupRules,
+    GlanceRules,
 ):
     """What every store must do.  A subclass gives the fixture `store`, nothing else."""

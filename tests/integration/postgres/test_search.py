@@ -21,7 +21,7 @@ from benchmarks.made_up_history import (
     write,
 )
 from monarq.jobs.settings import Settings
-from monarq.jobs.store.job_filter import JobFilter, PayloadField, Sort
+from monarq.jobs.store.job_filter import JobFilter, Part, PayloadField, Sort
 from monarq.jobs.store.postgres import open_database, search
 from monarq.jobs.store.postgres.history_reader import HistoryReader
 from tests.postgres import PostgresServer
@@ -65,6 +65,35 @@ SEARCHES: list[tuple[JobFilter, Fits]] = [
         JobFilter(payload=(PayloadField("lines[].sku", "sku-7"),)),
         lambda row: {"sku": "sku-7"} in from_json(row["payload"])["lines"],
     ),
+    (
+        JobFilter(state=("dead", "cancelled"), queue=("mail", "archive", "nowhere")),
+        lambda row: row["state"] in ("dead", "cancelled") and row["queue"] in ("mail", "archive"),
+    ),
+    (
+        JobFilter(kind=("image.resize", "mail.send"), tag="eu", state=("succeeded", "dead")),
+        lambda row: (
+            row["kind"] in ("image.resize", "mail.send")
+            and "eu" in row["tags"]
+            and row["state"] in ("succeeded", "dead")
+        ),
+    ),
+    (JobFilter(job_id=(f"{7:032x}", f"{9:032x}", "x")), lambda row: int(row["job_id"], 16) in (7, 9)),
+    (
+        JobFilter(tag=("eu", "customer:3")),
+        lambda row: {"eu", "customer:3"} <= set(row["tags"]),
+    ),
+    (
+        JobFilter(payload=(PayloadField("order", 1234, "1234"),)),
+        lambda row: from_json(row["payload"])["order"] == 1234,
+    ),
+    (
+        JobFilter(
+            within=(Part(queues=(("ma*", "x"),), kinds=(("*.s*d",), ("m*",))), Part(tag="customer:3")),
+        ),
+        lambda row: (row["queue"] == "mail" and row["kind"] == "mail.send") or "customer:3" in row["tags"],
+    ),
+    (JobFilter(within=()), lambda row: False),
+    (JobFilter(within=(Part(queues=(("m_il", "%"),)),)), lambda row: False),
     (
         JobFilter(state="dead", kind="mail.send", since=NOW - timedelta(days=2), text="peer"),
         lambda row: (

@@ -19,7 +19,7 @@ from benchmarks.made_up_history import (
     MadeUpHistory,
     write,
 )
-from monarq.jobs.store.job_filter import JobFilter, PayloadField, Sort
+from monarq.jobs.store.job_filter import JobFilter, Part, PayloadField, Sort
 from monarq.jobs.store.postgres.cursor import Position
 from monarq.jobs.store.postgres.query import Query
 from monarq.jobs.store.postgres.search import count_query, looks_inside, nearby_query, page_query
@@ -33,6 +33,7 @@ FILTERS: dict[str, tuple[str, list[Any]]] = {
     "kind": ("kind", ["mail.send", RARE_KIND, OLD_KIND, "nothing"]),
     "priority": ("priority", ["normal", "critical"]),
     "tag": ("tags", ["eu", "customer:7", "nobody"]),
+    "job_id": ("job_id", ["x", ("x", "y"), f"{7:032x}"]),
     "worker": ("worker", ["worker-0331-1", "worker-0328-1", "nobody"]),
     "fingerprint": ("fingerprint", [COMMON_FINGERPRINT, RARE_FINGERPRINT]),
     "since": ("ended_at", [NOW - timedelta(hours=1), NOW - timedelta(days=2)]),
@@ -43,11 +44,29 @@ FILTERS: dict[str, tuple[str, list[Any]]] = {
         [
             (PayloadField("customer.country", "de"),),
             (PayloadField("order", 7),),
+            (PayloadField("customer.id", 7, "7"),),
             (PayloadField("no.such", "field"),),
         ],
     ),
+    "within": (
+        "tags",
+        [
+            (Part(queues=(("mail*", "archive"),)), Part(tag="customer:7")),
+            (Part(queues=(("def*",),), kinds=(("*.send", "image*"),)),),
+            (Part(tag="customer:7", kinds=(("mail*",),)), Part(tag="customer:8")),
+        ],
+    ),
 }
+#: Several values at once, and filters that are often put together.
+TOGETHER = [
+    JobFilter(state=("dead", "cancelled", "expired")),
+    JobFilter(state=("succeeded", "dead"), kind=(RARE_KIND, "mail.send"), tag="eu"),
+    JobFilter(queue=("archive", "mail"), text="timeout", within=(Part(kinds=(("mail*",),)),)),
+    JobFilter(tag=("eu", "customer:7")),
+    JobFilter(state="succeeded", within=(Part(queues=(("arch*",),)),)),
+]
 CASES = [JobFilter()] + [JobFilter(**{name: one}) for name, (_, values) in FILTERS.items() for one in values]
+CASES += TOGETHER
 #: Which are there before anything has ended in them.
 DAYS_TO_COME = ("20260401", "20260402")
 

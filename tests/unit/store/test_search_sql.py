@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import pytest
 
 from monarq.jobs.errors import DefinitionError
-from monarq.jobs.store.job_filter import JobFilter, PayloadField, Sort
+from monarq.jobs.store.job_filter import JobFilter, Part, PayloadField, Sort
 from monarq.jobs.store.postgres.cursor import Position, decode, encode
-from monarq.jobs.store.postgres.search import count_query, page_query
+from monarq.jobs.store.postgres.search import count_query, nearby_query, page_query
 
 DAY = datetime(2030, 1, 1, 1, 2, 3, 456789, tzinfo=UTC)
 EVERYTHING = JobFilter(
@@ -34,6 +34,30 @@ def test_every_value_is_a_parameter_in_its_place() -> None:
         *("dead", "mail", "mail.send", "high", "worker-1", "0" * 16, DAY, DAY.replace(year=2031), 51),
     ]
     assert "'" not in query.sql
+
+
+def test_every_one_of_several_values_is_a_parameter_in_its_place() -> None:
+    several = JobFilter(
+        state=("dead", "expired"),
+        kind=("a", "b"),
+        tag=("eu", "vip"),
+        payload=(PayloadField("a", 1, "1"),),
+        within=(Part(queues=(("ma_l*", "x"),), kinds=(("50%*",),)), Part(tag="owner:1")),
+    )
+    for query in (
+        page_query(several, Sort.NEWEST, Position(None, DAY, "x"), 51),
+        nearby_query(several, Sort.FASTEST, Position(5, DAY, "x"), 51),
+        count_query(several, 51),
+    ):
+        numbers = set(map(int, re.findall(r"\$(\d+)", query.sql)))
+        assert numbers == set(range(1, len(query.parameters) + 1))
+        given = repr(query.parameters)
+        for value in ("ma\\_l%", "x", "50\\%%", "dead", "expired", "a", "b", "eu", "vip", "owner:1"):
+            assert repr(value) in given
+
+
+def test_of_no_part_at_all_nothing_is_found() -> None:
+    assert "false" in page_query(JobFilter(within=()), Sort.NEWEST, None, 51).sql
 
 
 @pytest.mark.parametrize(
