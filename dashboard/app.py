@@ -36,7 +36,21 @@ from .pages import files, login, settings, theme
 from .pages.telling import tell, tell_all_errors
 from .problems import ProblemDocument, problem_of
 from .request_id import current_request_id
-from .routes import documentation, events, fleet, insights, probes, queues, sessions, tokens, users, workers
+from .routes import (
+    documentation,
+    enqueuing,
+    events,
+    fleet,
+    insights,
+    jobs,
+    kinds,
+    probes,
+    queues,
+    sessions,
+    tokens,
+    users,
+    workers,
+)
 from .services.services import Services
 from .visit import Door, Visit
 
@@ -46,6 +60,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     queues.router,
     workers.router,
     fleet.router,
+    enqueuing.router,
+    jobs.router,
+    kinds.router,
     insights.router,
     tokens.router,
     users.router,

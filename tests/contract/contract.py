@@ -13,6 +13,7 @@ from .examine_rules import ExamineRules
 from .inspect_rules import InspectRules
 from .lineup_rules import GlanceRules, LineupRules
 from .measure_rules import MeasureRules
+from .move_rules import MoveRules
 from .orphan_rules import OrphanRules
 from .past_rules import PastRules
 from .pause_rules import PauseRules
@@ -31,6 +32,7 @@ class StoreContract(
     SettleRules,
     RenewRules,
     CancelRules,
+    MoveRules,
     InspectRules,
     BrowseRules,
     ReplayRules,

@@ -11,8 +11,8 @@ COUNTING = {
     ),
     "counting retries that are due": Mutant(
         "measure",
-        "number('ZCOUNT', retrying_key(KEYS[7], rank), after_now, '+inf')",
-        "number('ZCARD', retrying_key(KEYS[7], rank))",
+        "number('ZCOUNT', retrying_key(string.sub(KEYS[7], #KEY.stats + 1), rank), after_now, '+inf')",
+        "number('ZCARD', retrying_key(string.sub(KEYS[7], #KEY.stats + 1), rank))",
     ),
     "counting what runs as due soon": Mutant("measure", "-number('ZCOUNT', KEYS[5], after_now, soon)", "0"),
     "counting that falls over a strange key": Mutant(
@@ -20,7 +20,9 @@ COUNTING = {
         "local reply = redis.pcall(...)\n  return type(reply) == 'number'",
         "local reply = redis.call(...)\n  return type(reply) == 'number'",
     ),
-    "a retry that nobody counts": Mutant("settle", "begin_retry(KEYS[7], rank, id, score, now)", ""),
+    "a retry that nobody counts": Mutant(
+        "settle", "begin_retry(string.sub(KEYS[7], #KEY.stats + 1), rank, id, score, now)", ""
+    ),
     "a first snooze that is counted as a retry": Mutant(
         "settle", "(verb == 'retrying' or redis.call('EXISTS', KEY.failures .. id) == 1)", "true"
     ),
@@ -35,11 +37,14 @@ COUNTING = {
     "a list of retries that stops a job": Mutant(
         "settle", "redis.pcall('ZADD', key, text(score), id)", "redis.call('ZADD', key, text(score), id)"
     ),
-    "a cancelled job that still retries": Mutant("cancel", "  end_retry(KEYS[6], id)", "  "),
+    "a cancelled job that still retries": Mutant(
+        "cancel", "  end_retry(string.sub(KEYS[6], #KEY.stats + 1), id)", "  "
+    ),
     "a job that is put off and retries where it stood": Mutant(
         "enqueue", "follow(id, rank or zset, score)", ""
     ),
-    "a job that is put off to now and still retries": Mutant(
-        "enqueue", "if zset == rank and score > now then", "if zset == rank then"
+    "a job that is moved and retries where it stood": Mutant(
+        "move", "begin_retry(part, rank + 1, id, score, now)", ""
     ),
+    "a job that is run now and still retries": Mutant("move", "    end_retry(part, id)", "    "),
 }

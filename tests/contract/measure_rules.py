@@ -90,6 +90,7 @@ class MeasureRules:
         await store.enqueue(a_job())
         await fail(store)
         await store.age("a", timedelta(0))
+        await store.call("DEL", store.queue.retrying(Priority.NORMAL))
         [job] = await store.claim()
         await store.settle(an_end(job, Verb.RELEASED, delay=HOUR))
         assert await states(store) == (0, 0, 0, 1)
@@ -128,6 +129,16 @@ class MeasureRules:
         await store.enqueue(a_job("b", due=HOUR, priority=Priority.LOW, unique=REPLACE))
         assert await states(store) == (0, 0, 0, 0)
         assert await states(store, Priority.LOW) == (0, 0, 0, 1)
+
+    async def test_a_job_that_is_moved_is_counted_where_it_stands(self, store: Store) -> None:
+        await store.enqueue(a_job(), a_job("b", due=HOUR))
+        await fail(store)
+        await store.move("a", due=2 * HOUR, priority=Priority.LOW)
+        assert await states(store, Priority.LOW) == (0, 0, 0, 1)
+        assert await states(store) == (0, 0, 1, 0)
+        await store.move("a", due=timedelta(0))
+        await store.enqueue(a_job("c", due=HOUR, priority=Priority.LOW))
+        assert await states(store, Priority.LOW) == (1, 0, 1, 0)
 
     async def test_a_retry_that_is_due_is_ready_and_no_other_passes_for_it(self, store: Store) -> None:
         await store.enqueue(a_job())

@@ -48,7 +48,7 @@ local now = now_ms()
 local body = redis.pcall('GET', KEY.job .. id)
 
 if redis.call('EXISTS', KEY.failures .. id) == 1 then
-  end_retry(KEYS[6], id)
+  end_retry(string.sub(KEYS[6], #KEY.stats + 1), id)
 end
 
 local function is_durable()

@@ -101,7 +101,7 @@ if any_unique or not fresh then
   local function follow(id, rank, score)
     local retrying = KEY.retrying .. string.sub(KEYS[6], #KEY.stats + 1) .. ':'
     for zset, priority in ipairs({ 'critical', 'high', 'normal', 'low' }) do
-      if zset == rank and score > now then
+      if zset == rank then
         redis.pcall('ZADD', retrying .. priority, text(score), id)
       else
         redis.pcall('ZREM', retrying .. priority, id)

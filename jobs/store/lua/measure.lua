@@ -51,7 +51,7 @@ local function measure(rank)
     runs = math.min(number('ZINTERCARD', 2, KEYS[5], zset), waiting)
   end
   due_soon = due_soon + number('ZCOUNT', zset, after_now, soon)
-  local retrying = number('ZCOUNT', retrying_key(KEYS[7], rank), after_now, '+inf')
+  local retrying = number('ZCOUNT', retrying_key(string.sub(KEYS[7], #KEY.stats + 1), rank), after_now, '+inf')
   local oldest = list('ZRANGEBYSCORE', zset, '-inf', now, 'WITHSCORES', 'LIMIT', 0, 1)
   return { totals[rank], ready, runs, math.min(retrying, waiting - runs), oldest[2] or false }
 end

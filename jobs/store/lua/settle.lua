@@ -204,7 +204,7 @@ for i = 1, #fence_keys do
       put_back(id, ARGV[a + 1], failure)
       local rank, score = again(id, asked[i] and 0 or tonumber(ARGV[a + 5])) -- whoever claims it next ends it
       if rank and score > now and (verb == 'retrying' or redis.call('EXISTS', KEY.failures .. id) == 1) then
-        begin_retry(KEYS[7], rank, id, score, now)
+        begin_retry(string.sub(KEYS[7], #KEY.stats + 1), rank, id, score, now)
       end
     else
       if asked[i] and verb ~= 'cancelled' then

@@ -51,6 +51,7 @@ def test_every_verb_has_its_script() -> None:
         *("pause", "resume", "examine"),
         *("compare", "restore", "beat"),
         "measure",
+        "move",
     }
 
 
