@@ -42,6 +42,7 @@ from .routes import (
     documentation,
     enqueuing,
     events,
+    fleet,
     insights,
     jobs,
     kinds,
@@ -52,6 +53,7 @@ from .routes import (
     sessions,
     tokens,
     users,
+    workers,
 )
 from .services.services import Services
 from .visit import Door, Visit
@@ -63,6 +65,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     letter_groups.router,  # before the letters, one of which could be called so
     dead_letters.router,
     operations.router,
+    workers.router,
+    fleet.router,
     enqueuing.router,
     jobs.router,
     kinds.router,

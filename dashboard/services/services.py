@@ -33,6 +33,7 @@ from ..topics import Topics
 from .configuration import ConfigurationService
 from .enqueuing import EnqueueService
 from .events import EventService
+from .fleet import FleetService
 from .ground import Ground, lay_ground
 from .health import HealthService
 from .insights import InsightService
@@ -46,6 +47,7 @@ from .operations import OperationService
 from .queues import QueueService
 from .tokens import TokenService
 from .users import UserService
+from .workers import WorkerService
 
 if TYPE_CHECKING:
     from monarq.jobs.store.postgres.database import Database
@@ -62,6 +64,8 @@ class Services:
     signing_keys: SigningKeys
     jwt_issuer: JwtIssuer
     queues: QueueService
+    workers: WorkerService
+    fleet: FleetService
     jobs: JobService
     enqueuing: EnqueueService
     kinds: KindService
@@ -128,6 +132,8 @@ def open_services(
     jwt_issuer = JwtIssuer(dashboard.issuer, dashboard.audience, keys, dashboard.jwt_lifetime)
     issuers = {issuer.issuer: issuer for issuer in dashboard.issuers}
     authenticator = Authenticator(directory, sessions, _verifier(dashboard, keys, on.http), link, issuers)
+    queues = QueueService(link, guard, audit, bus, on.snapshots, settings)
+    workers = WorkerService(link, guard, audit, on.snapshots)
     known = load_kinds(settings) if kinds is None else kinds
     return Services(
         settings=dashboard,
@@ -136,7 +142,9 @@ def open_services(
         limiter=limiter,
         signing_keys=keys,
         jwt_issuer=jwt_issuer,
-        queues=QueueService(link, guard, audit, bus, tagged=settings.hash_tags),
+        queues=queues,
+        workers=workers,
+        fleet=FleetService(guard, queues, workers, on.snapshots, settings),
         jobs=JobService(link, database, settings, guard, audit, on.producer, known, on.closing),
         enqueuing=EnqueueService(guard, audit, on.producer, known, IdempotencyKeys(link)),
         kinds=KindService(link, guard, known),
@@ -148,7 +156,7 @@ def open_services(
         logins=LoginService(directory, sessions, passwords, limiter, jwt_issuer, authenticator, audit),
         insights=insights_of(settings, link, database, guard),
         health=HealthService(link, directory if database else None),
-        events=EventService(bus, on.feed, Topics(bus), on.streams, guard, authenticator),
+        events=EventService(bus, on.feed, on.snapshots.pulse, Topics(bus), on.streams, guard, authenticator),
         configuration=ConfigurationService(settings, dashboard, guard),
     )
 

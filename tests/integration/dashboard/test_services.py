@@ -11,6 +11,7 @@ from monarq.dashboard.errors import NotPermitted, NotThere
 from monarq.dashboard.operations.actions import Action
 from monarq.dashboard.operations.filters import OperationFilter
 from monarq.dashboard.services.enqueuing import EnqueueService, JobOrder
+from monarq.dashboard.services.fleet import FleetService
 from monarq.dashboard.services.insights import InsightService, Order
 from monarq.dashboard.services.jobs import JobService
 from monarq.dashboard.services.kinds import KindService
@@ -23,6 +24,7 @@ from monarq.dashboard.services.services import Services
 from monarq.dashboard.services.tokens import TokenService
 from monarq.dashboard.services.users import UserService
 from monarq.dashboard.services.windows import Wish
+from monarq.dashboard.services.workers import WorkerService
 from monarq.jobs.priority import Priority
 from monarq.jobs.store.letter_filter import LetterFilter
 from monarq.jobs.store.letter_pages import Turn
@@ -56,6 +58,12 @@ CALLS: dict[str, Call] = {
     "insights.kinds": lambda it, who: it.insights.kinds(who, Wish(), Order.BUSIEST, limit=1),
     "insights.queues": lambda it, who: it.insights.queues(who, Wish()),
     "insights.sparklines": lambda it, who: it.insights.sparklines(who),
+    "queues.purge": lambda it, who: it.queues.purge(who, "mail", confirm="mail", why="x"),
+    "workers.list": lambda it, who: it.workers.list(who),
+    "workers.get": lambda it, who: it.workers.get(who, "x"),
+    "workers.drain": lambda it, who: it.workers.drain(who, "x", why="x"),
+    "fleet.overview": lambda it, who: it.fleet.overview(who),
+    "fleet.scaling": lambda it, who: it.fleet.scaling(who, "mail"),
     "jobs.get": lambda it, who: it.jobs.get(who, "x"),
     "jobs.why": lambda it, who: it.jobs.why(who, "x"),
     "jobs.retry": lambda it, who: it.jobs.retry(who, "x"),
@@ -93,6 +101,8 @@ def test_every_method_of_a_service_is_in_the_table() -> None:
         "letter_groups": LetterGroupService,
         "operations": OperationService,
         "insights": InsightService,
+        "workers": WorkerService,
+        "fleet": FleetService,
         "jobs": JobService,
         "enqueuing": EnqueueService,
         "kinds": KindService,
