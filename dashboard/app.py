@@ -30,7 +30,7 @@ from .headers import add_headers
 from .media import check_media, path_of
 from .openapi import told_as_it_is
 from .problems import ProblemDocument, handle_problems, problem_of, respond
-from .routes import documentation, probes, queues, sessions, tokens, users
+from .routes import documentation, job_lists, probes, queues, sessions, tokens, users
 from .services.services import Services
 from .visit import Door, Visit
 
@@ -38,6 +38,7 @@ log = structlog.get_logger("monarq.dashboard")
 
 ROUTERS: tuple[APIRouter, ...] = (
     queues.router,
+    job_lists.router,
     tokens.router,
     users.router,
     sessions.router,

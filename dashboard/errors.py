@@ -17,6 +17,7 @@
         ├── PreconditionFailed         what it would change is no longer what the caller has seen
         ├── PreconditionRequired       it does not say which version it would change
         ├── InvalidRequest             a member of it cannot be used
+        ├── InvalidParameter           a parameter of its address cannot be used
         ├── UnknownParameter           it has one that nobody knows
         ├── UnsupportedMedia           its body is not JSON
         └── BodyTooLarge               its body says that it is larger than allowed
@@ -162,6 +163,20 @@ class InvalidRequest(RequestRefused):
     def __init__(self, faults: Mapping[str, str]) -> None:
         super().__init__("; ".join(f"{pointer}: {fault}" for pointer, fault in faults.items()))
         self.faults = faults
+
+
+class InvalidParameter(RequestRefused):
+    """Parameters of the address cannot be used.  `faults` maps the name of each to what is wrong.
+
+    `span` says where in its value the word is that is at fault, if it is one word.
+    """
+
+    code = "invalid_parameter"
+
+    def __init__(self, faults: Mapping[str, str], span: tuple[int, int] | None = None) -> None:
+        super().__init__("; ".join(f"{name}: {fault}" for name, fault in faults.items()))
+        self.faults = faults
+        self.span = span
 
 
 class UnknownParameter(RequestRefused):

@@ -19,7 +19,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -54,6 +54,7 @@ _STATUS: tuple[tuple[type[MonarqError], int, str | None], ...] = (
     (ours.PreconditionFailed, 412, None),
     (ours.PreconditionRequired, 428, None),
     (ours.InvalidRequest, 422, None),
+    (ours.InvalidParameter, 400, None),
     (ours.UnknownParameter, 400, None),
     (ours.UnsupportedMedia, 415, None),
     (ours.BodyTooLarge, 413, None),
@@ -84,6 +85,9 @@ class Fault(BaseModel):
     pointer: str | None = None
     parameter: str | None = None
     detail: str
+    span: tuple[int, int] | None = Field(
+        None, description="the word that is at fault: where in the parameter it begins, and where it ends"
+    )
 
 
 class ProblemDocument(BaseModel):
@@ -106,7 +110,7 @@ class Problem:
     status: int
     code: str
     detail: str
-    errors: list[dict[str, str]] = field(default_factory=list)
+    errors: list[dict[str, Any]] = field(default_factory=list)
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -174,17 +178,23 @@ def _of_validation(error: RequestValidationError) -> Problem:
     in_address = any("parameter" in fault for fault in faults)
     detail = "a parameter cannot be used" if in_address else "a member of the body cannot be used"
     return Problem(
-        status=400 if in_address else 422, code=ours.InvalidRequest.code, detail=detail, errors=faults
+        status=400 if in_address else 422,
+        code=ours.InvalidParameter.code if in_address else ours.InvalidRequest.code,
+        detail=detail,
+        errors=faults,
     )
 
 
-def _faults(error: MonarqError) -> list[dict[str, str]]:
+def _faults(error: MonarqError) -> list[dict[str, Any]]:
     if isinstance(error, domain.InvalidArguments):
         return [
             {"pointer": f"#/args/{_escaped(name)}", "detail": fault} for name, fault in error.faults.items()
         ]
     if isinstance(error, ours.InvalidRequest):
         return [{"pointer": pointer, "detail": fault} for pointer, fault in error.faults.items()]
+    if isinstance(error, ours.InvalidParameter):
+        where = {} if error.span is None else {"span": error.span}
+        return [{"parameter": name, "detail": fault, **where} for name, fault in error.faults.items()]
     return []
 
 

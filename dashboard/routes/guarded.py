@@ -11,10 +11,11 @@ route that says nothing cannot be made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from monarq.jobs.errors import DefinitionError
@@ -70,7 +71,7 @@ class Guarded(APIRoute):
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
-        known = sorted(param.alias for param in self.dependant.query_params)
+        known = sorted(_query_names(self.dependant))
 
         async def guarded(request: Request) -> Response:
             if not self.is_public:
@@ -123,6 +124,12 @@ def the_visit(request: Request) -> Visit:
 TheServices = Annotated[Services, Depends(the_services)]
 TheCaller = Annotated[Caller, Depends(the_caller)]
 TheVisit = Annotated[Visit, Depends(the_visit)]
+
+
+def _query_names(dependant: Dependant) -> Iterator[str]:
+    yield from (param.alias for param in dependant.query_params)
+    for below in dependant.dependencies:
+        yield from _query_names(below)
 
 
 def _shown(request: Request, visit: Visit) -> Shown:

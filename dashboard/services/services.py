@@ -21,6 +21,7 @@ from ..auth.jwts import JwtIssuer, JwtVerifier, Trusted
 from ..auth.passwords import Passwords
 from ..auth.sessions import Sessions
 from ..auth.signing import SigningKeys
+from ..cursors import Cursors
 from ..directory.directory import Directory
 from ..directory.settings import SettingsDirectory
 from ..limits import Limiter, amounts_of
@@ -28,6 +29,7 @@ from ..settings import DashboardSettings, Issuer
 from .health import HealthService
 from .logins import LoginService
 from .queues import QueueService
+from .search import SearchService
 from .tokens import TokenService
 from .users import UserService
 
@@ -49,6 +51,7 @@ class Services:
     signing_keys: SigningKeys
     jwt_issuer: JwtIssuer
     queues: QueueService
+    search: SearchService
     users: UserService
     tokens: TokenService
     logins: LoginService
@@ -88,6 +91,7 @@ def open_services(
     verifier = JwtVerifier(dashboard.issuer, dashboard.audience, keys, trusted)
     authenticator = Authenticator(directory, sessions, verifier, link, issuers)
     audit, passwords = Audit(database), Passwords()
+    cursors = Cursors(_cursor_secret(settings, dashboard))
     return Services(
         settings=dashboard,
         link=link,
@@ -98,12 +102,19 @@ def open_services(
         signing_keys=keys,
         jwt_issuer=jwt_issuer,
         queues=QueueService(link, guard, audit, tagged=settings.hash_tags),
+        search=SearchService(link, database, guard, cursors, tagged=settings.hash_tags),
         users=UserService(directory, sessions, passwords, guard, audit),
         tokens=TokenService(directory, guard, audit),
         logins=LoginService(directory, sessions, passwords, limiter, jwt_issuer, authenticator, audit),
         health=HealthService(link, directory if database else None),
         _http=http,
     )
+
+
+def _cursor_secret(settings: Settings, dashboard: DashboardSettings) -> str:
+    """What all processes of this dashboard have in common, and nobody else knows."""
+    keys = dashboard.signing_keys
+    return (settings.redis_url if keys is None else keys).get_secret_value()
 
 
 def directory_of(database: Database | None, dashboard: DashboardSettings) -> Directory:

@@ -99,8 +99,7 @@ class NamedJobs:
         found: list[tuple[Place, LiveJob]] = []
         for job_id in ids:
             asked = (
-                execute(self._look.transport, examine(keys, job_id, _AGEING))
-                for keys in self._look.asked()
+                execute(self._look.transport, examine(keys, job_id, _AGEING)) for keys in self._look.asked()
             )
             for keys, one in zip(self._look.asked(), await asyncio.gather(*asked), strict=True):
                 job = _of_examined(keys, job_id, one)

@@ -8,10 +8,13 @@ import pytest
 
 from monarq.dashboard.access.caller import Caller, Means
 from monarq.dashboard.errors import NotPermitted, NotThere
+from monarq.dashboard.services.job_sections import Order
 from monarq.dashboard.services.queues import QueueService
+from monarq.dashboard.services.search import SearchService
 from monarq.dashboard.services.services import Services
 from monarq.dashboard.services.tokens import TokenService
 from monarq.dashboard.services.users import UserService
+from monarq.jobs.store.job_search import JobSearch
 
 from .house import House
 
@@ -21,6 +24,9 @@ CALLS: dict[str, Call] = {
     "queues.get": lambda it, who: it.queues.get(who, "mail"),
     "queues.pause": lambda it, who: it.queues.pause(who, "mail", kind=None, why="x", until=None, now=False),
     "queues.resume": lambda it, who: it.queues.resume(who, "mail", kind=None),
+    "search.page": lambda it, who: it.search.page(who, JobSearch(), limit=1),
+    "search.count": lambda it, who: it.search.count(who, JobSearch()),
+    "search.export": lambda it, who: anext(it.search.export(who, JobSearch(), order=Order.STATE, at_most=1)),
     "users.list": lambda it, who: it.users.list(who, after="", limit=1),
     "users.get": lambda it, who: it.users.get(who, "x"),
     "users.create": lambda it, who: it.users.create(who, name="x", password=None, grants=()),
@@ -41,7 +47,7 @@ async def test_a_service_does_nothing_for_who_has_no_grant(house: House, name: s
 
 
 def test_every_method_of_a_service_is_in_the_table() -> None:
-    services = {"queues": QueueService, "users": UserService, "tokens": TokenService}
+    services = {"queues": QueueService, "search": SearchService, "users": UserService, "tokens": TokenService}
     offered = {
         f"{field}.{name}"
         for field, service in services.items()
