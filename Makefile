@@ -21,7 +21,7 @@ FIND_PYTHON = for python in $(if $(PYTHON),"$(PYTHON)",python3 python3.13 python
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(VENV)/.project ## Make .venv with hash-pinned dependencies and Monarq itself, editable
@@ -77,6 +77,14 @@ bench-history: setup ## Search a million finished jobs, by every filter (some mi
 bench-relay: setup ## The relay of the outbox: jobs/s by one process, and the time from commit to start
 	@$(BIN)/python -m benchmarks relay
 
+.PHONY: bench-dashboard
+bench-dashboard: setup ## Ask every page of the dashboard over a million finished jobs (some minutes)
+	@DASHBOARD_ROWS=1000000 DASHBOARD_READY=100000 $(BIN)/python -m pytest -q -s tests/browser/test_at_size.py
+
+.PHONY: screenshots
+screenshots: setup ## Take the pictures of docs/images anew, of a stack with made-up data (wants Chromium)
+	@$(BIN)/python -m tests.browser.screenshots
+
 # Compiled with the oldest Python that is supported, so that its conditional requirements are in the lock too.
 .PHONY: lock
 lock: ## Renew requirements/*.txt (wants Python 3.11; UPGRADE=--upgrade for newer versions)
@@ -92,6 +100,6 @@ lock: ## Renew requirements/*.txt (wants Python 3.11; UPGRADE=--upgrade for newe
 
 .PHONY: clean
 clean: ## Remove everything that make made
-	rm -rf $(VENV) .lock-venv .monarq build dist monarq.egg-info \
+	rm -rf $(VENV) .lock-venv .monarq .artefacts build dist monarq.egg-info \
 		.mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,8 +1,8 @@
-"""The HTTP app: routes, and around them what holds for every request.
+"""The HTTP app: routes and pages, and around them what holds for every request.
 
     Front       makes a visit of the request, adds headers to every answer, tells what nobody has caught
       checks    host, origin, media type                                       csrf.py, media.py, visit.py
-        FastAPI routes, each closed unless it says for whom it is open         routes/
+        FastAPI routes, each closed unless it says for whom it is open         routes/, pages/
 
 It can be mounted below any path of another ASGI app:
 
@@ -19,18 +19,24 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, status
 from starlette.datastructures import MutableHeaders
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from monarq.jobs.errors import MonarqError
 
+from .addresses import check_address
 from .csrf import check_origin
 from .headers import add_headers
 from .media import check_media, path_of
+from .mounting import Place
 from .openapi import told_as_it_is
-from .problems import ProblemDocument, handle_problems, problem_of, respond
-from .routes import documentation, job_lists, probes, queues, sessions, tokens, users
+from .pages import files, login, settings, theme
+from .pages.telling import tell, tell_all_errors
+from .problems import ProblemDocument, problem_of
+from .request_id import current_request_id
+from .routes import documentation, events, insights, job_lists, probes, queues, sessions, tokens, users
 from .services.services import Services
 from .visit import Door, Visit
 
@@ -39,14 +45,24 @@ log = structlog.get_logger("monarq.dashboard")
 ROUTERS: tuple[APIRouter, ...] = (
     queues.router,
     job_lists.router,
+    insights.router,
     tokens.router,
     users.router,
     sessions.router,
     documentation.router,
+    events.router,
     probes.router,
+    files.router,
+    login.router,
+    theme.router,
+    *settings.routers,
 )
 #: Asked by machines next door, under whatever name they have for us.
-_PROBES = ("/livez", "/readyz")
+_PROBES = ("/livez", "/readyz", "/startupz")
+#: How a server lets a WebSocket be refused with a response of its own.
+_DENIAL = "websocket.http.response"
+_STARTS = ("http.response.start", f"{_DENIAL}.start")
+_BODIES = ("http.response.body", f"{_DENIAL}.body")
 
 
 def create_app(services: Services, *, closes_services: bool = False) -> Front:
@@ -94,7 +110,7 @@ class _Api(FastAPI):
         )
         for router in ROUTERS:
             self.include_router(router)
-        handle_problems(self)
+        tell_all_errors(self)
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
@@ -108,17 +124,20 @@ class Front:
     def __init__(self, routes: ASGIApp, services: Services) -> None:
         self.routes = routes
         self._largest_bytes = services.settings.max_body_bytes
+        self._place = Place(services.settings.url)
         self._door = Door(services.settings.url, services.settings.proxies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self.routes(scope, receive, send)
             return
+        scope = self._place.find(scope)
         visit = self._door.enter(scope)
+        current_request_id.set(visit.request_id)
         outgoing = _Outgoing(scope, send, visit)
         try:
             self._check(scope, visit)
-            await self.routes(scope, receive, outgoing)
+            await self._routes_for(scope)(scope, receive, outgoing)
         except MonarqError as error:
             await outgoing.tell(error, receive)
         except Exception as error:
@@ -127,10 +146,17 @@ class Front:
                 raise
             await outgoing.tell(error, receive)
 
+    def _routes_for(self, scope: Scope) -> ASGIApp:
+        if path_of(scope):
+            return self.routes
+        # the prefix alone, without its slash
+        return RedirectResponse(scope["path"] + "/", status.HTTP_308_PERMANENT_REDIRECT)
+
     def _check(self, scope: Scope, visit: Visit) -> None:
         if path_of(scope) in _PROBES:
             return
         self._door.check_host(visit)
+        check_address(scope)
         check_origin(scope, visit)
         check_media(scope, largest_bytes=self._largest_bytes)
 
@@ -151,9 +177,9 @@ class _Outgoing:
 
     async def __call__(self, message: Message) -> None:
         self._has_begun = True
-        if message["type"] == "http.response.start":
+        if message["type"] in _STARTS:
             add_headers(MutableHeaders(scope=message), self._visit, self._scope["state"])
-        if message["type"] == "http.response.body":
+        if message["type"] in _BODIES:
             self._has_ended = not message.get("more_body", False)
         await self._send(message)
 
@@ -161,7 +187,7 @@ class _Outgoing:
         """Tell the problem, if nothing was told yet."""
         if self._has_begun:
             return
-        if self._scope["type"] == "websocket":
+        if self._scope["type"] == "websocket" and _DENIAL not in self._scope.get("extensions", {}):
             await self({"type": "websocket.close", "code": 1008})
             return
-        await respond(problem_of(error), self._scope)(self._scope, receive, self)
+        await tell(problem_of(error), self._scope)(self._scope, receive, self)

@@ -50,6 +50,6 @@ class Cursors:
             sealed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
             document = self._cipher.decrypt(sealed, [search.encode("utf-8", "backslashreplace")])
         except (binascii.Error, ValueError, InvalidTag):
-            raise InvalidParameter({"cursor": _NONE}) from None
+            raise InvalidParameter("cursor", _NONE) from None
         section, backwards, *place = json.loads(document)
         return Mark(section, tuple(place), backwards)

@@ -11,15 +11,16 @@
         ├── CrossOrigin                a browser sent it on behalf of another site
         ├── WrongHost                  it was meant for another address
         ├── TooManyRequests            more of them than are allowed in a time
+        ├── TooManyStreams             more are connected for longer than one request than can be
         ├── NotThere                   there is no such thing, or it must not be seen
         ├── NotSetUp                   the settings lack what it needs
         ├── NameTaken                  another one has this name
         ├── PreconditionFailed         what it would change is no longer what the caller has seen
         ├── PreconditionRequired       it does not say which version it would change
         ├── InvalidRequest             a member of it cannot be used
-        ├── InvalidParameter           a parameter of its address cannot be used
+        ├── InvalidParameter           a parameter of the address cannot be used
         ├── UnknownParameter           it has one that nobody knows
-        ├── UnsupportedMedia           its body is not JSON
+        ├── UnsupportedMedia           its body is not JSON, or for a page: no form
         └── BodyTooLarge               its body says that it is larger than allowed
 
 What they are in HTTP is in `problems.py`.
@@ -109,6 +110,15 @@ class TooManyRequests(RequestRefused):
         self.retry_after = retry_after
 
 
+class TooManyStreams(RequestRefused):
+    """There are too many streams of events, of this caller or of all."""
+
+    code = "too_many_streams"
+
+    def __init__(self) -> None:
+        super().__init__("there are too many streams of events; end one, or try again later")
+
+
 class NotThere(RequestRefused):
     """There is no such thing, or the caller must not see it: which of both is not told."""
 
@@ -166,16 +176,14 @@ class InvalidRequest(RequestRefused):
 
 
 class InvalidParameter(RequestRefused):
-    """Parameters of the address cannot be used.  `faults` maps the name of each to what is wrong.
-
-    `span` says where in its value the word is that is at fault, if it is one word.
-    """
+    """A parameter of the address cannot be used; `span` is the word of its value that is at fault."""
 
     code = "invalid_parameter"
 
-    def __init__(self, faults: Mapping[str, str], span: tuple[int, int] | None = None) -> None:
-        super().__init__("; ".join(f"{name}: {fault}" for name, fault in faults.items()))
-        self.faults = faults
+    def __init__(self, name: str, fault: str, span: tuple[int, int] | None = None) -> None:
+        super().__init__(f"{name}: {fault}")
+        self.name = name
+        self.fault = fault
         self.span = span
 
 
@@ -189,12 +197,12 @@ class UnknownParameter(RequestRefused):
 
 
 class UnsupportedMedia(RequestRefused):
-    """The body is not JSON."""
+    """The body is not of the kind that is read there: JSON, or for a page a form."""
 
     code = "unsupported_media"
 
-    def __init__(self) -> None:
-        super().__init__("send JSON, not compressed: Content-Type: application/json")
+    def __init__(self, wanted: str) -> None:
+        super().__init__(f"send this, not compressed: Content-Type: {wanted}")
 
 
 class BodyTooLarge(RequestRefused):

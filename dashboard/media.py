@@ -1,4 +1,4 @@
-"""What a body may be, judged by the headers: JSON, not compressed, and not too large."""
+"""What a body may be, judged by the headers: JSON for the API, a form for a page; never compressed."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from .errors import BodyTooLarge, UnsupportedMedia
 
 #: What is read by programs; pages have forms.
 _API = "/v1/"
+_JSON, _FORM = "application/json", "application/x-www-form-urlencoded"
 
 
 def check_media(scope: Scope, *, largest_bytes: int) -> None:
     """Refuse a body that will not be read.  One that does not tell its size is measured while it is read.
 
     Raises:
-        UnsupportedMedia: It is not JSON, where JSON is wanted.
+        UnsupportedMedia: It is not what is wanted there.
         BodyTooLarge: It says that it is larger than that.
     """
     if scope["type"] != "http":
@@ -25,11 +26,12 @@ def check_media(scope: Scope, *, largest_bytes: int) -> None:
     if size.isdecimal() and int(size[:20]) > largest_bytes:
         raise BodyTooLarge
     has_body = size != "0" or "transfer-encoding" in headers
-    if not has_body or not path_of(scope).startswith(_API):
+    if not has_body:
         return
+    wanted = _JSON if path_of(scope).startswith(_API) else _FORM
     media = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media != "application/json" or "content-encoding" in headers:
-        raise UnsupportedMedia
+    if media != wanted or "content-encoding" in headers:
+        raise UnsupportedMedia(wanted)
 
 
 def path_of(scope: Scope) -> str:

@@ -1,4 +1,4 @@
-"""Errors as HTTP tells them: RFC 9457, `application/problem+json`.
+"""Errors as HTTP tells them: RFC 9457, `application/problem+json`; to people, by `pages/telling.py`.
 
 One table says what each error is; whatever is not in it is a fault of ours, and is told as such and no
 further.
@@ -17,7 +17,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
@@ -48,6 +47,7 @@ _STATUS: tuple[tuple[type[MonarqError], int, str | None], ...] = (
     (ours.CrossOrigin, 403, None),
     (ours.WrongHost, 421, None),
     (ours.TooManyRequests, 429, None),
+    (ours.TooManyStreams, 429, None),
     (ours.NotThere, 404, None),
     (ours.NotSetUp, 501, None),
     (ours.NameTaken, 409, None),
@@ -146,16 +146,6 @@ def respond(problem: Problem, scope: Scope) -> Response:
     return Response(body, problem.status, dict(problem.headers), media_type=MEDIA_TYPE)
 
 
-def handle_problems(app: FastAPI) -> None:
-    """Let the app tell every error by this module."""
-
-    async def tell(request: Request, error: Exception) -> Response:
-        return respond(problem_of(error), request.scope)
-
-    for kind in (HTTPException, RequestValidationError, MonarqError, Exception):
-        app.add_exception_handler(kind, tell)
-
-
 def _of_framework(error: HTTPException) -> Problem:
     status = error.status_code
     code, detail = _FRAMEWORK.get(status, ("bad_request", "the request cannot be read"))
@@ -194,13 +184,15 @@ def _faults(error: MonarqError) -> list[dict[str, Any]]:
         return [{"pointer": pointer, "detail": fault} for pointer, fault in error.faults.items()]
     if isinstance(error, ours.InvalidParameter):
         where = {} if error.span is None else {"span": error.span}
-        return [{"parameter": name, "detail": fault, **where} for name, fault in error.faults.items()]
+        return [{"parameter": error.name, "detail": error.fault, **where}]
     return []
 
 
 def _headers(error: MonarqError) -> dict[str, str]:
     if isinstance(error, ours.TooManyRequests):
         return {"retry-after": str(error.retry_after)}
+    if isinstance(error, ours.TooManyStreams):
+        return {"retry-after": "30"}
     if isinstance(error, domain.StoreUnavailable):
         return {"retry-after": "1"}
     if isinstance(error, ours.PreconditionFailed):

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -112,6 +112,10 @@ class DashboardSettings(BaseSettings):
     port: int = Field(8080, ge=1, le=65535)
     #: Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed: addresses or networks, by commas.
     proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = ()
+    #: Shown on every page and in its title, so that nobody takes one for another: `production`.
+    environment: Annotated[str, Field(min_length=1, max_length=24)] | None = None
+    #: In this colour: grey, blue, green, amber, red or purple.
+    environment_colour: Literal["grey", "blue", "green", "amber", "red", "purple"] = "grey"
     #: Nobody may change anything.
     read_only: bool = False
     #: Further roles, as a JSON object: `{"on-call": ["jobs:read", "queues:pause", "jobs:cancel:own"]}`.
@@ -143,6 +147,8 @@ class DashboardSettings(BaseSettings):
     writes_per_minute: int = Field(240, ge=1)
     #: Logins per minute that may be tried for one account; from one address it is three times that.
     logins_per_minute: int = Field(10, ge=1)
+    #: Streams of events that one process serves at once, to pages and to apps.
+    max_streams: int = Field(500, ge=1)
     #: The largest body of a request.
     max_body_bytes: int = Field(1024 * 1024, ge=1024)
 

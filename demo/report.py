@@ -49,10 +49,13 @@ def not_as_it_should_be(faults: Sequence[str]) -> Iterator[str]:
     yield from (f"  - {fault}" for fault in faults)
 
 
-def what_to_try(stack: Stack, ledger: Ledger, endpoint: str) -> Iterator[str]:
+def what_to_try(stack: Stack, ledger: Ledger, endpoint: str, pages: str) -> Iterator[str]:
     """Commands for another terminal, while the stack is up."""
     monarq = _shown(Path(sys.executable).with_name("monarq"))
-    yield "What to try next, in another terminal (everything stays up until Ctrl-C)"
+    yield "What to try next (everything stays up until Ctrl-C)"
+    yield "In a browser: see what has happened, and replay the dead letter (this address logs you in, once)"
+    yield f"  {pages}"
+    yield "In another terminal"
     yield f"  cd {shlex.quote(os.getcwd())}"
     yield f"  export MONARQ_REDIS_URL={shlex.quote(stack.url)}"
     yield f"  export MONARQ_DATABASE_URL={shlex.quote(stack.database_url)}"

@@ -27,6 +27,7 @@ from .ledger import Ledger, verdict
 from .mail_server import MailServer, serving
 from .order_act import order_act
 from .order_books import OrderBooks
+from .pages import login_address
 from .pictures import paint_all
 from .progress import Progress, Tally, ended
 from .receiver import FINE, Receiver
@@ -88,7 +89,8 @@ class Show:
                 # the last act, since Redis will forget all of this in it
                 books = await self._take_orders(stage)
                 letters = await open_dead_letters(stage.link, stage.database).list()
-            self.exit_code = self._tell(stage, replace(ledger, orders=books, letters=letters))
+            pages = await login_address(stage.stack, stage.link, stage.database)
+            self.exit_code = self._tell(stage, replace(ledger, orders=books, letters=letters), pages)
             if self._stays:
                 await self._stay(stage, tallies)
         return self.exit_code
@@ -106,13 +108,16 @@ class Show:
         # the workers are stopped before the servers that they talk to
         with Receiver(secret) as receiver:
             async with serving() as mail:
-                self._screen.say(f"starting a Valkey, a PostgreSQL and {WORKERS} workers by `monarq dev`")
+                self._screen.say(
+                    f"starting a Valkey, a PostgreSQL, {WORKERS} workers and the dashboard by `monarq dev`"
+                )
                 self._stack = Stack(self._folder, _environ(self._folder, secret, mail))
                 async with self._stack as stack, _connected(stack) as (link, database, producer):
                     yield Stage(self._folder, stack, receiver, mail, link, database, producer)
 
     async def _enqueue(self, stage: Stage, painting: Awaitable[Sequence[Path]]) -> list[Asked]:
         self._screen.say("the stack is up")
+        self._screen.say(f"the dashboard (this logs you in, once): {stage.stack.dashboard_url}")
         pictures = await painting
         self._screen.say(f"{plan.PICTURES} pictures are painted")
         _hide(pictures[-plan.LATE_PICTURES :])
@@ -185,7 +190,7 @@ class Show:
         async with order_act(stage.stack, stage.link, stage.producer, stage.folder, say) as act:
             return await act.run()
 
-    def _tell(self, stage: Stage, ledger: Ledger) -> int:
+    def _tell(self, stage: Stage, ledger: Ledger, pages: str) -> int:
         faults = verdict(ledger)
         tell = self._screen.tell
         tell(report.what_happened(ledger))
@@ -193,7 +198,7 @@ class Show:
             tell(report.not_as_it_should_be(faults))
         if self._stays:
             stage.receiver.mended = True
-            tell(report.what_to_try(stage.stack, ledger, stage.receiver.url(FINE, 0)))
+            tell(report.what_to_try(stage.stack, ledger, stage.receiver.url(FINE, 0), pages))
         else:
             tell(report.how_to_stay(stage.stack))
         return 1 if faults else 0

@@ -45,6 +45,7 @@ class Stack:
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
         self.log = folder / "stack.log"
         self.data = folder / "valkey"
+        self._dashboard = self.data / "dashboard"
         # its log is a file rather than a pipe to us, which would break when we are killed
         command = ["/bin/sh", "-c", 'exec "$@" >"$0" 2>&1', str(self.log)]
         command += [sys.executable, "-m", "monarq.jobs.cli", "dev", "--postgres", "--dir", str(self.data)]
@@ -60,6 +61,11 @@ class Stack:
     def database_url(self) -> str:
         """Where its PostgreSQL answers; known once it has started."""
         return (self.data / "postgres" / "url").read_text(encoding="utf-8")
+
+    @property
+    def dashboard_url(self) -> str:
+        """An address of its dashboard that logs in, once; known once it has started."""
+        return self._dashboard.read_text(encoding="utf-8")
 
     def check(self) -> None:
         """Return if it still runs.
@@ -114,7 +120,7 @@ class Stack:
             await asyncio.sleep(_LOOK_EVERY)
         link = Link(from_url(self.url))
         try:
-            while len(await live_workers(link)) < WORKERS:
+            while len(await live_workers(link)) < WORKERS or not self._dashboard.exists():
                 self.check()
                 await asyncio.sleep(_LOOK_EVERY)
         finally:

@@ -12,6 +12,7 @@ from monarq.jobs.store.postgres.archive import Archive
 from monarq.jobs.store.postgres.database import Database
 from monarq.jobs.store.postgres.loss_watch import LossWatch
 from monarq.jobs.store.postgres.reconciling import Reconciler
+from monarq.jobs.store.postgres.rolling import Roller
 from monarq.jobs.store.verbs import End, Settlement
 from monarq.producer.relay import Relay
 
@@ -26,6 +27,7 @@ from .maintenance.epochs import Epochs
 from .maintenance.forgetting import Forgetting
 from .maintenance.history_days import HistoryDays
 from .maintenance.kept_ends import KeptEnds
+from .maintenance.rollups import Rollups
 from .maintenance.schedules import Schedules
 from .maintenance.unstarted import Unstarted
 from .once import Effects
@@ -69,7 +71,8 @@ class Persistence:
         if settings.history:
             self.history = History(database, worker_id=worker_id, limit=settings.history_buffer)
             days = HistoryDays(database, keep=settings.history_keep)
-            self.duties += (self.history, days, Unstarted(link, queues, database))
+            rollups = Rollups(Roller(database, keep=settings.insights_keep))
+            self.duties += (self.history, days, Unstarted(link, queues, database), rollups)
         if settings.relay:
             self.duties += (Relay(database, link, settings),)
 

@@ -41,6 +41,16 @@ class Guard:
             raise NotPermitted(permission)
         return scope
 
+    async def scopes(self, caller: Caller) -> dict[Permission, Scope]:
+        """What each permission holds for, save those that hold for nothing: nobody is shown a closed door."""
+        found = {}
+        for permission in Permission:
+            if self._read_only and permission.changes_something:
+                continue
+            if scope := await self._authorizer.scope_of(caller, permission):
+                found[permission] = scope
+        return found
+
     async def require(self, caller: Caller, permission: Permission, resource: Resource = WHOLE) -> None:
         """Demand it for one resource that the caller may see.
 

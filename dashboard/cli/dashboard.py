@@ -1,8 +1,9 @@
-"""`monarq dashboard`: serve the HTTP API."""
+"""`monarq dashboard`: serve the pages and the HTTP API."""
 
 from __future__ import annotations
 
 import signal
+from socket import socket
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,14 +14,18 @@ from monarq.jobs.errors import ConfigError
 from monarq.jobs.settings import Settings
 
 from .needed import dashboard_packages
+from .users import login_address
 
 if TYPE_CHECKING:
+    from ..services.services import Services
     from ..settings import DashboardSettings
 
 app = new_commands()
 
 #: Seconds that requests under way have when it is told to stop.
 _DRAIN = 5
+#: Bytes that a WebSocket may send at once: nothing is wanted of it.
+_LARGEST_MESSAGE = 4096
 
 
 @app.command()
@@ -31,8 +36,17 @@ def dashboard(
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="[MONARQ_DASHBOARD_PORT, or PORT]  Default: 8080.")
     ] = None,
+    login: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Print an address that logs this user in, once; who is not there yet is added, as an admin.",
+        ),
+    ] = None,
 ) -> None:
-    """Serve the HTTP API.  Nothing of it is open: users come by `monarq users`, tokens by `monarq tokens`.
+    """Serve the dashboard and the HTTP API.
+
+    Nothing of it is open: users come by `monarq users`, tokens by `monarq tokens`.
 
     It listens on loopback only, unless MONARQ_DASHBOARD_URL says under which https:// address a proxy in
     front of it is reached.
@@ -41,16 +55,25 @@ def dashboard(
     with dashboard_packages():
         from ..settings import load_dashboard_settings
     own = load_dashboard_settings(host=host, port=port).as_served()
-    _serve(settings, own)
+    _serve(settings, own, own.address if login is None else login_address(own, login))
 
 
-def _serve(settings: Settings, own: DashboardSettings) -> None:
+def _serve(settings: Settings, own: DashboardSettings, told: str) -> None:
     with dashboard_packages():
         import uvicorn
 
-    server = uvicorn.Server(
+    opened: list[Services] = []
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket] | None = None) -> None:
+            # it waits for all that is connected, and streams are connected for ever
+            for services in opened:
+                services.streams.end()
+            await super().shutdown(sockets)
+
+    server = Server(
         uvicorn.Config(
-            _app_factory(settings, own),
+            _app_factory(settings, own, opened),
             factory=True,
             host=own.host,
             port=own.port,
@@ -60,25 +83,27 @@ def _serve(settings: Settings, own: DashboardSettings) -> None:
             # what proxies say is judged by the app, which knows whom to believe
             proxy_headers=False,
             timeout_graceful_shutdown=_DRAIN,
+            ws_max_size=_LARGEST_MESSAGE,
             lifespan="on",
         )
     )
     # uvicorn raises the signal again when it has stopped: stopping when told to is no failure
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: setattr(server, "should_exit", True))
-    typer.echo(f"monarq dashboard: {own.address}", err=True)
+    typer.echo(f"monarq dashboard: {told}", err=True)
     try:
         server.run()
     except SystemExit:  # by uvicorn, which has logged why
         raise ConfigError([f"cannot listen on {own.host}:{own.port}"]) from None
 
 
-def _app_factory(settings: Settings, own: DashboardSettings) -> Any:
+def _app_factory(settings: Settings, own: DashboardSettings, opened: list[Services]) -> Any:
     def make() -> Any:
         # in the event loop that it runs in
         from ..app import create_app
         from ..services.services import open_services
 
-        return create_app(open_services(settings, own), closes_services=True)
+        opened.append(open_services(settings, own))
+        return create_app(opened[-1], closes_services=True)
 
     return make

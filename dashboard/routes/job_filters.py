@@ -100,7 +100,7 @@ def _written(text: str, now: datetime) -> list[Term]:
         terms = terms_of(text)
         search_of(terms, now)
     except SearchFault as fault:
-        raise InvalidParameter({"q": str(fault)}, (fault.start, fault.end)) from None
+        raise InvalidParameter("q", str(fault), (fault.start, fault.end)) from None
     return terms
 
 
@@ -112,7 +112,7 @@ def _named(name: str, values: list[str], now: datetime) -> Term:
 def _argument(text: str, now: datetime) -> Term:
     path, equals, value = text.partition("=")
     if not equals:
-        raise InvalidParameter({"args": "it has no value; write customer.country=de"})
+        raise InvalidParameter("args", "it has no value; write customer.country=de")
     return _checked("args", Term(ARGUMENT + path, (Word(value),)), now)
 
 
@@ -120,7 +120,7 @@ def _checked(parameter: str, term: Term, now: datetime) -> Term:
     try:
         search_of([term], now)
     except SearchFault as fault:
-        raise InvalidParameter({parameter: str(fault)}) from None
+        raise InvalidParameter(parameter, str(fault)) from None
     return term
 
 
@@ -128,11 +128,11 @@ def _together(written: list[Term], named: list[Term], now: datetime) -> JobSearc
     twice = {term.name for term in written} & {term.name for term in named}
     if twice:
         name = min(twice)
-        raise InvalidParameter({name.partition(".")[0]: "q says it, too; say it once"})
+        raise InvalidParameter(name.partition(".")[0], "q says it, too; say it once")
     try:
         return search_of(written + named, now)
     except SearchFault as fault:  # of several parameters: a time that is not before another
-        raise InvalidParameter({next(_names(named), "q"): str(fault)}) from None
+        raise InvalidParameter(next(_names(named), "q"), str(fault)) from None
 
 
 def _names(terms: list[Term]) -> Iterator[str]:

@@ -117,5 +117,5 @@ def _fields(text: str | None) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(text.split(",")))
     for name in names:
         if name not in COLUMNS:
-            raise InvalidParameter({"fields": f"{name!r:.80} is none; there are {', '.join(COLUMNS)}"})
+            raise InvalidParameter("fields", f"{name!r:.80} is none; there are {', '.join(COLUMNS)}")
     return names

@@ -34,7 +34,7 @@ def after(cursor: str | None) -> str:
     try:
         return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
-        raise InvalidParameter({"cursor": "it is none; take `next` of a page as it is"}) from None
+        raise InvalidParameter("cursor", "it is none; take `next` of a page as it is") from None
 
 
 def cut(found: Sequence[T], limit: int) -> tuple[Sequence[T], str | None]:

@@ -1,13 +1,11 @@
-"""`/v1/sessions` and `/login`: logging in and out; `/v1/me`: who am I."""
+"""`/v1/sessions`: logging in and out; `/v1/me`: who am I."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from html import escape
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response, status
-from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel, Field, SecretStr
 
 from ..access.caller import Means
@@ -16,20 +14,12 @@ from ..access.permissions import Permission
 from ..auth.passwords import LONGEST
 from ..auth.sessions import Session
 from ..cookies import drop_session, read_session, set_session
-from ..errors import NotPermitted, ReadOnly
 from .documents import Body
 from .guarded import Guarded, TheCaller, TheServices, TheVisit, for_anybody, needs
 
 router = APIRouter(route_class=Guarded, tags=["sessions"])
 
 Secret = Annotated[str, Path(max_length=100)]
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Log in to Monarq</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"></head>
-<body><main><h1>Log in to Monarq</h1>
-<form method="post" action="{action}"><button>Log in</button></form></main></body></html>
-"""
 
 
 class SessionDocument(BaseModel):
@@ -77,19 +67,12 @@ class Me(BaseModel):
 @router.get("/v1/me", openapi_extra=needs(None))
 async def get_me(caller: TheCaller, services: TheServices) -> Me:
     """Who am I, and what may I do?"""
-    held = []
-    for permission in Permission:
-        try:
-            await services.guard.scope(caller, permission)
-        except (NotPermitted, ReadOnly):
-            continue
-        held.append(permission)
     return Me(
         subject=caller.subject,
         name=caller.name,
         means=caller.means,
         grants=list(caller.grants),
-        permissions=held,
+        permissions=list(await services.guard.scopes(caller)),
     )
 
 
@@ -135,26 +118,6 @@ async def log_out(caller: TheCaller, response: Response, services: TheServices, 
 async def end_session(session_id: Secret, caller: TheCaller, services: TheServices) -> None:
     """End one of one's own logins."""
     await services.logins.end_session(caller, session_id)
-
-
-@router.get("/login/{secret}", openapi_extra=for_anybody(), include_in_schema=False)
-async def show_login(secret: Secret, request: Request) -> HTMLResponse:
-    """Ask for a click: what looks at links by itself, a chat say, must not use the login up."""
-    return HTMLResponse(_PAGE.format(action=escape(request.url.path, quote=True)))
-
-
-@router.post("/login/{secret}", openapi_extra=for_anybody(), include_in_schema=False)
-async def log_in_once(
-    secret: Secret, request: Request, services: TheServices, visit: TheVisit
-) -> RedirectResponse:
-    """Log in whom the link is for, once."""
-    shown, _ = await services.logins.by_link(
-        secret, visit.address, agent=_agent(request), old=read_session(request.cookies, visit)
-    )
-    root = request.scope.get("root_path", "")
-    response = RedirectResponse(f"{root}/", status.HTTP_303_SEE_OTHER)
-    set_session(response, visit, shown)
-    return response
 
 
 def _agent(request: Request) -> str:

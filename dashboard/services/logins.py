@@ -122,6 +122,14 @@ class LoginService:
             raise NotThere("session")
         await self._audit.record(caller, "session.end", caller.subject, id=session_id)
 
+    async def end_other_sessions(self, caller: Caller) -> int:
+        """End all of the caller's own but the one that asks; how many."""
+        if caller.user_id is None:
+            return 0
+        ended = await self._sessions.end_all(caller.user_id, but=caller.credential)
+        await self._audit.record(caller, "session.end", caller.subject, ended=ended)
+        return ended
+
     def issue_jwt(self, caller: Caller, permissions: frozenset[Permission] | None) -> str:
         """A JWT for the caller, for all that they may do or for less.
 

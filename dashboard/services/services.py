@@ -10,6 +10,7 @@ import httpx
 from monarq.jobs.settings import Settings
 from monarq.jobs.store.address import from_url
 from monarq.jobs.store.connection import Link
+from monarq.jobs.store.event_bus import EventSender
 from monarq.jobs.store.postgres import open_database_if_named
 
 from ..access.authorizer import Authorizer, GrantAuthorizer
@@ -21,13 +22,21 @@ from ..auth.jwts import JwtIssuer, JwtVerifier, Trusted
 from ..auth.passwords import Passwords
 from ..auth.sessions import Sessions
 from ..auth.signing import SigningKeys
+from ..bus import Bus
 from ..cursors import Cursors
 from ..directory.directory import Directory
 from ..directory.settings import SettingsDirectory
+from ..feed import Feed
 from ..limits import Limiter, amounts_of
 from ..settings import DashboardSettings, Issuer
+from ..streams import MOST_STREAMS_PER_CALLER, Streams
+from ..topics import Topics
+from .configuration import ConfigurationService
+from .events import EventService
 from .health import HealthService
+from .insights import InsightService
 from .logins import LoginService
+from .numbers import History, Samples
 from .queues import QueueService
 from .search import SearchService
 from .tokens import TokenService
@@ -55,11 +64,22 @@ class Services:
     users: UserService
     tokens: TokenService
     logins: LoginService
+    insights: InsightService
     health: HealthService
+    #: What happens, inside of this process; `events` are the streams of it.
+    bus: Bus
+    events: EventService
+    streams: Streams
+    _feed: Feed
+    _sender: EventSender
+    configuration: ConfigurationService
     _http: httpx.AsyncClient
 
     async def close(self) -> None:
-        """Close all connections."""
+        """End all streams, and close all connections."""
+        self.streams.end()
+        await self._feed.close()
+        await self._sender.close()
         await self.link.close()
         await self.limiter.close()
         await self._http.aclose()
@@ -75,7 +95,8 @@ def open_services(
     Args:
         authorizer: Decides instead of the grants.
     """
-    link = Link(from_url(settings.redis_url.get_secret_value()))
+    address = from_url(settings.redis_url.get_secret_value())
+    link = Link(address)
     database = open_database_if_named(settings)
     directory = directory_of(database, dashboard)
     roles = dashboard.all_roles()
@@ -90,8 +111,12 @@ def open_services(
     trusted = {name: _trusted(issuer, http) for name, issuer in issuers.items()}
     verifier = JwtVerifier(dashboard.issuer, dashboard.audience, keys, trusted)
     authenticator = Authenticator(directory, sessions, verifier, link, issuers)
-    audit, passwords = Audit(database), Passwords()
     cursors = Cursors(_cursor_secret(settings, dashboard))
+    sender = EventSender(link)
+    bus = Bus(sender)
+    feed = Feed(address, bus, source=sender.source)
+    streams = Streams(most=dashboard.max_streams, most_per_caller=MOST_STREAMS_PER_CALLER)
+    audit, passwords = Audit(database, bus), Passwords()
     return Services(
         settings=dashboard,
         link=link,
@@ -101,12 +126,19 @@ def open_services(
         limiter=limiter,
         signing_keys=keys,
         jwt_issuer=jwt_issuer,
-        queues=QueueService(link, guard, audit, tagged=settings.hash_tags),
+        queues=QueueService(link, guard, audit, bus, tagged=settings.hash_tags),
         search=SearchService(link, database, guard, cursors, tagged=settings.hash_tags),
         users=UserService(directory, sessions, passwords, guard, audit),
         tokens=TokenService(directory, guard, audit),
         logins=LoginService(directory, sessions, passwords, limiter, jwt_issuer, authenticator, audit),
+        insights=InsightService(guard, Samples(link, tagged=settings.hash_tags), history_of(database)),
         health=HealthService(link, directory if database else None),
+        bus=bus,
+        events=EventService(bus, feed, Topics(bus), streams, guard, authenticator),
+        streams=streams,
+        _feed=feed,
+        _sender=sender,
+        configuration=ConfigurationService(settings, dashboard, guard),
         _http=http,
     )
 
@@ -124,6 +156,15 @@ def directory_of(database: Database | None, dashboard: DashboardSettings) -> Dir
     from ..directory.postgres import PostgresDirectory
 
     return PostgresDirectory(database)
+
+
+def history_of(database: Database | None) -> History | None:
+    """The history in numbers, if there is a PostgreSQL."""
+    if database is None:
+        return None
+    from monarq.jobs.store.postgres.rollup_reader import RollupReader
+
+    return History(RollupReader(database))
 
 
 def _trusted(issuer: Issuer, http: httpx.AsyncClient) -> Trusted:

@@ -96,6 +96,20 @@ class UserService:
         await self._sessions.end_all(user.id)
         await self._audit.record(caller, "user.delete", user.name)
 
+    async def offer_login(self, caller: Caller, user_id: str) -> tuple[User, str]:
+        """A secret that logs a user in, once and soon: for who has no password yet, or has forgotten it.
+
+        Raises:
+            InvalidRequest: The user is disabled.
+            NotPermitted: The user may do more than the caller.
+        """
+        user = await self._manageable(caller, user_id)
+        if not user.is_active:
+            raise InvalidRequest({"#": "the user is disabled"})
+        secret = await self._sessions.offer_login(user.id)
+        await self._audit.record(caller, "user.login_link", user.name)
+        return user, secret
+
     async def _manageable(self, caller: Caller, user_id: str) -> User:
         await self._guard.require(caller, Permission.USERS_WRITE)
         user = await self._known(user_id)

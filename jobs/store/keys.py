@@ -21,6 +21,7 @@ The layout is a superset of arq's, so that arq's `enqueue_job`, `Job` and worker
     monarq:wake:<q>                   list    at most one token: there is something to claim
     monarq:waiters:<q>                hash    job id → channels of those who wait for its end
     monarq:stats:<q>                  hash    counters
+    monarq:series:<q>                 stream  its numbers, minute by minute, of the last day
     monarq:pause:<q>                  hash    a paused kind, or "" for the queue → who, why, until when
     monarq:parked:<q>=<kind>          zset    due jobs of a paused kind: job id → visible-at * 4 + rank
     monarq:ended:<q>                  list    jobs that were cancelled while they waited, for the history
@@ -29,6 +30,7 @@ The layout is a superset of arq's, so that arq's `enqueue_job`, `Job` and worker
     monarq:reply:<verb>:<worker>      string  nonce and reply of the last call, for a repeat of it
     monarq:queues                     set     the queues that exist
     monarq:epoch                      string  which life of this server it is, and its last beat: see beat.lua
+    monarq:sampled                    string  there while a worker has taken the numbers of this minute
     monarq:worker:<worker>            string  what a live worker says of itself, with a TTL
     monarq:session:<digest>           string  the login of a browser, with a TTL
     monarq:sessions:<user>            zset    digests of a user's logins → when they end at the latest, ms
@@ -63,6 +65,9 @@ UNIQUE = "monarq:unique:"
 WORKER = "monarq:worker:"
 QUEUES = "monarq:queues"
 EPOCH = "monarq:epoch"
+SAMPLED = "monarq:sampled"
+#: No key, but the channel on which events are told.
+EVENTS = "monarq:events"
 #: Of the dashboard.
 SESSION = "monarq:session:"
 SESSIONS = "monarq:sessions:"
@@ -106,6 +111,7 @@ class QueueKeys:
     wake: str
     waiters: str
     stats: str
+    series: str
     pause: str
     abort: str
     cancels: str
@@ -176,6 +182,7 @@ def _build(name: str, arq_name: str, *, tagged: bool) -> QueueKeys:
         wake=f"monarq:wake:{tag}",
         waiters=f"monarq:waiters:{tag}",
         stats=f"{STATS}{tag}",
+        series=f"monarq:series:{tag}",
         pause=f"{PAUSE}{tag}",
         abort=f"{ABORT}:{tag}" if tagged else ABORT,
         cancels=f"monarq:cancels:{tag}",

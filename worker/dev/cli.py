@@ -18,6 +18,7 @@ from monarq.jobs.cli.session import read_settings
 from monarq.jobs.settings import Settings
 
 from .child import Child
+from .dashboard import NAME, Dashboard, has_packages
 from .servers import Servers
 from .supervisor import Supervisor
 
@@ -57,11 +58,21 @@ def dev(
             "--postgres/--no-postgres", help="A PostgreSQL, too; by default if its packages are installed."
         ),
     ] = None,
+    dashboard: Annotated[
+        bool | None,
+        typer.Option(
+            "--dashboard/--no-dashboard", help="The dashboard, too; by default if its packages are installed."
+        ),
+    ] = None,
+    dashboard_port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="The dashboard's port; by default 8080, or one that is free."),
+    ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Restart workers when a file of this folder changes.")
     ] = False,
 ) -> None:
-    """Start a Valkey and a PostgreSQL of your own and workers for your jobs; stop them with Ctrl-C.
+    """Start a Valkey and a PostgreSQL of your own, workers and the dashboard; stop them with Ctrl-C.
 
     The data stay in the folder: the next start goes on where this one ended.
     """
@@ -69,11 +80,13 @@ def dev(
     # until the supervisor listens: the servers must not be left behind
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     modules = ",".join(settings.jobs) or SHIPPED
+    wanted = has_packages() if dashboard is None else dashboard
     with Servers(directory, port, postgres=postgres) as servers:
         servers.migrate(settings)
-        _greet(servers, modules, workers)
+        pages = Dashboard(directory, dashboard_port) if wanted else None
+        _greet(servers, pages, modules, workers)
         command = _worker_command(modules, queues, watch)
-        code = asyncio.run(_supervise(settings, servers, command, workers))
+        code = asyncio.run(_supervise(settings, servers, pages, command, workers))
     raise typer.Exit(code)
 
 
@@ -82,7 +95,9 @@ def _worker_command(modules: str, queues: str | None, watch: bool) -> list[str]:
     return command + (["--queues", queues] if queues else []) + (["--watch"] if watch else [])
 
 
-async def _supervise(settings: Settings, servers: Servers, command: list[str], workers: int) -> int:
+async def _supervise(
+    settings: Settings, servers: Servers, pages: Dashboard | None, command: list[str], workers: int
+) -> int:
     environ = {**servers.environ, "PYTHONUNBUFFERED": "1"}
     if sys.stdout.isatty() and settings.log_format == "auto":
         environ["MONARQ_LOG_FORMAT"] = "console"  # it comes out at our terminal, though through a pipe
@@ -92,16 +107,19 @@ async def _supervise(settings: Settings, servers: Servers, command: list[str], w
         )
         for number in range(1, workers + 1)
     }
+    if pages is not None:
+        children[NAME] = pages.child(environ, partial(_print, NAME, 0))
     say = partial(_print, "dev", 0)
     return await Supervisor(servers.by_name, children, drain=settings.drain_timeout, say=say).run()
 
 
-def _greet(servers: Servers, modules: str, workers: int) -> None:
+def _greet(servers: Servers, pages: Dashboard | None, modules: str, workers: int) -> None:
     exports = {**servers.environ, "MONARQ_JOBS": modules}
     lines = [
         *servers.told(),
         f"Workers     {workers} for {modules}"
         + ("  (the shipped kinds; name yours: --jobs)" if modules == SHIPPED else ""),
+        *([f"Dashboard   {pages.url}  (an address that logs you in follows)"] if pages is not None else []),
         "",
         "In another terminal:",
         *(f"  export {name}={shlex.quote(value)}" for name, value in exports.items() if value is not None),
@@ -118,7 +136,7 @@ def _greet(servers: Servers, modules: str, workers: int) -> None:
 
 
 def _print(name: str, number: int, line: str) -> None:
-    label = f"{name:<8} |"
+    label = f"{name:<9} |"
     colour = _COLOURS[number % len(_COLOURS)]
     with suppress(OSError):  # who listened is gone; the processes must be kept and stopped all the same
         print(f"{typer.style(label, fg=colour) if sys.stdout.isatty() else label} {line}", flush=True)

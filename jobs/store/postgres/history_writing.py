@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from ...errors import DatabaseRefused
 from .database import Database
 from .repositories.attempts import AttemptRow
 from .repositories.jobs import EndedJob
+from .rolling import late_spans
 from .storable import storable
 from .unit_of_work import UnitOfWork
 
@@ -37,6 +38,7 @@ async def record(database: Database, jobs: Sequence[EndedJob]) -> list[Refusal]:
     async def copy(unit: UnitOfWork) -> None:
         await unit.jobs.copy([ended.job for ended in jobs])
         await unit.attempts.copy(_attempts(jobs))
+        await _note_late(unit, jobs)
 
     try:
         await database.transact(copy)
@@ -63,6 +65,7 @@ async def _add(database: Database, jobs: Sequence[EndedJob]) -> list[Refusal]:
     async def add(unit: UnitOfWork) -> None:
         await unit.jobs.add([ended.job for ended in jobs])
         await unit.attempts.add(_attempts(jobs))
+        await _note_late(unit, jobs)
 
     try:
         await database.transact(add)
@@ -73,6 +76,12 @@ async def _add(database: Database, jobs: Sequence[EndedJob]) -> list[Refusal]:
         half = len(jobs) // 2
         return [*await _add(database, jobs[:half]), *await _add(database, jobs[half:])]
     return []
+
+
+async def _note_late(unit: UnitOfWork, jobs: Sequence[EndedJob]) -> None:
+    late = late_spans((ended.job.ended_at for ended in jobs), datetime.now(UTC))
+    if late:
+        await unit.rollups.add_late(late)
 
 
 def _attempts(jobs: Iterable[EndedJob]) -> list[AttemptRow]:

@@ -1,8 +1,8 @@
-"""The table that searches of the history are built on."""
+"""The tables that searches are built on."""
 
 from __future__ import annotations
 
-from sqlalchemy import ARRAY, BigInteger, Column, DateTime, Integer, MetaData, Table, Text
+from sqlalchemy import ARRAY, BigInteger, Column, DateTime, Integer, MetaData, SmallInteger, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 
 jobs = Table(
@@ -30,4 +30,24 @@ jobs = Table(
     Column("by", Text),
     Column("payload", JSONB),
     Column("result", JSONB),
+)
+
+rollups = Table(
+    "rollups",
+    jobs.metadata,
+    Column("minutes", SmallInteger),
+    Column("began_at", DateTime(timezone=True)),
+    Column("queue", Text),
+    Column("kind", Text),
+    Column("succeeded", Integer),
+    Column("dead", Integer),
+    Column("cancelled", Integer),
+    Column("expired", Integer),
+    Column("recovered", Integer),
+    Column("attempts", BigInteger),
+    Column("starts", BigInteger),
+    Column("run_ms", BigInteger),
+    Column("wait_ms", BigInteger),
+    Column("run_counts", ARRAY(Integer)),
+    Column("wait_counts", ARRAY(Integer)),
 )

@@ -14,6 +14,7 @@ from .repositories.durable_jobs import DurableJobRepository
 from .repositories.jobs import Jobs
 from .repositories.open_jobs import OpenJobs
 from .repositories.outbox import Outbox
+from .repositories.rollups import Rollups
 from .repositories.schedules import ScheduleRepository
 from .repositories.tokens import TokenRepository
 from .repositories.users import UserRepository
@@ -42,6 +43,7 @@ class UnitOfWork:
         self.open_jobs = OpenJobs(connection)
         self.jobs = Jobs(connection)
         self.attempts = Attempts(connection)
+        self.rollups = Rollups(connection)
         self.schedules = ScheduleRepository(connection)
         self.users = UserRepository(connection)
         self.tokens = TokenRepository(connection)

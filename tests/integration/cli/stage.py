@@ -125,12 +125,14 @@ class Stage:
             check=False,
         )
 
-    def start(self, *arguments: str, stderr: int | None = None, **environ: str) -> Running:
+    def start(
+        self, *arguments: str, program: str | Path = MONARQ, stderr: int | None = None, **environ: str
+    ) -> Running:
         """Start a command that runs on; its `stderr` may go elsewhere than into its log."""
         log = self.folder / f"output.{len(self._started)}"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [MONARQ, *arguments],
+                [program, *arguments],
                 cwd=self.folder,
                 env=self.environ | environ,
                 stdin=subprocess.DEVNULL,

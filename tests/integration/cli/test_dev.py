@@ -40,7 +40,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def test_a_job_runs_by_what_dev_prints(bare_stage: Stage) -> None:
-    dev = bare_stage.start("dev").says("worker.started")
+    dev = bare_stage.start("dev", "--no-dashboard").says("worker.started")
     ended = bare_stage.monarq("enqueue", "add", "--args", "[1]", "--wait", MONARQ_REDIS_URL=_url(dev))
     assert (ended.returncode, ended.stdout.splitlines()[-1]) == (0, "2")
     assert "worker.1 |" in dev.output
@@ -48,7 +48,7 @@ def test_a_job_runs_by_what_dev_prints(bare_stage: Stage) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_everything_ends_in_order_and_jobs_are_finished(bare_stage: Stage, number: signal.Signals) -> None:
-    dev = bare_stage.start("dev", "--workers", "2").says("worker.started", times=2)
+    dev = bare_stage.start("dev", "--no-dashboard", "--workers", "2").says("worker.started", times=2)
     started = dev.children()
     assert len(started) == 4
     bare_stage.monarq("enqueue", "nap", "--args", "[1]", "--job-id", "a", MONARQ_REDIS_URL=_url(dev))
@@ -61,44 +61,44 @@ def test_everything_ends_in_order_and_jobs_are_finished(bare_stage: Stage, numbe
 
 
 def test_the_next_start_goes_on_with_the_data(bare_stage: Stage) -> None:
-    dev = bare_stage.start("dev", "--workers", "0").says("Ctrl-C")
+    dev = bare_stage.start("dev", "--no-dashboard", "--workers", "0").says("Ctrl-C")
     bare_stage.monarq("enqueue", "add", "--args", "[1]", "--job-id", "a", MONARQ_REDIS_URL=_url(dev))
     assert dev.send(signal.SIGTERM).ends() == 0
-    dev = bare_stage.start("dev").says("worker.started")
+    dev = bare_stage.start("dev", "--no-dashboard").says("worker.started")
     with redis.Redis.from_url(_url(dev)) as client:
         eventually(lambda: client.exists("arq:result:a"))
 
 
 def test_two_at_once_on_one_folder_is_an_error_that_names_the_other(bare_stage: Stage) -> None:
-    dev = bare_stage.start("dev", "--workers", "0").says("Ctrl-C")
+    dev = bare_stage.start("dev", "--no-dashboard", "--workers", "0").says("Ctrl-C")
     ended = bare_stage.monarq("dev")
     assert ended.returncode == 1
     assert f"in use by process {dev.process.pid}" in ended.stderr
-    assert bare_stage.start("dev", "--workers", "0", "--dir", "other").says("Ctrl-C")
+    assert bare_stage.start("dev", "--no-dashboard", "--workers", "0", "--dir", "other").says("Ctrl-C")
 
 
 def test_after_a_kill_the_next_start_takes_over(bare_stage: Stage) -> None:
-    dev = bare_stage.start("dev").says("worker.started")
+    dev = bare_stage.start("dev", "--no-dashboard").says("worker.started")
     left = dev.children()
     bare_stage.monarq(
         "enqueue", "add", "--args", "[1]", "--delay", "600", "--job-id", "a", MONARQ_REDIS_URL=_url(dev)
     )
     dev.send(signal.SIGKILL)
     dev.ends()
-    again = bare_stage.start("dev").says("worker.started")
+    again = bare_stage.start("dev", "--no-dashboard").says("worker.started")
     with redis.Redis.from_url(_url(again)) as client:
         assert client.exists("arq:job:a")
     eventually(lambda: not any(map(_is_alive, left)))
 
 
 def test_a_worker_that_dies_is_started_again(bare_stage: Stage) -> None:
-    dev = bare_stage.start("dev").says("worker.started")
+    dev = bare_stage.start("dev", "--no-dashboard").says("worker.started")
     os.kill(_child(dev, "monarq.jobs.cli"), signal.SIGKILL)
     dev.says("worker.1 ended with SIGKILL; it starts again in 0.5 s").says("worker.started", times=2)
 
 
 def test_a_valkey_that_dies_is_started_again(bare_stage: Stage) -> None:
-    dev = bare_stage.start("dev", "--workers", "0").says("Ctrl-C")
+    dev = bare_stage.start("dev", "--no-dashboard", "--workers", "0").says("Ctrl-C")
     os.kill(_child(dev, "valkey-server"), signal.SIGKILL)
     dev.says("Valkey has ended")
     with redis.Redis.from_url(_url(dev)) as client:
@@ -113,7 +113,7 @@ def _answers(client: "redis.Redis") -> bool:
 
 
 def test_the_drain_time_is_waited_for_and_what_is_left_is_handed_back(bare_stage: Stage) -> None:
-    dev = bare_stage.start("dev", MONARQ_DRAIN_TIMEOUT="0.3").says("worker.started")
+    dev = bare_stage.start("dev", "--no-dashboard", MONARQ_DRAIN_TIMEOUT="0.3").says("worker.started")
     bare_stage.monarq("enqueue", "nap", "--args", "[60]", MONARQ_REDIS_URL=_url(dev))
     eventually((bare_stage.folder / "napping").exists)
     assert dev.send(signal.SIGTERM).ends() == 75
@@ -128,19 +128,19 @@ def test_a_port_that_is_taken_ends_with_78(bare_stage: Stage, redis_url: str) ->
 
 
 def test_without_modules_the_shipped_kinds_are_served(bare_stage: Stage) -> None:
-    dev = bare_stage.start("dev", MONARQ_JOBS="").says("worker.started")
+    dev = bare_stage.start("dev", "--no-dashboard", MONARQ_JOBS="").says("worker.started")
     assert "monarq.jobs.catalog" in dev.output
 
 
 def test_the_tables_are_there_and_a_command_reaches_them_by_what_dev_prints(bare_stage: Stage) -> None:
-    dev = bare_stage.start("dev", "--workers", "0").says("Ctrl-C")
+    dev = bare_stage.start("dev", "--no-dashboard", "--workers", "0").says("Ctrl-C")
     ended = bare_stage.monarq("migrate", "--check", MONARQ_DATABASE_URL=_database_url(dev))
     assert (ended.returncode, ended.stdout) == (0, "up to date\n")
     assert f"export MONARQ_DATABASE_URL='{_database_url(dev)}'" in dev.output
 
 
 def test_a_postgresql_that_dies_is_started_again_with_what_was_committed(bare_stage: Stage) -> None:
-    dev = bare_stage.start("dev", "--workers", "0").says("Ctrl-C")
+    dev = bare_stage.start("dev", "--no-dashboard", "--workers", "0").says("Ctrl-C")
     run_sql(_database_url(dev), "CREATE TABLE kept (a int)")
     os.kill(_child(dev, "bin/postgres"), signal.SIGKILL)
     dev.says("PostgreSQL has ended")
@@ -156,18 +156,20 @@ def _serves(url: str) -> bool:
 
 
 def test_after_a_kill_the_next_start_takes_the_database_over(bare_stage: Stage) -> None:
-    dev = bare_stage.start("dev", "--workers", "0").says("Ctrl-C")
+    dev = bare_stage.start("dev", "--no-dashboard", "--workers", "0").says("Ctrl-C")
     left = dev.children()
     run_sql(_database_url(dev), "CREATE TABLE kept (a int)")
     dev.send(signal.SIGKILL).ends()
-    again = bare_stage.start("dev", "--workers", "0").says("Ctrl-C")
+    again = bare_stage.start("dev", "--no-dashboard", "--workers", "0").says("Ctrl-C")
     assert run_sql(_database_url(again), "SELECT * FROM kept") == []
     eventually(lambda: not any(map(_is_alive, left)))
 
 
 def test_without_postgresql_no_worker_touches_the_database_of_another_redis(bare_stage: Stage) -> None:
     nowhere = "postgresql://127.0.0.1:1/nothing"
-    dev = bare_stage.start("dev", "--no-postgres", MONARQ_DATABASE_URL=nowhere).says("worker.started")
+    dev = bare_stage.start("dev", "--no-dashboard", "--no-postgres", MONARQ_DATABASE_URL=nowhere).says(
+        "worker.started"
+    )
     worker = Path(f"/proc/{_child(dev, 'monarq.jobs.cli')}/environ").read_bytes()
     assert b"MONARQ_DATABASE_URL" not in worker
     assert len(dev.children()) == 2
@@ -175,11 +177,11 @@ def test_without_postgresql_no_worker_touches_the_database_of_another_redis(bare
 
 
 def test_a_postgresql_that_does_not_start_leaves_no_valkey_behind(bare_stage: Stage) -> None:
-    dev = bare_stage.start("dev", "--workers", "0").says("Ctrl-C")
+    dev = bare_stage.start("dev", "--no-dashboard", "--workers", "0").says("Ctrl-C")
     assert dev.send(signal.SIGTERM).ends() == 0
     (bare_stage.folder / ".monarq" / "postgres" / "data" / "PG_VERSION").write_text("9\n")
     ended = bare_stage.monarq("dev", "--workers", "0")
     assert ended.returncode == 1
     assert "initialized by PostgreSQL version 9" in ended.stderr
     assert "--no-postgres goes without it" in ended.stderr
-    assert bare_stage.start("dev", "--workers", "0", "--no-postgres").says("Ctrl-C")
+    assert bare_stage.start("dev", "--no-dashboard", "--workers", "0", "--no-postgres").says("Ctrl-C")

@@ -1,0 +1,71 @@
+"""`/settings`: who one is, what one may do, where one is logged in, and how the pages look."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Path, Request
+from pydantic import Field, SecretStr
+from starlette.responses import Response
+
+from ...access.caller import Means
+from ...access.lines import write_lines
+from ...auth.passwords import LONGEST
+from ...routes.documents import Body
+from ...routes.guarded import TheCaller, TheServices, needs
+from ..rendering import go_on, page
+from ..route import Page
+from ..theme import Theme
+
+router = APIRouter(route_class=Page)
+
+SessionId = Annotated[str, Path(max_length=100)]
+_HERE = "/settings"
+
+
+class PasswordForm(Body):
+    """One's own password, old and new."""
+
+    old_password: SecretStr = Field(max_length=LONGEST)
+    new_password: SecretStr = Field(max_length=LONGEST)
+
+
+@router.get("/settings", openapi_extra=needs(None))
+async def show_account(request: Request, caller: TheCaller, services: TheServices) -> Response:
+    """One's own account."""
+    sessions = await services.logins.sessions(caller)
+    return await page(
+        request,
+        "settings/account.html",
+        title="Settings",
+        themes=list(Theme),
+        sessions=sessions,
+        grants=write_lines(caller.grants).splitlines(),
+        has_password=caller.means is Means.SESSION and services.database is not None,
+    )
+
+
+@router.post("/settings/password", openapi_extra=needs(None))
+async def change_password(
+    form: Annotated[PasswordForm, Form()], request: Request, caller: TheCaller, services: TheServices
+) -> Response:
+    """Change one's own password."""
+    old, new = form.old_password.get_secret_value(), form.new_password.get_secret_value()
+    await services.logins.change_password(caller, old, new)
+    return go_on(request, _HERE, told="Your password is changed, and all your other logins have ended.")
+
+
+@router.post("/settings/sessions/others/end", openapi_extra=needs(None))
+async def end_other_sessions(request: Request, caller: TheCaller, services: TheServices) -> Response:
+    """End all of one's own logins but this one."""
+    ended = await services.logins.end_other_sessions(caller)
+    return go_on(request, _HERE, told=f"Ended {ended} other login{'' if ended == 1 else 's'}.")
+
+
+@router.post("/settings/sessions/{session_id}/end", openapi_extra=needs(None))
+async def end_session(
+    session_id: SessionId, request: Request, caller: TheCaller, services: TheServices
+) -> Response:
+    """End one of one's own logins."""
+    await services.logins.end_session(caller, session_id)
+    return go_on(request, _HERE, told="That login has ended.")

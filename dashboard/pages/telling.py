@@ -1,0 +1,79 @@
+"""How a problem is told: to people a page, to programs a document.  People have pages, programs `/v1`."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.status import HTTP_303_SEE_OTHER, HTTP_401_UNAUTHORIZED
+from starlette.types import Scope
+
+from monarq.jobs.errors import MonarqError
+
+from ..errors import NotAuthenticated
+from ..media import path_of
+from ..problems import Problem, problem_of, respond
+from ..visit import visit_of
+from . import addresses
+from .rendering import View, bare_view, render, view_of
+from .route import pack
+
+_FOR_PROGRAMS = ("/v1/", "/.well-known/", "/static/")
+_PROBES = frozenset({"/livez", "/readyz", "/startupz"})
+_LOOKS = frozenset({"GET", "HEAD"})
+
+
+def is_for_people(scope: Scope) -> bool:
+    """Whether who asks for this address reads HTML."""
+    path = path_of(scope)
+    return not path.startswith(_FOR_PROGRAMS) and path not in _PROBES
+
+
+def tell(problem: Problem, scope: Scope) -> Response:
+    """The problem as whoever asked reads it; nothing is known of them."""
+    return _page(problem, scope, bare_view(scope)) if is_for_people(scope) else respond(problem, scope)
+
+
+def tell_all_errors(app: FastAPI) -> None:
+    """Let the app tell every error by this module."""
+
+    async def told(request: Request, error: Exception) -> Response:
+        problem = problem_of(error)
+        if not is_for_people(request.scope):
+            return respond(problem, request.scope)
+        if isinstance(error, NotAuthenticated):
+            return _to_login(request)
+        return pack(request, _page(problem, request.scope, await _view(request)))
+
+    for kind in (HTTPException, RequestValidationError, MonarqError, Exception):
+        app.add_exception_handler(kind, told)
+
+
+async def _view(request: Request) -> View:
+    try:
+        return await view_of(request)
+    except MonarqError:  # what decides what the caller may see is away
+        return bare_view(request.scope)
+
+
+def _page(problem: Problem, scope: Scope, view: View) -> Response:
+    html = render(
+        view,
+        "problem.html",
+        title=problem.code.replace("_", " ").capitalize(),
+        problem=problem,
+        request_id=visit_of(scope).request_id,
+    )
+    return HTMLResponse(html, problem.status, dict(problem.headers))
+
+
+def _to_login(request: Request) -> Response:
+    scope = request.scope
+    root = scope.get("root_path", "")
+    seen = addresses.here_of(scope) if request.method in _LOOKS else None
+    login = addresses.build(root, "/login", next=None if seen in (None, "/") else seen)
+    if "hx-request" in request.headers:
+        # a part of a page was asked for: the whole of it must go there
+        return Response(status_code=HTTP_401_UNAUTHORIZED, headers={"hx-redirect": login})
+    return RedirectResponse(login, HTTP_303_SEE_OTHER)

@@ -1,0 +1,1 @@
+DELETE FROM monarq.rollups WHERE minutes = $1 AND began_at < $2

@@ -1,0 +1,1 @@
+SELECT max(looked_at) FROM monarq.rollup_progress

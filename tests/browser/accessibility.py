@@ -1,0 +1,19 @@
+"""axe-core, asked of a page."""
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+_SERIOUS = ("serious", "critical")
+
+
+def serious_findings(page: Page) -> list[str]:
+    """What axe finds serious: the rule, what it says, and where."""
+    options = {"runOnly": {"type": "tag", "values": _RULES}, "resultTypes": ["violations"]}
+    found = Axe().run(page, options=options).response["violations"]
+    return [
+        f"{finding['id']}: {finding['help']}: {node['html'][:200]} {node.get('failureSummary', '')}"
+        for finding in found
+        if finding["impact"] in _SERIOUS
+        for node in finding["nodes"]
+    ]

@@ -1,0 +1,96 @@
+"""Pages over many jobs: they come soon, and read no more than they show.
+
+`make bench-dashboard` asks of a million finished jobs and judges the slowest answers (p95).  The gate asks of
+fewer and judges the median, since it judges no code by how busy the machine is.
+"""
+
+import asyncio
+import os
+import statistics
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.postgres import PostgresServer
+
+from .crowd import bury, fill_queues, write_history
+from .every_page import EveryPage, every_page
+from .stack import Stack, apart
+
+#: Finished jobs; ready ones; dead letters.
+ROWS = int(os.environ.get("DASHBOARD_ROWS", "100000"))
+READY = int(os.environ.get("DASHBOARD_READY", "100000"))
+LETTERS = 10_000
+IS_BENCH = "DASHBOARD_ROWS" in os.environ
+ROUNDS = 60 if IS_BENCH else 9
+#: Milliseconds.
+OVERVIEW, OTHERS = 100, 300
+PAGES = [one for one in every_page() if not one.is_public]
+
+pytestmark = pytest.mark.timeout(1800 if IS_BENCH else 120)
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer) -> Iterator[Stack]:
+    """A stack that is full; it serves everything to an admin."""
+    database_url = apart(postgres.new_database)
+    with Stack(tmp_path_factory.mktemp("stack"), database_url) as started:
+        apart(asyncio.run, write_history(database_url, ROWS))
+        apart(asyncio.run, fill_queues(started.valkey.url, READY))
+        apart(asyncio.run, bury(started.valkey.url, LETTERS))
+        yield started
+    apart(postgres.drop_database, database_url)
+
+
+@pytest.fixture(scope="module")
+def admin(stack: Stack) -> Iterator[httpx.Client]:
+    cookies = {"monarq_session": stack.login({"role": "admin"})}
+    with httpx.Client(base_url=stack.url, cookies=cookies, timeout=60) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def found(stack: Stack) -> dict[str, str]:
+    """What fills the parameters of paths."""
+    [(finished,)] = stack.sql("SELECT job_id FROM monarq.jobs ORDER BY ended_at DESC LIMIT 1")
+    return {"job_id": finished}
+
+
+def times_of(client: httpx.Client, address: str) -> list[float]:
+    """Milliseconds, the quickest first."""
+    client.get(address)
+    taken = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        answer = client.get(address)
+        taken.append((time.perf_counter() - began) * 1000)
+        assert answer.status_code in (200, 404), answer.text
+    return sorted(taken)
+
+
+@pytest.mark.parametrize("one", PAGES, ids=str)
+def test_a_page_comes_in_time(admin: httpx.Client, found: dict[str, str], one: EveryPage) -> None:
+    taken = times_of(admin, one.address(found))
+    p95 = taken[min(len(taken) - 1, round(len(taken) * 0.95))]
+    print(f"\n{one.path:<28} median {statistics.median(taken):6.1f} ms   p95 {p95:6.1f} ms", end=" ")
+    assert (p95 if IS_BENCH else statistics.median(taken)) < (OVERVIEW if one.path == "/" else OTHERS)
+
+
+def test_no_page_reads_the_history_from_end_to_end(
+    stack: Stack, admin: httpx.Client, found: dict[str, str]
+) -> None:
+    """Not even one of its days: a day of a million rows is read in full only by who asks for a whole day."""
+
+    def read() -> int:
+        stack.sql("SELECT pg_stat_force_next_flush()")
+        [(rows,)] = stack.sql(
+            "SELECT coalesce(sum(seq_tup_read), 0) FROM pg_stat_user_tables WHERE relname ~ '^jobs_2'"
+        )
+        return int(rows)
+
+    before = read()
+    for one in PAGES:
+        admin.get(one.address(found))
+    assert read() - before < ROWS / 20

@@ -1,0 +1,110 @@
+"""A stack with something of everything: jobs in each state, letters, a worker, a pause."""
+
+import json
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import redis
+
+from monarq.jobs.errors import JobUnsuccessful
+from monarq.jobs.store.keys import JOB, QUEUES, WORKER, queue_keys
+
+from .shop import Parcel, charge, reject, render, ship, sync, welcome
+from .stack import Stack
+
+#: Where words of users end up on pages; each would run if a page took it for HTML, a script or an address.
+CORPUS = (
+    "<script>window.ran=1</script>",
+    "</script><script>window.ran=1</script>",
+    "<img src=x onerror=window.ran=1>",
+    '"><svg onload=window.ran=1>',
+    "' autofocus onfocus=window.ran=1 x='",
+    "</title></textarea></style><script>window.ran=1</script>",
+    "javascript:window.ran=1",
+    "{{7*'7'}}${window.ran=1}",
+    "--><script>window.ran=1</script><!--",
+    "<iframe srcdoc='<script>parent.ran=1</script>'>",
+    "<details open ontoggle=window.ran=1>",
+    '<a href="javascript:window.ran=1">x</a>',
+    "<math><mtext><table><mglyph><style><img src=x onerror=window.ran=1>",
+    "\u2028</pre><script>window.ran=1</script>",
+    "<div hx-get=/ hx-trigger=load hx-on:click=window.ran=1>x</div>",
+)
+
+
+class Town:
+    """Fills a stack; what is there is found by the names that path parameters have."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.found: dict[str, str] = {}
+
+    def build(self, jobs: int = 3) -> "Town":
+        """Let jobs come to every state, `jobs` of each kind, with one worker that goes on."""
+        producer = self.stack.producer
+        self.stack.worker()
+        ended = [producer.enqueue(welcome.of(f"ann-{n}@example.com"), tags=["vip"]) for n in range(jobs)]
+        ended += [producer.enqueue(ship.of(1000 + n, [Parcel(sku="ink", grams=20 + n)])) for n in range(jobs)]
+        dead = [producer.enqueue(charge.of(order=1000 + n, cents=990)) for n in range(jobs)]
+        producer.enqueue(sync.of("north"))
+        running = producer.enqueue(render.of("2026-10"))
+        producer.enqueue(welcome.of("later@example.com"), delay=timedelta(hours=2), priority="low")
+        for handle in (*ended, *dead):
+            with suppress(JobUnsuccessful):
+                handle.result(timeout=60)
+        with self.stack.api() as api:
+            paused = api.post("/v1/queues/stock/pause", json={"why": "the warehouse counts"})
+            assert paused.status_code == 200, paused.text
+        producer.enqueue(sync.of("south"))
+        self.stack.wait(lambda: str(running.status()) == "running")
+        self.found |= {"queue": "mail", "kind": charge.kind, "job_id": dead[0].job_id, "secret": "none"}
+        self.stack.wait(lambda: self.stack.sql("SELECT 1 FROM monarq.jobs WHERE state = 'dead'"))
+        return self
+
+    def add_hostile(self) -> list[str]:
+        """The corpus wherever words of others come from; the ids of jobs whose pages show it."""
+        ids = [self._die_of(text) for text in CORPUS]
+        self._rows()
+        with redis.Redis.from_url(self.stack.valkey.url) as client:
+            for number, text in enumerate(CORPUS):
+                ids.append(self._plant(client, f"planted-{number}", text))
+                self._plant(client, text, text)  # arq lets people choose any id
+                client.sadd(QUEUES, text)
+            report = {"worker": CORPUS[0], "host": CORPUS[2], "pid": 1, "queues": {CORPUS[3]: 1}, "slots": 1}
+            report |= {
+                "kinds": list(CORPUS),
+                "busy": 0,
+                "complete": 0,
+                "failed": 0,
+                "at_ms": 0,
+                "version": CORPUS[2],
+            }
+            client.set(WORKER + "web-666", json.dumps(report), ex=600)
+        with self.stack.api() as api:
+            for text in CORPUS:
+                api.post("/v1/queues/reports/pause", json={"why": text, "kind": "text.none"})
+        return ids
+
+    def _die_of(self, text: str) -> str:
+        handle = self.stack.producer.enqueue(reject.of(text))
+        with suppress(JobUnsuccessful):
+            handle.result(timeout=60)
+        return handle.job_id
+
+    def _plant(self, client: Any, job_id: str, text: str) -> str:
+        """A job that somebody else has written: nothing of it was checked."""
+        body = {"m": {"v": 1, "g": [text]}, "t": None, "f": text, "a": [text], "k": {text: text}, "et": 1}
+        client.set(JOB + job_id, json.dumps(body))
+        client.zadd(queue_keys("mail").ranks[2], {job_id: 4_102_444_800_000})
+        return job_id
+
+    def _rows(self) -> None:
+        self.stack.sql(
+            "INSERT INTO monarq.jobs (job_id, ended_at, state, queue, kind, priority, tags, worker,"
+            " error_type, error_message, fingerprint, reason, by, payload, result, started_at, enqueued_at,"
+            " run_ms)"
+            " SELECT 'row-' || md5(t), now(), 'dead', t, t, 'normal', ARRAY[t], t, t, t, 'f00d', t, t,"
+            " to_jsonb(t), to_jsonb(t), now(), now(), 1 FROM unnest(%s::text[]) AS t",
+            list(CORPUS),
+        )
