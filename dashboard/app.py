@@ -36,7 +36,19 @@ from .pages import files, login, settings, theme
 from .pages.telling import tell, tell_all_errors
 from .problems import ProblemDocument, problem_of
 from .request_id import current_request_id
-from .routes import documentation, events, insights, job_lists, probes, queues, sessions, tokens, users
+from .routes import (
+    completions,
+    documentation,
+    events,
+    insights,
+    job_exports,
+    job_lists,
+    probes,
+    queues,
+    sessions,
+    tokens,
+    users,
+)
 from .services.services import Services
 from .visit import Door, Visit
 
@@ -45,6 +57,8 @@ log = structlog.get_logger("monarq.dashboard")
 ROUTERS: tuple[APIRouter, ...] = (
     queues.router,
     job_lists.router,
+    job_exports.router,
+    completions.router,
     insights.router,
     tokens.router,
     users.router,

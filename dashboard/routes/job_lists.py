@@ -18,6 +18,8 @@ from .guarded import Guarded, TheCaller, TheServices, needs
 from .job_filters import TheSearch
 from .pages import Cursor, Limit, link
 
+Fields = Annotated[str | None, Query(max_length=400, description="Only these, by commas.")]
+
 router = APIRouter(route_class=Guarded, tags=["jobs"])
 
 
@@ -86,13 +88,13 @@ async def list_jobs(
     sort: Annotated[
         Order, Query(description="`state`: running, waiting (due first), ended (newest first).")
     ] = Order.STATE,
-    fields: Annotated[str | None, Query(max_length=400, description="Only these, by commas.")] = None,
+    fields: Fields = None,
     count: Annotated[Counting | None, Query(description="Count up to 10,000.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> JobList:
     """Look for jobs.  A page may be short, or empty, and yet have a next one: then not all was looked at."""
-    wanted = _fields(fields)
+    wanted = fields_of(fields)
     page = await services.search.page(caller, search, order=sort, cursor=cursor, limit=limit)
     link(request, response, next=page.next, prev=page.prev)
     told: dict[str, Any] = {
@@ -111,7 +113,8 @@ def summary(row: JobRow, wanted: tuple[str, ...]) -> JobSummary:
     return JobSummary(**{name: getattr(row, name) for name in wanted})
 
 
-def _fields(text: str | None) -> tuple[str, ...]:
+def fields_of(text: str | None) -> tuple[str, ...]:
+    """The names in `fields=`; all of them, if it is not given."""
     if text is None:
         return COLUMNS
     names = tuple(dict.fromkeys(text.split(",")))

@@ -31,6 +31,7 @@ from ..limits import Limiter, amounts_of
 from ..settings import DashboardSettings, Issuer
 from ..streams import MOST_STREAMS_PER_CALLER, Streams
 from ..topics import Topics
+from .completions import CompletionService
 from .configuration import ConfigurationService
 from .events import EventService
 from .health import HealthService
@@ -61,6 +62,7 @@ class Services:
     jwt_issuer: JwtIssuer
     queues: QueueService
     search: SearchService
+    completions: CompletionService
     users: UserService
     tokens: TokenService
     logins: LoginService
@@ -111,7 +113,8 @@ def open_services(
     trusted = {name: _trusted(issuer, http) for name, issuer in issuers.items()}
     verifier = JwtVerifier(dashboard.issuer, dashboard.audience, keys, trusted)
     authenticator = Authenticator(directory, sessions, verifier, link, issuers)
-    cursors = Cursors(_cursor_secret(settings, dashboard))
+    cursors = _cursors(settings, dashboard)
+    search = SearchService(link, database, guard, cursors, tagged=settings.hash_tags)
     sender = EventSender(link)
     bus = Bus(sender)
     feed = Feed(address, bus, source=sender.source)
@@ -127,7 +130,8 @@ def open_services(
         signing_keys=keys,
         jwt_issuer=jwt_issuer,
         queues=QueueService(link, guard, audit, bus, tagged=settings.hash_tags),
-        search=SearchService(link, database, guard, cursors, tagged=settings.hash_tags),
+        search=search,
+        completions=CompletionService(search),
         users=UserService(directory, sessions, passwords, guard, audit),
         tokens=TokenService(directory, guard, audit),
         logins=LoginService(directory, sessions, passwords, limiter, jwt_issuer, authenticator, audit),
@@ -143,10 +147,10 @@ def open_services(
     )
 
 
-def _cursor_secret(settings: Settings, dashboard: DashboardSettings) -> str:
-    """What all processes of this dashboard have in common, and nobody else knows."""
+def _cursors(settings: Settings, dashboard: DashboardSettings) -> Cursors:
+    """Sealed by what all processes of this dashboard have in common, and nobody else knows."""
     keys = dashboard.signing_keys
-    return (settings.redis_url if keys is None else keys).get_secret_value()
+    return Cursors((settings.redis_url if keys is None else keys).get_secret_value())
 
 
 def directory_of(database: Database | None, dashboard: DashboardSettings) -> Directory:

@@ -8,6 +8,7 @@ import pytest
 
 from monarq.dashboard.access.caller import Caller, Means
 from monarq.dashboard.errors import NotPermitted, NotThere
+from monarq.dashboard.services.completions import CompletionService
 from monarq.dashboard.services.job_sections import Order
 from monarq.dashboard.services.queues import QueueService
 from monarq.dashboard.services.search import SearchService
@@ -27,6 +28,7 @@ CALLS: dict[str, Call] = {
     "search.page": lambda it, who: it.search.page(who, JobSearch(), limit=1),
     "search.count": lambda it, who: it.search.count(who, JobSearch()),
     "search.export": lambda it, who: anext(it.search.export(who, JobSearch(), order=Order.STATE, at_most=1)),
+    "completions.complete": lambda it, who: it.completions.complete(who, "queue:", 6),
     "users.list": lambda it, who: it.users.list(who, after="", limit=1),
     "users.get": lambda it, who: it.users.get(who, "x"),
     "users.create": lambda it, who: it.users.create(who, name="x", password=None, grants=()),
@@ -47,7 +49,13 @@ async def test_a_service_does_nothing_for_who_has_no_grant(house: House, name: s
 
 
 def test_every_method_of_a_service_is_in_the_table() -> None:
-    services = {"queues": QueueService, "search": SearchService, "users": UserService, "tokens": TokenService}
+    services = {
+        "queues": QueueService,
+        "search": SearchService,
+        "completions": CompletionService,
+        "users": UserService,
+        "tokens": TokenService,
+    }
     offered = {
         f"{field}.{name}"
         for field, service in services.items()
