@@ -9,16 +9,21 @@ import pytest
 from monarq.dashboard.access.caller import Caller, Means
 from monarq.dashboard.errors import NotPermitted, NotThere
 from monarq.dashboard.services.completions import CompletionService
+from monarq.dashboard.services.enqueuing import EnqueueService, JobOrder
 from monarq.dashboard.services.job_sections import Order
+from monarq.dashboard.services.jobs import JobService
+from monarq.dashboard.services.kinds import KindService
 from monarq.dashboard.services.queues import QueueService
 from monarq.dashboard.services.search import SearchService
 from monarq.dashboard.services.services import Services
 from monarq.dashboard.services.tokens import TokenService
 from monarq.dashboard.services.users import UserService
+from monarq.jobs.priority import Priority
 from monarq.jobs.store.job_search import JobSearch
 
 from .house import House
 
+ORDER = JobOrder(kind="mail.send", args={"user_id": 1})
 Call = Callable[[Services, Caller], Awaitable[Any]]
 CALLS: dict[str, Call] = {
     "queues.list": lambda it, who: it.queues.list(who),
@@ -29,10 +34,21 @@ CALLS: dict[str, Call] = {
     "search.count": lambda it, who: it.search.count(who, JobSearch()),
     "search.export": lambda it, who: anext(it.search.export(who, JobSearch(), order=Order.STATE, at_most=1)),
     "completions.complete": lambda it, who: it.completions.complete(who, "queue:", 6),
+    "jobs.get": lambda it, who: it.jobs.get(who, "x"),
+    "jobs.why": lambda it, who: it.jobs.why(who, "x"),
+    "jobs.retry": lambda it, who: it.jobs.retry(who, "x"),
+    "jobs.cancel": lambda it, who: it.jobs.cancel(who, "x", reason=""),
+    "jobs.reschedule": lambda it, who: it.jobs.reschedule(who, "x", due=timedelta(0)),
+    "jobs.set_priority": lambda it, who: it.jobs.set_priority(who, "x", Priority.LOW),
+    "enqueuing.enqueue": lambda it, who: it.enqueuing.enqueue(who, ORDER),
+    "enqueuing.enqueue_many": lambda it, who: it.enqueuing.enqueue_many(who, [ORDER]),
+    "kinds.list": lambda it, who: it.kinds.list(who),
+    "kinds.get": lambda it, who: it.kinds.get(who, "mail.send"),
     "users.list": lambda it, who: it.users.list(who, after="", limit=1),
     "users.get": lambda it, who: it.users.get(who, "x"),
     "users.create": lambda it, who: it.users.create(who, name="x", password=None, grants=()),
     "users.change": lambda it, who: it.users.change(who, "x", is_active=False),
+    "users.offer_login": lambda it, who: it.users.offer_login(who, "x"),
     "users.delete": lambda it, who: it.users.delete(who, "x"),
     "tokens.list": lambda it, who: it.tokens.list(who, after="", limit=1),
     "tokens.get": lambda it, who: it.tokens.get(who, "x"),
@@ -53,6 +69,9 @@ def test_every_method_of_a_service_is_in_the_table() -> None:
         "queues": QueueService,
         "search": SearchService,
         "completions": CompletionService,
+        "jobs": JobService,
+        "enqueuing": EnqueueService,
+        "kinds": KindService,
         "users": UserService,
         "tokens": TokenService,
     }
