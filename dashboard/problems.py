@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
@@ -89,9 +89,9 @@ class Fault(BaseModel):
     pointer: str | None = None
     parameter: str | None = None
     detail: str
-    span: tuple[int, int] | None = Field(
-        None, description="the word that is at fault: where in the parameter it begins, and where it ends"
-    )
+    span: Annotated[
+        tuple[int, int] | None, Field(description="the word that is at fault: where it begins, and where it ends")
+    ] = None
 
 
 class ProblemDocument(BaseModel):
