@@ -90,7 +90,7 @@ class Fault(BaseModel):
     parameter: str | None = None
     detail: str
     span: Annotated[
-        tuple[int, int] | None, Field(description="the word that is at fault: where it begins, and where it ends")
+        tuple[int, int] | None, Field(description="the word at fault: where it begins, and where it ends")
     ] = None
 
 
