@@ -33,6 +33,7 @@ from .media import check_media, path_of
 from .mounting import Place
 from .openapi import told_as_it_is
 from .pages import files, login, settings, theme
+from .pages import insights as insights_page
 from .pages.telling import tell, tell_all_errors
 from .problems import ProblemDocument, problem_of
 from .request_id import current_request_id
@@ -75,6 +76,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     files.router,
     login.router,
     theme.router,
+    insights_page.router,
     *settings.routers,
 )
 #: Asked by machines next door, under whatever name they have for us.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import httpx
@@ -143,7 +144,7 @@ def open_services(
         users=UserService(directory, sessions, passwords, guard, audit),
         tokens=TokenService(directory, guard, audit),
         logins=LoginService(directory, sessions, passwords, limiter, jwt_issuer, authenticator, audit),
-        insights=InsightService(guard, Samples(link, tagged=settings.hash_tags), history_of(database)),
+        insights=insights_of(settings, link, database, guard),
         health=HealthService(link, directory if database else None),
         events=EventService(bus, on.feed, Topics(bus), on.streams, guard, authenticator),
         configuration=ConfigurationService(settings, dashboard, guard),
@@ -171,13 +172,15 @@ def directory_of(database: Database | None, dashboard: DashboardSettings) -> Dir
     return PostgresDirectory(database)
 
 
-def history_of(database: Database | None) -> History | None:
-    """The history in numbers, if there is a PostgreSQL."""
-    if database is None:
-        return None
-    from monarq.jobs.store.postgres.rollup_reader import RollupReader
+def insights_of(settings: Settings, link: Link, database: Database | None, guard: Guard) -> InsightService:
+    """Numbers over time: from PostgreSQL if there is one, and from Redis."""
+    history = None
+    if database is not None:
+        from monarq.jobs.store.postgres.rollup_reader import RollupReader
 
-    return History(RollupReader(database))
+        history = History(RollupReader(database))
+    samples = Samples(link, tagged=settings.hash_tags)
+    return InsightService(guard, samples, history, lambda queue: timedelta(seconds=60))
 
 
 def _verifier(dashboard: DashboardSettings, keys: SigningKeys, http: httpx.AsyncClient) -> JwtVerifier:

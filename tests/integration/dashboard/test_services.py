@@ -8,16 +8,19 @@ import pytest
 
 from monarq.dashboard.access.caller import Caller, Means
 from monarq.dashboard.errors import NotPermitted, NotThere
+from monarq.dashboard.services import job_sections
 from monarq.dashboard.services.completions import CompletionService
 from monarq.dashboard.services.enqueuing import EnqueueService, JobOrder
-from monarq.dashboard.services.job_sections import Order
+from monarq.dashboard.services.insights import InsightService, Order
 from monarq.dashboard.services.jobs import JobService
 from monarq.dashboard.services.kinds import KindService
 from monarq.dashboard.services.queues import QueueService
 from monarq.dashboard.services.search import SearchService
+from monarq.dashboard.services.series import Metric
 from monarq.dashboard.services.services import Services
 from monarq.dashboard.services.tokens import TokenService
 from monarq.dashboard.services.users import UserService
+from monarq.dashboard.services.windows import Wish
 from monarq.jobs.priority import Priority
 from monarq.jobs.store.job_search import JobSearch
 
@@ -32,8 +35,14 @@ CALLS: dict[str, Call] = {
     "queues.resume": lambda it, who: it.queues.resume(who, "mail", kind=None),
     "search.page": lambda it, who: it.search.page(who, JobSearch(), limit=1),
     "search.count": lambda it, who: it.search.count(who, JobSearch()),
-    "search.export": lambda it, who: anext(it.search.export(who, JobSearch(), order=Order.STATE, at_most=1)),
+    "search.export": lambda it, who: anext(
+        it.search.export(who, JobSearch(), order=job_sections.Order.STATE, at_most=1)
+    ),
     "completions.complete": lambda it, who: it.completions.complete(who, "queue:", 6),
+    "insights.series": lambda it, who: it.insights.series(who, Metric.THROUGHPUT, Wish()),
+    "insights.kinds": lambda it, who: it.insights.kinds(who, Wish(), Order.BUSIEST, limit=1),
+    "insights.queues": lambda it, who: it.insights.queues(who, Wish()),
+    "insights.sparklines": lambda it, who: it.insights.sparklines(who),
     "jobs.get": lambda it, who: it.jobs.get(who, "x"),
     "jobs.why": lambda it, who: it.jobs.why(who, "x"),
     "jobs.retry": lambda it, who: it.jobs.retry(who, "x"),
@@ -69,6 +78,7 @@ def test_every_method_of_a_service_is_in_the_table() -> None:
         "queues": QueueService,
         "search": SearchService,
         "completions": CompletionService,
+        "insights": InsightService,
         "jobs": JobService,
         "enqueuing": EnqueueService,
         "kinds": KindService,
