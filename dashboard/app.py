@@ -38,12 +38,15 @@ from .pages.telling import tell, tell_all_errors
 from .problems import ProblemDocument, problem_of
 from .request_id import current_request_id
 from .routes import (
+    completions,
     dead_letters,
     documentation,
     enqueuing,
     events,
     fleet,
     insights,
+    job_exports,
+    job_lists,
     jobs,
     kinds,
     letter_groups,
@@ -67,6 +70,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     operations.router,
     workers.router,
     fleet.router,
+    job_lists.router,
+    job_exports.router,
+    completions.router,
     enqueuing.router,
     jobs.router,
     kinds.router,

@@ -22,6 +22,7 @@ from ..auth.passwords import Passwords
 from ..auth.sessions import Sessions
 from ..auth.signing import SigningKeys
 from ..bus import Bus
+from ..cursors import Cursors
 from ..directory.directory import Directory
 from ..directory.settings import SettingsDirectory
 from ..idempotency import IdempotencyKeys
@@ -30,6 +31,7 @@ from ..limits import Limiter, amounts_of
 from ..settings import DashboardSettings, Issuer
 from ..streams import Streams
 from ..topics import Topics
+from .completions import CompletionService
 from .configuration import ConfigurationService
 from .enqueuing import EnqueueService
 from .events import EventService
@@ -45,6 +47,7 @@ from .logins import LoginService
 from .numbers import History, Samples
 from .operations import OperationService
 from .queues import QueueService
+from .search import SearchService
 from .tokens import TokenService
 from .users import UserService
 from .workers import WorkerService
@@ -66,6 +69,8 @@ class Services:
     queues: QueueService
     workers: WorkerService
     fleet: FleetService
+    search: SearchService
+    completions: CompletionService
     jobs: JobService
     enqueuing: EnqueueService
     kinds: KindService
@@ -135,6 +140,7 @@ def open_services(
     queues = QueueService(link, guard, audit, bus, on.snapshots, settings)
     workers = WorkerService(link, guard, audit, on.snapshots)
     known = load_kinds(settings) if kinds is None else kinds
+    search = SearchService(link, database, guard, _cursors(settings, dashboard), tagged=settings.hash_tags)
     return Services(
         settings=dashboard,
         ground=on,
@@ -145,6 +151,8 @@ def open_services(
         queues=queues,
         workers=workers,
         fleet=FleetService(guard, queues, workers, on.snapshots, settings),
+        search=search,
+        completions=CompletionService(search),
         jobs=JobService(link, database, settings, guard, audit, on.producer, known, on.closing),
         enqueuing=EnqueueService(guard, audit, on.producer, known, IdempotencyKeys(link)),
         kinds=KindService(link, guard, known),
@@ -159,6 +167,12 @@ def open_services(
         events=EventService(bus, on.feed, on.snapshots.pulse, Topics(bus), on.streams, guard, authenticator),
         configuration=ConfigurationService(settings, dashboard, guard),
     )
+
+
+def _cursors(settings: Settings, dashboard: DashboardSettings) -> Cursors:
+    """Sealed by what all processes of this dashboard have in common, and nobody else knows."""
+    keys = dashboard.signing_keys
+    return Cursors((settings.redis_url if keys is None else keys).get_secret_value())
 
 
 def signing_keys_of(dashboard: DashboardSettings) -> SigningKeys:
