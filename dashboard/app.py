@@ -32,11 +32,12 @@ from .headers import add_headers
 from .media import check_media, path_of
 from .mounting import Place
 from .openapi import told_as_it_is
+from .pages import audit as audit_page
 from .pages import files, login, settings, theme
 from .pages.telling import tell, tell_all_errors
 from .problems import ProblemDocument, problem_of
 from .request_id import current_request_id
-from .routes import documentation, events, insights, probes, queues, sessions, tokens, users
+from .routes import audit, documentation, events, insights, probes, queues, sessions, tokens, users
 from .services.services import Services
 from .visit import Door, Visit
 
@@ -50,10 +51,12 @@ ROUTERS: tuple[APIRouter, ...] = (
     sessions.router,
     documentation.router,
     events.router,
+    audit.router,
     probes.router,
     files.router,
     login.router,
     theme.router,
+    audit_page.router,
     *settings.routers,
 )
 #: Asked by machines next door, under whatever name they have for us.

@@ -18,7 +18,7 @@
         ├── PreconditionFailed         what it would change is no longer what the caller has seen
         ├── PreconditionRequired       it does not say which version it would change
         ├── InvalidRequest             a member of it cannot be used
-        ├── InvalidParameter           a parameter of the address cannot be used
+        ├── InvalidParameter           a parameter of its address cannot be used
         ├── UnknownParameter           it has one that nobody knows
         ├── UnsupportedMedia           its body is not JSON, or for a page: no form
         └── BodyTooLarge               its body says that it is larger than allowed
@@ -176,14 +176,17 @@ class InvalidRequest(RequestRefused):
 
 
 class InvalidParameter(RequestRefused):
-    """A parameter of the address cannot be used."""
+    """Parameters of the address cannot be used.  `faults` maps the name of each to what is wrong.
+
+    `span` says where in its value the word is that is at fault, if it is one word.
+    """
 
     code = "invalid_parameter"
 
-    def __init__(self, name: str, fault: str) -> None:
-        super().__init__(f"{name}: {fault}")
-        self.name = name
-        self.fault = fault
+    def __init__(self, faults: Mapping[str, str], span: tuple[int, int] | None = None) -> None:
+        super().__init__("; ".join(f"{name}: {fault}" for name, fault in faults.items()))
+        self.faults = faults
+        self.span = span
 
 
 class UnknownParameter(RequestRefused):

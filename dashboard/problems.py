@@ -177,7 +177,7 @@ def _faults(error: MonarqError) -> list[dict[str, str]]:
     if isinstance(error, ours.InvalidRequest):
         return [{"pointer": pointer, "detail": fault} for pointer, fault in error.faults.items()]
     if isinstance(error, ours.InvalidParameter):
-        return [{"parameter": error.name, "detail": error.fault}]
+        return [{"parameter": name, "detail": fault} for name, fault in error.faults.items()]
     return []
 
 

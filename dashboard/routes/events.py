@@ -54,9 +54,10 @@ async def follow_topics(
     caller: TheCaller,
     services: TheServices,
     topic: Annotated[list[Topic], Query(min_length=1, max_length=_MOST_PATTERNS)],
+    since: Annotated[str | None, Query(max_length=_LONGEST_MARK)] = None,
 ) -> StreamingResponse:
     """Which of a page's topics have changed, as server-sent events: `{"topic": "queues", "version": 7}`."""
-    since = request.headers.get("last-event-id", "")[:_LONGEST_MARK] or None
+    since = request.headers.get("last-event-id", "")[:_LONGEST_MARK] or since or None
     changes = services.events.topics(caller, shown_by(request), topic, since)
     # the first one here, so that who cannot be served is told so by the status
     first = await anext(changes)
@@ -144,7 +145,7 @@ def _patterns(socket: WebSocket, name: str) -> tuple[str, ...]:
     try:
         return tuple(_PATTERNS.validate_python(given[: _MOST_PATTERNS + 1]))
     except ValidationError:
-        raise InvalidParameter(name, "a pattern is a name in which * stands for any characters") from None
+        raise InvalidParameter({name: "a pattern is a name in which * stands for any characters"}) from None
 
 
 #: Closed like all others: `admit` stands at its beginning.

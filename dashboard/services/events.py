@@ -38,6 +38,9 @@ MOST_PER_SECOND = 500
 #: Seconds to wait for the subscription: who is told that the stream is open misses nothing from then on.
 _OPENS_WITHIN = 2.0
 _MOST_JUDGED = 1_000
+#: How `since` begins where it is a time, and by how much the clocks of our machines may differ, in ms.
+_TIME = "t"
+_SLACK_MS = 500
 
 #: What it takes to be told.
 _NEEDED: Mapping[str, Permission] = {
@@ -196,7 +199,7 @@ class EventService:
         ):
             watch = _Watchman(self, caller, shown, await self.view_of(caller))
             await self._wait_for_feed()
-            known = None if since is None else self._topics.place_of(since)
+            known = None if since is None else self._place_of(since)
             changed = [] if since is None else self._after_absence(watched.topics, known)
             after = self._topics.version if known is None else known
             watched.changed.set()  # there may be some already
@@ -248,6 +251,15 @@ class EventService:
                 await self._feed.stands.wait()
         except TimeoutError:  # Redis is away: what happens here is told all the same
             pass
+
+    def _place_of(self, since: str) -> int | None:
+        """The version that a page knows: by a mark of ours, or by when it was made (`t` and ms)."""
+        if not since.startswith(_TIME):
+            return self._topics.place_of(since)
+        ms = since.removeprefix(_TIME)
+        if not (ms.isdecimal() and len(ms) < 16) or int(ms) < self._feed.stands_since_ms:
+            return None
+        return self._topics.place_at(int(ms) - _SLACK_MS)
 
     def _missed(self, since: str) -> list[Event]:
         known = self._bus.since(since)

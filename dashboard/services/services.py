@@ -30,6 +30,7 @@ from ..limits import Limiter, amounts_of
 from ..settings import DashboardSettings, Issuer
 from ..streams import MOST_STREAMS_PER_CALLER, Streams
 from ..topics import Topics
+from .audit import AuditService
 from .configuration import ConfigurationService
 from .events import EventService
 from .health import HealthService
@@ -66,6 +67,7 @@ class Services:
     #: What happens, inside of this process; `events` are the streams of it.
     bus: Bus
     events: EventService
+    audit: AuditService
     streams: Streams
     _feed: Feed
     _sender: EventSender
@@ -131,6 +133,7 @@ def open_services(
         bus=bus,
         events=EventService(bus, feed, Topics(bus), streams, guard, authenticator),
         streams=streams,
+        audit=AuditService(database, guard),
         _feed=feed,
         _sender=sender,
         configuration=ConfigurationService(settings, dashboard, guard),

@@ -9,7 +9,10 @@
   const policy = window.trustedTypes?.createPolicy("monarq", { createHTML: (text) => text });
   const refuse = () => { throw new Error("no text is run as a script here"); };
   htmx.registerExtension("monarq", {
-    init: (api) => api.initSecurity(policy && { createHTML: (text) => policy.createHTML(text), createScript: refuse }, refuse, refuse),
+    init: (api) => {
+      api.initSecurity(policy && { createHTML: (text) => policy.createHTML(text), createScript: refuse }, refuse, refuse);
+      window.monarq = { morph: api.morph };
+    },
   });
 
   // on a phone the strip of pages is longer than the screen
