@@ -37,7 +37,20 @@ from .pages import files, login, settings, theme
 from .pages.telling import tell, tell_all_errors
 from .problems import ProblemDocument, problem_of
 from .request_id import current_request_id
-from .routes import audit, documentation, events, insights, probes, queues, sessions, tokens, users
+from .routes import (
+    audit,
+    documentation,
+    enqueuing,
+    events,
+    insights,
+    jobs,
+    kinds,
+    probes,
+    queues,
+    sessions,
+    tokens,
+    users,
+)
 from .services.services import Services
 from .visit import Door, Visit
 
@@ -45,6 +58,9 @@ log = structlog.get_logger("monarq.dashboard")
 
 ROUTERS: tuple[APIRouter, ...] = (
     queues.router,
+    enqueuing.router,
+    jobs.router,
+    kinds.router,
     insights.router,
     tokens.router,
     users.router,

@@ -15,6 +15,9 @@
         ├── NotThere                   there is no such thing, or it must not be seen
         ├── NotSetUp                   the settings lack what it needs
         ├── NameTaken                  another one has this name
+        ├── StateConflict              the job is in a state in which that cannot be done
+        ├── KeyReused                  another request came under this idempotency key
+        ├── StillRunning               the first request of this idempotency key is not answered yet
         ├── PreconditionFailed         what it would change is no longer what the caller has seen
         ├── PreconditionRequired       it does not say which version it would change
         ├── InvalidRequest             a member of it cannot be used
@@ -144,6 +147,35 @@ class NameTaken(RequestRefused):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"another {what} has this name")
+
+
+class StateConflict(RequestRefused):
+    """The job is in a state in which that cannot be done; `state` says in which."""
+
+    code = "state_conflict"
+
+    def __init__(self, state: str, why: str) -> None:
+        super().__init__(f"the job is {state}: {why}")
+        self.state = state
+
+
+class KeyReused(RequestRefused):
+    """Another request came under this idempotency key; it stands for that one."""
+
+    code = "idempotency_key_reused"
+
+    def __init__(self) -> None:
+        super().__init__("this Idempotency-Key came with another request: take a new key for a new one")
+
+
+class StillRunning(RequestRefused):
+    """The first request that came under this idempotency key is not answered yet."""
+
+    code = "idempotency_key_in_use"
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__("the first request under this Idempotency-Key is not answered yet: ask again")
+        self.retry_after = retry_after
 
 
 class PreconditionFailed(RequestRefused):

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -28,6 +28,7 @@ from monarq.jobs import errors as domain
 from monarq.jobs.errors import MonarqError
 
 from . import errors as ours
+from .pointers import escaped, pointer_to
 from .visit import visit_of
 
 MEDIA_TYPE = "application/problem+json"
@@ -51,6 +52,9 @@ _STATUS: tuple[tuple[type[MonarqError], int, str | None], ...] = (
     (ours.NotThere, 404, None),
     (ours.NotSetUp, 501, None),
     (ours.NameTaken, 409, None),
+    (ours.StateConflict, 409, None),
+    (ours.KeyReused, 422, None),
+    (ours.StillRunning, 409, None),
     (ours.PreconditionFailed, 412, None),
     (ours.PreconditionRequired, 428, None),
     (ours.InvalidRequest, 422, None),
@@ -98,6 +102,7 @@ class ProblemDocument(BaseModel):
     code: str
     request_id: str
     errors: list[Fault] | None = None
+    state: str | None = Field(None, description="of a job that is in the wrong one")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +113,7 @@ class Problem:
     code: str
     detail: str
     errors: list[dict[str, str]] = field(default_factory=list)
+    state: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -121,7 +127,12 @@ def problem_of(error: Exception) -> Problem:
         if isinstance(error, kind):
             detail = str(error) if told is None else told
             return Problem(
-                status=status, code=error.code, detail=detail, errors=_faults(error), headers=_headers(error)
+                status=status,
+                code=error.code,
+                detail=detail,
+                errors=_faults(error),
+                state=error.state if isinstance(error, ours.StateConflict) else None,
+                headers=_headers(error),
             )
     return Problem(status=500, code="internal_error", detail=_OURS)
 
@@ -139,6 +150,8 @@ def respond(problem: Problem, scope: Scope) -> Response:
     }
     if problem.errors:
         document["errors"] = problem.errors
+    if problem.state is not None:
+        document["state"] = problem.state
     body = to_json(document, inf_nan_mode="null")
     return Response(body, problem.status, dict(problem.headers), media_type=MEDIA_TYPE)
 
@@ -158,7 +171,7 @@ def _of_validation(error: RequestValidationError) -> Problem:
             # where the text is no JSON, the path is a position in it
             inside = [] if fault["type"] == "json_invalid" else path
             faults.append(
-                {"pointer": "#" + "".join(f"/{_escaped(part)}" for part in inside), "detail": fault["msg"]}
+                {"pointer": "#" + "".join(f"/{escaped(part)}" for part in inside), "detail": fault["msg"]}
             )
         else:
             faults.append({"parameter": ".".join(map(str, path)), "detail": fault["msg"]})
@@ -171,9 +184,7 @@ def _of_validation(error: RequestValidationError) -> Problem:
 
 def _faults(error: MonarqError) -> list[dict[str, str]]:
     if isinstance(error, domain.InvalidArguments):
-        return [
-            {"pointer": f"#/args/{_escaped(name)}", "detail": fault} for name, fault in error.faults.items()
-        ]
+        return [{"pointer": pointer_to(name), "detail": fault} for name, fault in error.faults.items()]
     if isinstance(error, ours.InvalidRequest):
         return [{"pointer": pointer, "detail": fault} for pointer, fault in error.faults.items()]
     if isinstance(error, ours.InvalidParameter):
@@ -182,7 +193,7 @@ def _faults(error: MonarqError) -> list[dict[str, str]]:
 
 
 def _headers(error: MonarqError) -> dict[str, str]:
-    if isinstance(error, ours.TooManyRequests):
+    if isinstance(error, ours.TooManyRequests | ours.StillRunning):
         return {"retry-after": str(error.retry_after)}
     if isinstance(error, ours.TooManyStreams):
         return {"retry-after": "30"}
@@ -191,7 +202,3 @@ def _headers(error: MonarqError) -> dict[str, str]:
     if isinstance(error, ours.PreconditionFailed):
         return {"etag": error.current}
     return {"www-authenticate": "Bearer"} if isinstance(error, ours.NotAuthenticated) else {}
-
-
-def _escaped(part: object) -> str:
-    return str(part).replace("~", "~0").replace("/", "~1")

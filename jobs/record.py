@@ -55,6 +55,10 @@ class Record:
     enqueued_ms: int
     started_ms: int
     ended_ms: int
+    queue: str | None = None
+    #: None if it cannot be told.
+    arguments: dict[str, Any] | None = None
+    tags: tuple[str, ...] = ()
 
 
 def encode_success(envelope: Envelope, attempt: Attempt, result: bytes) -> bytes:
@@ -80,7 +84,8 @@ def encode_failure(
 def _encode(envelope: Envelope, attempt: Attempt, state: State, result: bytes) -> bytes:
     # `m` first and `h` second within it: enqueue.lua looks for the digest there
     digest = f'"h":"{envelope.digest}",' if envelope.digest else ""
-    head = f'{{"m":{{"v":{VERSION},{digest}"s":"{state}"}},"t":{attempt.attempt},'.encode()
+    tags = f',"g":{to_json(envelope.tags).decode()}' if "g" in envelope.meta else ""
+    head = f'{{"m":{{"v":{VERSION},{digest}"s":"{state}"{tags}}},"t":{attempt.attempt},'.encode()
     success = b"true" if state is State.SUCCEEDED else b"false"
     tail = b',"s":%b,"st":%d,"ft":%d,"q":%b,"id":%b,"r":%b}' % (
         success,
@@ -131,8 +136,8 @@ def decode_record(data: bytes) -> Record:
     """
     try:
         document = from_json(data)
-        success = document["s"]
-        state = State((document.get("m") or {}).get("s") or (State.SUCCEEDED if success else State.DEAD))
+        success, meta = document["s"], document.get("m") or {}
+        state = State(meta.get("s") or (State.SUCCEEDED if success else State.DEAD))
         return Record(
             state=state,
             kind=document["f"],
@@ -141,6 +146,17 @@ def decode_record(data: bytes) -> Record:
             enqueued_ms=document["et"],
             started_ms=document["st"],
             ended_ms=document["ft"],
+            queue=document.get("q"),
+            arguments=_arguments(document),
+            tags=tuple(tag for tag in meta.get("g", ()) if isinstance(tag, str)),
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise CorruptRecord(f"the result record cannot be read: {error}") from None
+
+
+def _arguments(document: dict[str, Any]) -> dict[str, Any] | None:
+    """As `arguments_json` has them."""
+    by_name, by_position = document.get("k"), document.get("a")
+    if not isinstance(by_name, dict) or not isinstance(by_position, list):
+        return None
+    return {**by_name, "*": by_position} if by_position else by_name

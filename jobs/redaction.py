@@ -75,6 +75,15 @@ class Redactor:
         return _text(_repr(value))
 
 
+def without_secrets(value: Any) -> Any:
+    """Plain data without what the names in it say is secret; all else stays as it is."""
+    if isinstance(value, Mapping):
+        return {
+            name: HIDDEN if _SECRET.search(str(name)) else without_secrets(one) for name, one in value.items()
+        }
+    return [without_secrets(one) for one in value] if isinstance(value, list | tuple) else value
+
+
 def escape_controls(logger: Any, method: str, event: EventDict) -> EventDict:
     """A processor for lines that go to a terminal: what it would obey is shown instead."""
     for name, value in event.items():

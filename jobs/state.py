@@ -35,7 +35,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
         {
             State.RUNNING,
             State.CANCELLED,
-            State.SCHEDULED,  # put off by an enqueue with the same unique key
+            State.SCHEDULED,  # put off, by hand or by an enqueue with the same unique key
             State.RETRYING,  # the same, after a failure
         }
     ),

@@ -11,10 +11,11 @@ route that says nothing cannot be made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.requests import HTTPConnection
 
@@ -71,11 +72,11 @@ class Guarded(APIRoute):
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
-        known = sorted(param.alias for param in self.dependant.query_params)
+        known = sorted(_query_names(self.dependant))
 
         async def guarded(request: Request) -> Response:
             if not self.is_public:
-                request.state.caller = await admit(request, self.permission)
+                await admit(request, self.permission)
             if not request.query_params.keys() <= set(known):
                 raise UnknownParameter(known)
             return conditional(request, await handle(request))
@@ -84,7 +85,7 @@ class Guarded(APIRoute):
 
 
 async def admit(request: HTTPConnection, permission: Permission | None) -> Caller:
-    """Who asks, if they may, and not too often.
+    """Who asks, if they may, and not too often; the request knows it from then on.
 
     Raises:
         NotAuthenticated: Nobody knows who asks.
@@ -97,6 +98,7 @@ async def admit(request: HTTPConnection, permission: Permission | None) -> Calle
     except NotAuthenticated:
         await services.limiter.take(Budget.FAILURE, network_of(visit.address))
         raise
+    request.state.caller = caller  # known also to the page that says what they may not
     budget = Budget.READ if request.scope.get("method", "GET") in _LOOKS else Budget.WRITE
     setattr(request.state, QUOTA, await services.limiter.take(budget, caller.subject))
     if permission is not None:
@@ -124,6 +126,12 @@ def the_visit(request: HTTPConnection) -> Visit:
 TheServices = Annotated[Services, Depends(the_services)]
 TheCaller = Annotated[Caller, Depends(the_caller)]
 TheVisit = Annotated[Visit, Depends(the_visit)]
+
+
+def _query_names(dependant: Dependant) -> Iterator[str]:
+    yield from (param.alias for param in dependant.query_params)
+    for below in dependant.dependencies:
+        yield from _query_names(below)
 
 
 def shown_by(request: HTTPConnection) -> Shown:

@@ -44,6 +44,7 @@ class DeadLetter:
     enqueued_at: datetime | None = None
     args: list[Any] = field(default_factory=list)
     kwargs: dict[str, Any] = field(default_factory=dict)
+    tags: list[str] = field(default_factory=list)
     #: Oldest first; interruptions and earlier replays are among them.
     attempts: list[Failure] = field(default_factory=list)
     #: Why it cannot be read, and what lies there instead.
@@ -146,6 +147,7 @@ class LetterHead:
             enqueued_at=moment(envelope.enqueued_ms) if envelope else None,
             args=envelope.args if envelope else [],
             kwargs=envelope.kwargs if envelope else {},
+            tags=envelope.tags if envelope else [],
             attempts=attempts,
             fault=self.fault,
             raw=self.body if envelope is None else None,

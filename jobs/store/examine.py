@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
+
+from pydantic_core import from_json, to_json
 
 from ..envelope import Envelope, decode
 from ..errors import CorruptRecord
 from ..failure import Cause, Failure, decode_failure
 from ..priority import PRIORITIES, Priority
 from ..record import Record, decode_record
+from ..redaction import HIDDEN
 from ..state import State
 from .keys import QueueKeys
 from .pauses import Pause, read_pauses
@@ -60,6 +63,11 @@ class Examined:
     def is_arqs(self) -> bool:
         """Whether one of arq's own workers runs it: their fences name no owner, and they leave the score."""
         return self.fence is not None and ":" not in self.fence
+
+    def without_words(self) -> Examined:
+        """The same for those who may not read what errors say."""
+        failure = self.failure and replace(self.failure, message=HIDDEN, traceback=HIDDEN)
+        return replace(self, failure=failure, result=self.result and _wordless(self.result))
 
     @property
     def state(self) -> State | None:
@@ -141,6 +149,16 @@ def _read(queue: str, reply: Sequence[Any]) -> Examined:
         pauses=read_pauses(queue, pauses or [], now),
         ahead=None if ahead is None else dict(zip(PRIORITIES, ahead, strict=True)),
     )
+
+
+def _wordless(result: bytes) -> bytes:
+    try:
+        document = from_json(result)
+        if isinstance(document["r"], dict):
+            document["r"] |= {"message": HIDDEN, "traceback": HIDDEN}
+        return to_json(document)
+    except (ValueError, TypeError, KeyError):
+        return result
 
 
 def _ms(score: bytes | None) -> int | None:

@@ -37,6 +37,8 @@ The layout is a superset of arq's, so that arq's `enqueue_job`, `Job` and worker
     monarq:login:<digest>             string  a login that can be used once: whose, with a TTL
     monarq:ended-jwt:<digest>         string  there if that JWT is refused before its time, with a TTL
     monarq:limit:<what>               string  how often it was asked for, with a TTL
+    monarq:idempotency:<digest>       string  the answer to a request that came under this key, with a TTL
+    monarq:idempotency:<digest>:runs  string  there while it is worked on, with a TTL
 
 With `tagged=True` the queue's name stands in braces in every key, and its job ids begin with it: the queue is
 then one slot of a Redis Cluster.
@@ -74,6 +76,7 @@ SESSIONS = "monarq:sessions:"
 LOGIN = "monarq:login:"
 ENDED_JWT = "monarq:ended-jwt:"
 LIMIT = "monarq:limit"
+IDEMPOTENCY = "monarq:idempotency:"
 
 #: What the scripts build keys of one job with, of jobs that are put aside, and those that only a unique rule
 #: needs, for which they take the queue's part from the name of its counters.  The loader hands them to Lua as

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
-
-from pydantic_core import from_json
 
 from ..envelope import is_durable
 from ..settings import Settings
 from ..state import State
 from .crew import Crew
 from .dead_letters import DeadLetters
-from .examine import Examined, examine
-from .execute import Transport, execute
+from .execute import Transport
 from .facts import facts_of
-from .keys import DEAD_LETTER, DEFAULT_QUEUE, JOB, RESULT, QueueKeys, queue_keys
-from .queues import known_queues
+from .finding import find, with_letter
 from .sentences import Reason, sentence_of
 from .workers import LiveWorker, live_workers
 
@@ -54,6 +50,7 @@ async def explain(
     queue: str | None = None,
     tagged: bool = False,
     letters: DeadLetters | None = None,
+    words: bool = True,
 ) -> Explanation:
     """Say why a job is where it is.
 
@@ -64,14 +61,16 @@ async def explain(
         queue: Where to look; by default the job's own record tells, and else all queues are asked.
         tagged: As the setting `hash_tags`.
         letters: Where dead letters lie that Redis may not hold any more.
+        words: Tell what errors say, too; it may come from the payload.
 
     Raises:
         StoreUnavailable: A store did not answer.
     """
     workers = await live_workers(transport)
-    examined = await _find(transport, job_id, await _queues(transport, job_id, queue, tagged), workers)
-    if letters is not None and not examined.is_here:
-        examined = await _with_letter(examined, job_id, letters)
+    found = await find(transport, job_id, queue=queue, tagged=tagged, ageing=partial(_ageing, workers))
+    if letters is not None:
+        found = await with_letter(found, letters)
+    examined = found.job if words else found.job.without_words()
     envelope, record = examined.envelope(), examined.record()
     kind = envelope.kind if envelope is not None else record.kind if record is not None else None
     # who has lost this job's lease may still have a report of its last minute
@@ -87,33 +86,6 @@ async def explain(
     )
 
 
-async def _find(
-    transport: Transport, job_id: str, queues: Sequence[QueueKeys], workers: Sequence[LiveWorker]
-) -> Examined:
-    """The job in its queue; if it stands in none, what was seen last."""
-    *others, last = queues
-    for keys in others:
-        examined = await execute(transport, examine(keys, job_id, _ageing(workers, keys.name)))
-        if examined.is_here:
-            return examined
-    return await execute(transport, examine(last, job_id, _ageing(workers, last.name)))
-
-
-async def _with_letter(examined: Examined, job_id: str, letters: DeadLetters) -> Examined:
-    """The same with the job's dead letter, if it lies elsewhere."""
-    async with aclosing(letters.select([job_id])) as pages:
-        async for [head, *_] in pages:
-            return replace(
-                examined,
-                queue=head.queue.name,
-                died_ms=head.died_ms,
-                failure=head.failure,
-                body=head.body,
-                is_letter=True,
-            )
-    return examined
-
-
 def _ageing(workers: Sequence[LiveWorker], queue: str) -> timedelta:
     """As those have it who serve the queue."""
     for worker in workers:
@@ -121,24 +93,3 @@ def _ageing(workers: Sequence[LiveWorker], queue: str) -> timedelta:
             return timedelta(milliseconds=worker.ageing_ms)
     default: timedelta = Settings.model_fields["ageing"].default
     return default
-
-
-async def _queues(transport: Transport, job_id: str, wanted: str | None, tagged: bool) -> list[QueueKeys]:
-    """Where to look, the likeliest first; the likeliest once more at the end, for its word if all deny it."""
-    known = await known_queues(transport, tagged=tagged)
-    if wanted is not None:
-        return [keys for keys in known if keys.name == wanted] or [queue_keys(wanted, tagged=tagged)]
-    hint = await _hint(transport, job_id)
-    likely = [keys for keys in known if keys.name == hint]
-    return [*likely, *(keys for keys in known if keys.name != hint), *likely]
-
-
-async def _hint(transport: Transport, job_id: str) -> str:
-    """The queue that the job's own record names."""
-    for record in await transport.call("MGET", JOB + job_id, DEAD_LETTER + job_id, RESULT + job_id):
-        try:
-            told = from_json(record or b"null")
-            return str(told.get("q") or (told.get("m") or {}).get("q") or DEFAULT_QUEUE)
-        except (ValueError, AttributeError):
-            continue
-    return DEFAULT_QUEUE

@@ -12,6 +12,7 @@ from .enqueue_rules import EnqueueRules
 from .examine_rules import ExamineRules
 from .inspect_rules import InspectRules
 from .lineup_rules import GlanceRules, LineupRules
+from .move_rules import MoveRules
 from .orphan_rules import OrphanRules
 from .past_rules import PastRules
 from .pause_rules import PauseRules
@@ -30,6 +31,7 @@ class StoreContract(
     SettleRules,
     RenewRules,
     CancelRules,
+    MoveRules,
     InspectRules,
     BrowseRules,
     ReplayRules,

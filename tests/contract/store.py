@@ -20,6 +20,7 @@ from monarq.jobs.store.connection import Link
 from monarq.jobs.store.execute import Transport, execute
 from monarq.jobs.store.keys import QueueKeys, queue_keys
 from monarq.jobs.store.letter_verbs import Browsed, Letter, Revival, Revived
+from monarq.jobs.store.moving import Movement, move
 from monarq.jobs.store.pauses import Pause, pause_request, resume_request
 from monarq.jobs.store.restoring import Known, Lack, Restorable, compare, restore
 from monarq.jobs.store.verbs import Accepted, Claim, Claimed, End, Entry, Held, Lease, Settlement, Verb
@@ -158,6 +159,9 @@ class Store:
     ) -> verbs.Cancellation:
         request = verbs.cancel(self.queue, job_id, CANCELLED_RECORD, result_ms, note)
         return await execute(self.transport, request)
+
+    async def move(self, job_id: str = "a", **to: Any) -> Movement:
+        return await execute(self.transport, move(self.queue, job_id, **to))
 
     async def inspect(self, job_id: str = "a", channel: str = "") -> verbs.Standing:
         return await execute(self.transport, verbs.inspect(self.queue, job_id, channel))

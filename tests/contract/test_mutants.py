@@ -72,6 +72,33 @@ RESTORING = {
     "an epoch that goes on with the beat of another": Mutant("beat", "epoch == ARGV[2] and", "last and"),
 }
 
+#: Of what moves jobs that wait.
+MOVING = {
+    "moving what runs": Mutant("move", "redis.call('EXISTS', KEY.fence .. id) == 1 or ", ""),
+    "moving what no worker has given back": Mutant("move", " or redis.call('ZSCORE', KEYS[5], id)", ""),
+    "moving what is to be cancelled": Mutant(
+        "move", "if redis.call('ZSCORE', KEYS[6], id) then", "if false then"
+    ),
+    "moving to a time in the past": Mutant("move", "math.min(place.visible_at, now)", "score"),
+    "moving that takes away what was waited": Mutant("move", "math.min(place.visible_at, now)", "now"),
+    "moving into two places": Mutant("move", "if target ~= place.key then", "if false then"),
+    "moving that forgets to tell the envelope": Mutant("move", "    rewrite(rank)\n", ""),
+    "moving that tells the envelope twice": Mutant("move", """string.gsub(meta, ',"p":"%l+"', '')""", "meta"),
+    "moving that touches what arq has written": Mutant("move", '("[uv]"[^}]*)', "([^}]*)"),
+    "moving that wakes nobody": Mutant("move", "wake_for(score, now, 1, KEYS[8])", ""),
+    "moving without a look at what is put aside": Mutant(
+        "move", "local parked = find_parked(KEYS[7], id)", "local parked"
+    ),
+    "moving back what is put aside": Mutant("move", "place.is_parked and score <= now", "false"),
+    "moving that takes the ended for gone": Mutant("move", "if not record then", "if true then"),
+    "moving that takes the dead for ended": Mutant(
+        "move", "if redis.call('EXISTS', KEY.dead_letter .. id) == 1 then", "if false then"
+    ),
+    "moving that cannot tell ends apart": Mutant(
+        "move", """string.match(record, '^{"m":{[^}]-"s":"(%l+)"')""", "false"
+    ),
+}
+
 MUTANTS = {
     "settle without its fence": Mutant("settle", "fences[i] ~= ARGV[a + 1] or", "not fences[i] or"),
     "settle without any fence": Mutant("settle", "fences[i] ~= ARGV[a + 1] or", ""),
@@ -308,6 +335,7 @@ MUTANTS = {
         "replay", "if digest and held_until ~= 'window' then", "if digest then"
     ),
     **RESTORING,
+    **MOVING,
 }
 
 

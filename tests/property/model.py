@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from monarq.jobs.failure import Cause
 from monarq.jobs.priority import Priority
 from monarq.jobs.state import FINAL, State, may_move
+from monarq.jobs.store.moving import Became
 from monarq.jobs.store.verbs import Accepted, Cancellation, Held, Renewal, Settlement, Verb
 
 WAITING = frozenset({State.SCHEDULED, State.READY, State.RETRYING})
@@ -232,6 +233,28 @@ class Model:
         self.count("cancelled")
         self._end(job, State.CANCELLED, keeps_result=keeps_result)
         return Cancellation.CANCELLED
+
+    def move_to(self, job_id: str, *, is_due: bool | None, priority: Priority | None) -> Became:
+        """Somebody wishes the job to be due or not (None: as it is), and of this priority."""
+        job = self.jobs.get(job_id)
+        if job is None:
+            return Became.UNKNOWN
+        if job.state in FINAL:
+            return Became.ENDED
+        if job.state is State.RUNNING:
+            return Became.RUNNING
+        if job.abort_asked:
+            return Became.CANCELLING
+        wished = job.state if is_due is None else State.READY
+        if is_due is False:
+            wished = State.RETRYING if job.failures else State.SCHEDULED
+        # later than now is never the moment that it was already
+        is_moved = is_due is False or wished is not job.state or priority not in (None, job.priority)
+        if wished is not job.state:
+            job.move(wished)
+        job.is_parked = job.is_parked and wished is State.READY
+        job.priority = priority or job.priority
+        return Became.MOVED if is_moved else Became.UNCHANGED
 
     def replay(self, job_id: str, priority: Priority) -> bool:
         job = self.jobs.get(job_id)

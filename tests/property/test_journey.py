@@ -5,6 +5,7 @@
 
 import os
 from collections.abc import Callable
+from datetime import timedelta
 from secrets import token_hex
 from typing import ClassVar, TypeVar
 
@@ -28,6 +29,7 @@ from monarq.jobs.store.address import from_url
 from monarq.jobs.store.execute import execute_sync
 from monarq.jobs.store.keys import queue_keys
 from monarq.jobs.store.letter_verbs import Letter
+from monarq.jobs.store.moving import NOW, move
 from monarq.jobs.store.pauses import pause_request, resume_request
 from monarq.jobs.store.sync_connection import SyncLink
 from monarq.jobs.store.verbs import Claim, End, Lease, Request, Verb
@@ -71,6 +73,7 @@ class Journey(RuleBasedStateMachine):
         self.model = Model()
         self.workers = {name: WorkerMemory() for name in WORKERS}
         self.highest_fence: dict[str, int] = {}
+        self.moves = 0
 
     def ask(self, request: Request[T]) -> T:
         return execute_sync(self.link.call, request)
@@ -101,6 +104,13 @@ class Journey(RuleBasedStateMachine):
         expected = self.model.cancel(job_id, keeps_result=keeps_result)
         request = verbs.cancel(self.queue, job_id, result, KEPT_MS if keeps_result else 0, b"ann")
         assert self.ask(request) is expected
+
+    @rule(job_id=some_job, is_due=st.none() | st.booleans(), priority=st.none() | some_priority)
+    def move(self, job_id: str, is_due: bool | None, priority: Priority | None) -> None:
+        self.moves += 1  # never twice to the same moment, also within one of the clock
+        due = None if is_due is None else NOW if is_due else LATER + timedelta(seconds=self.moves)
+        expected = self.model.move_to(job_id, is_due=is_due, priority=priority)
+        assert self.ask(move(self.queue, job_id, due=due, priority=priority)).became is expected
 
     @rule(job_id=some_job)
     def wait_for(self, job_id: str) -> None:

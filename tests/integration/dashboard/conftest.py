@@ -13,6 +13,7 @@ from monarq.jobs.store.keys import queue_keys
 from monarq.jobs.store.queues import announce
 
 from .house import House
+from .kinds import KINDS
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ async def open_house(redis_url: str, database_url: str) -> AsyncIterator[Callabl
 
     async def make(*, with_database: bool = True, **options: Any) -> House:
         settings = Settings(redis_url=redis_url, database_url=database_url if with_database else None)
-        services = open_services(settings, DashboardSettings(**options))
+        services = open_services(settings, DashboardSettings(**options), kinds=KINDS)
         house = House(create_app(services), services, settings)
         opened.append(house)
         await announce(services.link, [queue_keys(name) for name in ("mail", "mail.bulk", "default")])

@@ -5,6 +5,8 @@ from itertools import count
 from typing import Any
 
 import httpx
+import redis.asyncio
+from pydantic_core import to_json
 
 from monarq.dashboard.access.grants import GRANTS
 from monarq.dashboard.app import Front
@@ -12,8 +14,16 @@ from monarq.dashboard.auth.passwords import hash_password
 from monarq.dashboard.auth.secrets import new_token
 from monarq.dashboard.directory.directory import NewToken, User
 from monarq.dashboard.services.services import Services, directory_of
+from monarq.jobs.envelope import decode
 from monarq.jobs.identity import new_job_id
+from monarq.jobs.record import Attempt, encode_failure, encode_success
 from monarq.jobs.settings import Settings
+from monarq.jobs.state import State
+from monarq.jobs.store.keys import queue_keys
+from monarq.jobs.store.verbs import Verb
+from tests.contract.store import Store, a_failure, an_end
+
+from .kinds import KINDS
 
 ORIGIN = "http://localhost:8080"
 PASSWORD = "correct horse battery"
@@ -31,6 +41,8 @@ class House:
         self.settings = settings
         self.directory = directory_of(services.database, services.settings)
         self._clients: list[httpx.AsyncClient] = []
+        self.kinds = KINDS
+        self.redis = redis.asyncio.Redis.from_url(settings.redis_url.get_secret_value())
 
     def client(self, *, address: str = "127.0.0.1", base: str = ORIGIN, **headers: str) -> httpx.AsyncClient:
         """Somebody at this address, who sends these headers (`_` stands for `-`)."""
@@ -83,7 +95,41 @@ class House:
         secret, _ = await self.token(*grants)
         return self.client(address=address, authorization=f"Bearer {secret}")
 
+    @property
+    def store(self) -> Store:
+        """The queue `mail` behind the dashboard."""
+        return self.store_of("mail")
+
+    def store_of(self, queue: str) -> Store:
+        """A queue behind the dashboard, for those who play a worker."""
+        return Store(self.services.link, self.redis, queue_keys(queue))
+
+    async def run_one(
+        self,
+        job_id: str,
+        *,
+        verb: Verb = Verb.SUCCEEDED,
+        result: Any = None,
+        queue: str = "mail",
+        **told: Any,
+    ) -> None:
+        """Play the worker that claims this job, and end its attempt so."""
+        store = self.store_of(queue)
+        await store.at(job_id, await store.now() - 1)
+        [claimed] = [one for one in await store.claim(100) if one.job_id == job_id]
+        envelope = decode(claimed.body or b"")
+        now_ms = await store.now()
+        attempt = Attempt(job_id, queue, claimed.starts, now_ms, now_ms)
+        failure = told.get("failure")
+        if verb is Verb.SUCCEEDED:
+            record = encode_success(envelope, attempt, to_json(result))
+        else:
+            record = encode_failure(envelope, attempt, failure or a_failure(), State.DEAD)
+        keeps = verb not in (Verb.RETRYING, Verb.RELEASED)
+        assert await store.settle(an_end(claimed, verb, result=record if keeps else None, **told)) == [True]
+
     async def close(self) -> None:
+        await self.redis.aclose()
         for client in self._clients:
             await client.aclose()
         await self.services.close()

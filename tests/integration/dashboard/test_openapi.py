@@ -43,6 +43,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer) -
         stage, port = Stage(folder, valkey.url), str(free_port())
         stage.environ |= {
             "MONARQ_DATABASE_URL": postgres.new_database(),
+            "MONARQ_JOBS": "monarq.jobs.catalog",
             "MONARQ_DASHBOARD_READS_PER_MINUTE": "1000000",
             "MONARQ_DASHBOARD_WRITES_PER_MINUTE": "1000000",
             "MONARQ_DASHBOARD_SIGNING_KEYS": stage.monarq("tokens", "key").stdout.strip(),

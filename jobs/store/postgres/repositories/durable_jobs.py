@@ -107,6 +107,10 @@ class DurableJobRepository:
         deleted = await self._connection.execute(statement("forget_durable_jobs"), keep, keep_dead, limit)
         return int(deleted.rpartition(" ")[2])
 
+    async def move(self, job_id: str, due_at: datetime, rank: int) -> None:
+        """A job that waits, if it is durable, is due at another time or has another priority."""
+        await self._connection.execute(statement("move_durable_job"), job_id, due_at, rank)
+
     # --- one attempt that works in a transaction
 
     async def open_once(self, begun: Begun) -> bool:
