@@ -208,16 +208,14 @@ class InvalidRequest(RequestRefused):
 
 
 class InvalidParameter(RequestRefused):
-    """Parameters of the address cannot be used.  `faults` maps the name of each to what is wrong.
-
-    `span` says where in its value the word is that is at fault, if it is one word.
-    """
+    """A parameter of the address cannot be used; `span` is the word of its value that is at fault."""
 
     code = "invalid_parameter"
 
-    def __init__(self, faults: Mapping[str, str], span: tuple[int, int] | None = None) -> None:
-        super().__init__("; ".join(f"{name}: {fault}" for name, fault in faults.items()))
-        self.faults = faults
+    def __init__(self, name: str, fault: str, span: tuple[int, int] | None = None) -> None:
+        super().__init__(f"{name}: {fault}")
+        self.name = name
+        self.fault = fault
         self.span = span
 
 

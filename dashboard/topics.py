@@ -25,7 +25,7 @@ EVERY_TOPIC = "*"
 #: Changes that are remembered: kinds of things, not things, so that they are few.
 _MOST = 5_000
 #: Topics of one thing among many: remembered only while somebody watches it.
-_OF_ONE = ("job:", "operation:")
+OF_ONE = ("job:", "operation:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class Topics:
     def _note(self, event: Event) -> None:
         touched, now_ms = set(), time.time_ns() // 1_000_000
         for change in changes_of(event):
-            if change.topic.startswith(_OF_ONE) and not self._watched[change.topic]:
+            if change.topic.startswith(OF_ONE) and not self._watched[change.topic]:
                 continue
             self.version += 1
             self._versions[change] = self.version
@@ -132,8 +132,10 @@ def changes_of(event: Event) -> Iterator[Change]:
                 yield Change("workers", Permission.WORKERS_READ, Resource(queue=queue))
         case "operation":
             about = Resource(queue=event.queue, kind=event.kind, owner=event.owner)
-            yield Change("operations", Permission.OPERATIONS_RUN, about)
-            yield Change(f"operation:{event.operation}", Permission.OPERATIONS_RUN, about)
+            yield Change("operations", Permission.JOBS_READ, about)
+            yield Change(f"operation:{event.operation}", Permission.JOBS_READ, about)
+            yield Change("dead-letters", Permission.JOBS_READ, about)
+            yield from _of_queue(event)
         case "audit":
             about = Resource(queue=event.queue, kind=event.kind, owner=event.owner)
             yield Change("audit", Permission.AUDIT_READ, about)

@@ -24,7 +24,7 @@ from ..errors import InvalidParameter
 from ..services.audit import ActPage
 from ..services.services import Services
 from .guarded import Guarded, TheCaller, TheServices, needs
-from .pages import Cursor, Limit, link
+from .pages import Cursor, Limit, link_pages
 
 if TYPE_CHECKING:
     from monarq.jobs.store.postgres.repositories.audit import Act
@@ -98,7 +98,7 @@ async def list_audit(
     """List what was changed by hand, the newest first."""
     page = await acts_at(services, caller, wanted, cursor, limit)
     following, before = cursors_of(page, wanted)
-    link(request, response, next=following, prev=before)
+    link_pages(request, response, next=following, prev=before)
     items = [ActDocument.model_validate(act, from_attributes=True) for act in page.acts]
     return ActList(items=items, next=following, prev=before)
 
@@ -149,11 +149,11 @@ def _opened(cursor: str, wanted: AuditFilter) -> tuple[int | None, int | None]:
         padded = cursor + "=" * (-len(cursor) % 4)
         text = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
     except (binascii.Error, ValueError):
-        raise InvalidParameter({"cursor": _NO_CURSOR}) from None
+        raise InvalidParameter("cursor", _NO_CURSOR) from None
     mark = _mark(wanted)
     number = text[1:].removesuffix(mark)
     if text[:1] not in ("a", "b") or not text.endswith(mark) or not (number.isdecimal() and len(number) < 19):
-        raise InvalidParameter({"cursor": _NO_CURSOR})
+        raise InvalidParameter("cursor", _NO_CURSOR)
     return (int(number), None) if text[0] == "b" else (None, int(number))
 
 

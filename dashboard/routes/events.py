@@ -145,7 +145,7 @@ def _patterns(socket: WebSocket, name: str) -> tuple[str, ...]:
     try:
         return tuple(_PATTERNS.validate_python(given[: _MOST_PATTERNS + 1]))
     except ValidationError:
-        raise InvalidParameter({name: "a pattern is a name in which * stands for any characters"}) from None
+        raise InvalidParameter(name, "a pattern is a name in which * stands for any characters") from None
 
 
 #: Closed like all others: `admit` stands at its beginning.

@@ -11,7 +11,7 @@ route that says nothing cannot be made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request, Response
@@ -128,10 +128,10 @@ TheCaller = Annotated[Caller, Depends(the_caller)]
 TheVisit = Annotated[Visit, Depends(the_visit)]
 
 
-def _query_names(dependant: Dependant) -> Iterator[str]:
-    yield from (param.alias for param in dependant.query_params)
-    for below in dependant.dependencies:
-        yield from _query_names(below)
+def _query_names(dependant: Dependant) -> set[str]:
+    """Of the parameters that a route takes, and of those that what it depends on takes."""
+    own = {param.alias for param in dependant.query_params}
+    return own.union(*map(_query_names, dependant.dependencies))
 
 
 def shown_by(request: HTTPConnection) -> Shown:

@@ -25,8 +25,9 @@ from ..auth.authenticator import Authenticator, Shown
 from ..bus import Bus
 from ..errors import NotAuthenticated, NotPermitted, ReadOnly
 from ..feed import Feed
+from ..pulse import Pulse
 from ..streams import Streams
-from ..topics import EVERY_TOPIC, Topics
+from ..topics import EVERY_TOPIC, OF_ONE, Topics
 
 #: Seconds: after which a stream that says nothing says that it lives; after which login and permissions are
 #: looked at again; and between two words of a page's stream.
@@ -136,6 +137,7 @@ class EventService:
         self,
         bus: Bus,
         feed: Feed,
+        pulse: Pulse,
         topics: Topics,
         streams: Streams,
         guard: Guard,
@@ -143,6 +145,7 @@ class EventService:
     ) -> None:
         self._bus = bus
         self._feed = feed
+        self._pulse = pulse
         self._topics = topics
         self.streams = streams
         self._guard = guard
@@ -196,6 +199,7 @@ class EventService:
             self._topics.watch(topics) as watched,
             self.streams.enter(caller.subject, watched.changed),
             self._feed.wanted(),
+            self._pulse.wanted(),
         ):
             watch = _Watchman(self, caller, shown, await self.view_of(caller))
             await self._wait_for_feed()
@@ -271,7 +275,7 @@ class EventService:
         """What is told to who comes back, besides what is remembered: all of which nobody knows."""
         if known is None:
             return [(EVERY_TOPIC, 0)]
-        return [(topic, known) for topic in sorted(topics) if ":" in topic]
+        return [(topic, known) for topic in sorted(topics) if topic.startswith(OF_ONE)]
 
 
 class _Watchman:
