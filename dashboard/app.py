@@ -32,12 +32,14 @@ from .headers import add_headers
 from .media import check_media, path_of
 from .mounting import Place
 from .openapi import told_as_it_is
+from .pages import audit as audit_page
 from .pages import files, login, settings, theme
 from .pages import insights as insights_page
 from .pages.telling import tell, tell_all_errors
 from .problems import ProblemDocument, problem_of
 from .request_id import current_request_id
 from .routes import (
+    audit,
     completions,
     dead_letters,
     documentation,
@@ -82,10 +84,12 @@ ROUTERS: tuple[APIRouter, ...] = (
     sessions.router,
     documentation.router,
     events.router,
+    audit.router,
     probes.router,
     files.router,
     login.router,
     theme.router,
+    audit_page.router,
     insights_page.router,
     *settings.routers,
 )

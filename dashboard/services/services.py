@@ -31,6 +31,7 @@ from ..limits import Limiter, amounts_of
 from ..settings import DashboardSettings, Issuer
 from ..streams import Streams
 from ..topics import Topics
+from .audit import AuditService
 from .completions import CompletionService
 from .configuration import ConfigurationService
 from .enqueuing import EnqueueService
@@ -83,6 +84,7 @@ class Services:
     insights: InsightService
     health: HealthService
     events: EventService
+    audit: AuditService
     configuration: ConfigurationService
 
     @property
@@ -165,6 +167,7 @@ def open_services(
         insights=insights_of(settings, link, database, guard),
         health=HealthService(link, directory if database else None),
         events=EventService(bus, on.feed, on.snapshots.pulse, Topics(bus), on.streams, guard, authenticator),
+        audit=AuditService(database, guard),
         configuration=ConfigurationService(settings, dashboard, guard),
     )
 
