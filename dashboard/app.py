@@ -38,17 +38,25 @@ from .pages.telling import tell, tell_all_errors
 from .problems import ProblemDocument, problem_of
 from .request_id import current_request_id
 from .routes import (
+    completions,
+    dead_letters,
     documentation,
     enqueuing,
     events,
+    fleet,
     insights,
+    job_exports,
+    job_lists,
     jobs,
     kinds,
+    letter_groups,
+    operations,
     probes,
     queues,
     sessions,
     tokens,
     users,
+    workers,
 )
 from .services.services import Services
 from .visit import Door, Visit
@@ -57,6 +65,14 @@ log = structlog.get_logger("monarq.dashboard")
 
 ROUTERS: tuple[APIRouter, ...] = (
     queues.router,
+    letter_groups.router,  # before the letters, one of which could be called so
+    dead_letters.router,
+    operations.router,
+    workers.router,
+    fleet.router,
+    job_lists.router,
+    job_exports.router,
+    completions.router,
     enqueuing.router,
     jobs.router,
     kinds.router,
@@ -95,6 +111,7 @@ def create_routes(services: Services, *, closes_services: bool = False) -> FastA
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        services.ground.runner.wake()
         yield
         if closes_services:
             await services.close()
