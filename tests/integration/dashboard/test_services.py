@@ -13,6 +13,7 @@ from monarq.dashboard.operations.filters import OperationFilter
 from monarq.dashboard.services import job_sections
 from monarq.dashboard.services.audit import AuditService
 from monarq.dashboard.services.completions import CompletionService
+from monarq.dashboard.services.configuration import ConfigurationService
 from monarq.dashboard.services.enqueuing import EnqueueService, JobOrder
 from monarq.dashboard.services.fleet import FleetService
 from monarq.dashboard.services.insights import InsightService, Order
@@ -93,6 +94,8 @@ CALLS: dict[str, Call] = {
     "users.change": lambda it, who: it.users.change(who, "x", is_active=False),
     "users.offer_login": lambda it, who: it.users.offer_login(who, "x"),
     "users.delete": lambda it, who: it.users.delete(who, "x"),
+    "configuration.list": lambda it, who: it.configuration.list(who),
+    "configuration.roles": lambda it, who: it.configuration.roles(who),
     "tokens.list": lambda it, who: it.tokens.list(who, after="", limit=1),
     "tokens.get": lambda it, who: it.tokens.get(who, "x"),
     "tokens.create": lambda it, who: it.tokens.create(who, name="x", grants=(), life=timedelta(days=1)),
@@ -111,6 +114,7 @@ def test_every_method_of_a_service_is_in_the_table() -> None:
     services = {
         "audit": AuditService,
         "queues": QueueService,
+        "configuration": ConfigurationService,
         "letters": LetterService,
         "letter_groups": LetterGroupService,
         "operations": OperationService,
