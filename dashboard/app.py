@@ -38,12 +38,15 @@ from .pages.telling import tell, tell_all_errors
 from .problems import ProblemDocument, problem_of
 from .request_id import current_request_id
 from .routes import (
+    dead_letters,
     documentation,
     enqueuing,
     events,
     insights,
     jobs,
     kinds,
+    letter_groups,
+    operations,
     probes,
     queues,
     sessions,
@@ -57,6 +60,9 @@ log = structlog.get_logger("monarq.dashboard")
 
 ROUTERS: tuple[APIRouter, ...] = (
     queues.router,
+    letter_groups.router,  # before the letters, one of which could be called so
+    dead_letters.router,
+    operations.router,
     enqueuing.router,
     jobs.router,
     kinds.router,
@@ -95,6 +101,7 @@ def create_routes(services: Services, *, closes_services: bool = False) -> FastA
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        services.ground.runner.wake()
         yield
         if closes_services:
             await services.close()

@@ -11,6 +11,7 @@ import httpx
 from monarq.jobs.registry import Registry
 from monarq.jobs.settings import Settings
 from monarq.jobs.store.connection import Link
+from monarq.jobs.store.snoozes import Snoozes
 
 from ..access.authorizer import Authorizer
 from ..access.guard import Guard
@@ -37,8 +38,11 @@ from .health import HealthService
 from .insights import InsightService
 from .jobs import JobService
 from .kinds import KindService
+from .letter_groups import LetterGroupService
+from .letters import LetterService
 from .logins import LoginService
 from .numbers import History, Samples
+from .operations import OperationService
 from .queues import QueueService
 from .tokens import TokenService
 from .users import UserService
@@ -61,6 +65,9 @@ class Services:
     jobs: JobService
     enqueuing: EnqueueService
     kinds: KindService
+    letters: LetterService
+    letter_groups: LetterGroupService
+    operations: OperationService
     users: UserService
     tokens: TokenService
     logins: LoginService
@@ -133,6 +140,9 @@ def open_services(
         jobs=JobService(link, database, settings, guard, audit, on.producer, known, on.closing),
         enqueuing=EnqueueService(guard, audit, on.producer, known, IdempotencyKeys(link)),
         kinds=KindService(link, guard, known),
+        letters=LetterService(on.letters, guard, audit, bus),
+        letter_groups=LetterGroupService(on.letters, Snoozes(link), guard, audit, bus),
+        operations=OperationService(on.operations, on.letters, on.runner, guard, audit, on.works.tell),
         users=UserService(directory, sessions, passwords, guard, audit),
         tokens=TokenService(directory, guard, audit),
         logins=LoginService(directory, sessions, passwords, limiter, jwt_issuer, authenticator, audit),
