@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from monarq.jobs.errors import CorruptRecord, StoreError, StoreRefused
 from monarq.jobs.failure import decode_failure
 from monarq.jobs.priority import Priority
+from monarq.jobs.redaction import with_secrets_of
 from monarq.jobs.registry import Registry
 from monarq.jobs.settings import Settings
 from monarq.jobs.state import State
@@ -107,6 +108,21 @@ class JobService:
             letters=letters,
             words=not view.is_payload_hidden,
         )
+
+    async def with_secrets(self, caller: Caller, job_id: str, args: dict[str, Any]) -> dict[str, Any]:
+        """Arguments that were made of this job's, with what is hidden in them as the job has it.
+
+        For an enqueue only, and never shown to anybody.
+
+        Raises:
+            NotThere: See `get`.
+            NotPermitted: The caller may not see its payload.
+        """
+        _, view = await self._seen(caller, job_id)
+        await self._guard.require(caller, Permission.JOBS_PAYLOAD, view.resource(caller.subject))
+        _, whole = await self._find(job_id)
+        restored: dict[str, Any] = with_secrets_of(whole.arguments if whole else {}, args)
+        return restored
 
     # --- steering
 
