@@ -32,12 +32,15 @@ from .headers import add_headers
 from .media import check_media, path_of
 from .mounting import Place
 from .openapi import told_as_it_is
-from .pages import files, login, settings, theme
+from .pages import files, job, login, settings, theme
+from .pages import kinds as kind_pages
 from .pages.telling import tell, tell_all_errors
 from .problems import ProblemDocument, problem_of
+from .request_id import current_request_id
 from .routes import (
     documentation,
     enqueuing,
+    events,
     insights,
     jobs,
     kinds,
@@ -62,14 +65,21 @@ ROUTERS: tuple[APIRouter, ...] = (
     users.router,
     sessions.router,
     documentation.router,
+    events.router,
     probes.router,
     files.router,
     login.router,
     theme.router,
+    kind_pages.router,
+    job.router,
     *settings.routers,
 )
 #: Asked by machines next door, under whatever name they have for us.
-_PROBES = ("/livez", "/readyz")
+_PROBES = ("/livez", "/readyz", "/startupz")
+#: How a server lets a WebSocket be refused with a response of its own.
+_DENIAL = "websocket.http.response"
+_STARTS = ("http.response.start", f"{_DENIAL}.start")
+_BODIES = ("http.response.body", f"{_DENIAL}.body")
 
 
 def create_app(services: Services, *, closes_services: bool = False) -> Front:
@@ -140,6 +150,7 @@ class Front:
             return
         scope = self._place.find(scope)
         visit = self._door.enter(scope)
+        current_request_id.set(visit.request_id)
         outgoing = _Outgoing(scope, send, visit)
         try:
             self._check(scope, visit)
@@ -183,9 +194,9 @@ class _Outgoing:
 
     async def __call__(self, message: Message) -> None:
         self._has_begun = True
-        if message["type"] == "http.response.start":
+        if message["type"] in _STARTS:
             add_headers(MutableHeaders(scope=message), self._visit, self._scope["state"])
-        if message["type"] == "http.response.body":
+        if message["type"] in _BODIES:
             self._has_ended = not message.get("more_body", False)
         await self._send(message)
 
@@ -193,7 +204,7 @@ class _Outgoing:
         """Tell the problem, if nothing was told yet."""
         if self._has_begun:
             return
-        if self._scope["type"] == "websocket":
+        if self._scope["type"] == "websocket" and _DENIAL not in self._scope.get("extensions", {}):
             await self({"type": "websocket.close", "code": 1008})
             return
         await tell(problem_of(error), self._scope)(self._scope, receive, self)

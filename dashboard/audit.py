@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from monarq.jobs.errors import StoreError
+from monarq.jobs.events import EventType
 
 from .access.caller import Caller
+from .access.ownership import owner_tag
+from .bus import Bus
+from .request_id import current_request_id
 
 if TYPE_CHECKING:
     from monarq.jobs.store.postgres.database import Database
@@ -17,6 +22,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger("monarq.audit")
 
 _PLACE = "the HTTP API"
+#: What `role` says of somebody who holds permissions by name.
+_NO_ROLE = "permissions"
 
 
 class Audit:
@@ -24,32 +31,71 @@ class Audit:
 
     Args:
         database: None if there is none: then the log is all.
+        bus: Told of each.
     """
 
-    def __init__(self, database: Database | None) -> None:
+    def __init__(self, database: Database | None, bus: Bus) -> None:
         self._database = database
+        self._bus = bus
 
-    async def record(self, caller: Caller, action: str, subject: str, **detail: Any) -> None:
+    async def record(
+        self,
+        caller: Caller,
+        action: str,
+        subject: str,
+        *,
+        queue: str | None = None,
+        kind: str | None = None,
+        result: str = "done",
+        before: Mapping[str, Any] | None = None,
+        after: Mapping[str, Any] | None = None,
+        **detail: Any,
+    ) -> None:
         """Somebody has done something to something: `queue.pause` to `mail`.
 
         It is done: a database that does not take the row is told in the log, and fails nothing.
+
+        Args:
+            subject: A job's id, a queue, a user, …: by it the act is found again.
+            queue, kind: What it concerns; without them only those see it who may see everything.
+            result: `done`, or what became of it instead.
+            before, after: What was changed, as it was and as it is.
+            detail: What else there is to say; plain data, and no secrets.
         """
-        known = {
-            "subject_of_actor": caller.subject,
+        act: dict[str, Any] = {
+            "actor": caller.name,
+            "actor_id": caller.subject,
+            "role": role_of(caller),
             "means": str(caller.means),
-            "address": str(caller.address),
-            **detail,
+            "address": None if caller.address is None else str(caller.address),
+            "action": action,
+            "subject": subject,
+            "queue": queue,
+            "kind": kind,
+            "request_id": current_request_id.get(),
+            "result": result,
+            "before": before,
+            "after": after,
         }
-        log.info("dashboard.changed", actor=caller.name, action=action, subject=subject, **known)
+        log.info("dashboard.changed", **act, **{f"detail_{name}": value for name, value in detail.items()})
+        await self._write(act, detail)
+        owner = owner_tag(caller.subject)
+        self._bus.tell(EventType.AUDIT_ADDED, queue=queue, kind=kind, owner=owner, by=caller.name)
+
+    async def _write(self, act: dict[str, Any], detail: dict[str, Any]) -> None:
         if self._database is None:
             return
 
         async def write(unit: UnitOfWork) -> None:
-            await unit.audit.add(
-                actor=caller.name, place=_PLACE, action=action, subject=subject, detail=known
-            )
+            await unit.audit.add(place=_PLACE, detail=detail, **act)
 
         try:
             await self._database.transact(write)
         except StoreError as error:
-            log.error("dashboard.audit_row_lost", actor=caller.name, action=action, error=str(error))
+            told = {"actor": act["actor"], "action": act["action"], "error": str(error)}
+            log.error("dashboard.audit_row_lost", **told)
+
+
+def role_of(caller: Caller) -> str:
+    """In which roles somebody acts: `operator`, or `operator, permissions`."""
+    return ", ".join(sorted({grant.role or _NO_ROLE for grant in caller.grants}))

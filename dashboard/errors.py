@@ -11,6 +11,7 @@
         ├── CrossOrigin                a browser sent it on behalf of another site
         ├── WrongHost                  it was meant for another address
         ├── TooManyRequests            more of them than are allowed in a time
+        ├── TooManyStreams             more are connected for longer than one request than can be
         ├── NotThere                   there is no such thing, or it must not be seen
         ├── NotSetUp                   the settings lack what it needs
         ├── NameTaken                  another one has this name
@@ -20,6 +21,7 @@
         ├── PreconditionFailed         what it would change is no longer what the caller has seen
         ├── PreconditionRequired       it does not say which version it would change
         ├── InvalidRequest             a member of it cannot be used
+        ├── InvalidParameter           a parameter of the address cannot be used
         ├── UnknownParameter           it has one that nobody knows
         ├── UnsupportedMedia           its body is not JSON, or for a page: no form
         └── BodyTooLarge               its body says that it is larger than allowed
@@ -111,6 +113,15 @@ class TooManyRequests(RequestRefused):
         self.retry_after = retry_after
 
 
+class TooManyStreams(RequestRefused):
+    """There are too many streams of events, of this caller or of all."""
+
+    code = "too_many_streams"
+
+    def __init__(self) -> None:
+        super().__init__("there are too many streams of events; end one, or try again later")
+
+
 class NotThere(RequestRefused):
     """There is no such thing, or the caller must not see it: which of both is not told."""
 
@@ -194,6 +205,17 @@ class InvalidRequest(RequestRefused):
     def __init__(self, faults: Mapping[str, str]) -> None:
         super().__init__("; ".join(f"{pointer}: {fault}" for pointer, fault in faults.items()))
         self.faults = faults
+
+
+class InvalidParameter(RequestRefused):
+    """A parameter of the address cannot be used."""
+
+    code = "invalid_parameter"
+
+    def __init__(self, name: str, fault: str) -> None:
+        super().__init__(f"{name}: {fault}")
+        self.name = name
+        self.fault = fault
 
 
 class UnknownParameter(RequestRefused):

@@ -48,6 +48,7 @@ _STATUS: tuple[tuple[type[MonarqError], int, str | None], ...] = (
     (ours.CrossOrigin, 403, None),
     (ours.WrongHost, 421, None),
     (ours.TooManyRequests, 429, None),
+    (ours.TooManyStreams, 429, None),
     (ours.NotThere, 404, None),
     (ours.NotSetUp, 501, None),
     (ours.NameTaken, 409, None),
@@ -57,6 +58,7 @@ _STATUS: tuple[tuple[type[MonarqError], int, str | None], ...] = (
     (ours.PreconditionFailed, 412, None),
     (ours.PreconditionRequired, 428, None),
     (ours.InvalidRequest, 422, None),
+    (ours.InvalidParameter, 400, None),
     (ours.UnknownParameter, 400, None),
     (ours.UnsupportedMedia, 415, None),
     (ours.BodyTooLarge, 413, None),
@@ -185,12 +187,16 @@ def _faults(error: MonarqError) -> list[dict[str, str]]:
         return [{"pointer": pointer_to(name), "detail": fault} for name, fault in error.faults.items()]
     if isinstance(error, ours.InvalidRequest):
         return [{"pointer": pointer, "detail": fault} for pointer, fault in error.faults.items()]
+    if isinstance(error, ours.InvalidParameter):
+        return [{"parameter": error.name, "detail": error.fault}]
     return []
 
 
 def _headers(error: MonarqError) -> dict[str, str]:
     if isinstance(error, ours.TooManyRequests | ours.StillRunning):
         return {"retry-after": str(error.retry_after)}
+    if isinstance(error, ours.TooManyStreams):
+        return {"retry-after": "30"}
     if isinstance(error, domain.StoreUnavailable):
         return {"retry-after": "1"}
     if isinstance(error, ours.PreconditionFailed):

@@ -147,6 +147,8 @@ class DashboardSettings(BaseSettings):
     writes_per_minute: int = Field(240, ge=1)
     #: Logins per minute that may be tried for one account; from one address it is three times that.
     logins_per_minute: int = Field(10, ge=1)
+    #: Streams of events that one process serves at once, to pages and to apps.
+    max_streams: int = Field(500, ge=1)
     #: The largest body of a request.
     max_body_bytes: int = Field(1024 * 1024, ge=1024)
 

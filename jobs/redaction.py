@@ -85,7 +85,7 @@ def without_secrets(value: Any) -> Any:
 
 
 def with_secrets_of(original: Any, shown: Any) -> Any:
-    """What was shown without secrets and came back, changed elsewhere: what is hidden still is what it was."""
+    """What was shown without secrets, and changed elsewhere: what still is hidden is what it was."""
     if shown == HIDDEN:
         return original
     if isinstance(shown, Mapping) and isinstance(original, Mapping):

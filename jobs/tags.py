@@ -11,6 +11,13 @@ from .identity import check_name
 
 #: Each is a row of the history.
 MOST_TAGS = 20
+#: How the tag begins by which the HTTP API knows who has made a job.
+OWNER_TAG = "owner:"
+
+
+def owner_tag_of(tags: Iterable[str]) -> str | None:
+    """The one that tells who has made the job, if somebody has by the HTTP API."""
+    return next((tag for tag in tags if tag.startswith(OWNER_TAG)), None)
 
 
 def check_tags(tags: Any) -> tuple[str, ...]:

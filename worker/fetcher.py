@@ -14,13 +14,12 @@ from contextlib import suppress
 from datetime import timedelta
 from random import Random
 from secrets import token_hex
-from typing import cast
 
 import structlog
 
 from monarq.jobs.errors import StoreError
 from monarq.jobs.store.connection import Link
-from monarq.jobs.store.execute import Transport, execute
+from monarq.jobs.store.execute import Transport, evalsha, execute
 from monarq.jobs.store.keys import QueueKeys
 from monarq.jobs.store.verbs import BATCH, Claim, Claimed, Request, claim
 
@@ -36,6 +35,7 @@ LONGEST_BLOCK = 15.0
 #: Seconds to gather slots that fall free one by one, so that they are claimed for together.
 GATHER = 0.002
 _BURST_CHECK = 0.1
+_TRIES_TO_END, _BETWEEN_TRIES = 20, 0.05
 
 Start = Callable[[list[Claimed], float], None]
 
@@ -76,7 +76,8 @@ class Fetcher:
         self._lease = lease
         self._ageing = ageing
         # no longer than a lease, or one that is taken and lost meanwhile would be found too late
-        self._longest_block = min(LONGEST_BLOCK, poll or LONGEST_BLOCK, lease.total_seconds())
+        # and no longer than half of one, since the leases of the claim behind it count from its start
+        self._longest_block = min(LONGEST_BLOCK, poll or LONGEST_BLOCK, lease.total_seconds() / 2)
         self._burst = burst
         self._limit = limit
         self._random = random or Random()
@@ -86,6 +87,9 @@ class Fetcher:
         self._claims: dict[int, asyncio.Task[None]] = {}
         self._lanes = NEAR
         self._idle: asyncio.Task[None] | None = None
+        self._leaving: asyncio.Task[None] | None = None
+        #: Of the connection that waits for tokens.
+        self._client_id: int | None = None
         #: The last claim was filled, so that a second one may well be, too.
         self._plenty = False
         #: A claim was not filled: wait for those under way, then block.
@@ -122,8 +126,17 @@ class Fetcher:
     def _leave_wake_lists(self) -> None:
         """Who claims no more must not take tokens that would wake others."""
         if self._idle is not None:
-            self._idle.cancel()
-            self._blocking_link.abandon()
+            self._leaving = asyncio.create_task(self._end(self._idle), name="monarq-leave")
+
+    async def _end(self, idle: asyncio.Task[None]) -> None:
+        """End the wait, not the socket: of a claim that just began we must hear, or its leases run out."""
+        for _ in range(_TRIES_TO_END):
+            with suppress(StoreError):
+                await self._unblock()
+            await asyncio.wait({idle}, timeout=_BETWEEN_TRIES)  # it may not have begun to wait
+            if idle.done():
+                return
+        self._blocking_link.abandon()
 
     def notify(self) -> None:
         """A slot has become free, or an outcome was recorded."""
@@ -153,13 +166,16 @@ class Fetcher:
         if len(self._claims) >= (self._lanes if self._plenty else 1):
             return 0
         free = self._slots.free
+        if 0 < free < self._slots.total // 8 and self._slots.busy and not self._has_gathered():
+            return 0
+        return self._room()
+
+    def _room(self) -> int:
+        """For how many jobs one claim may ask now."""
+        free = self._slots.free
         if self._limit is not None:
             free = min(free, self._limit - self._slots.reserved)
-        if free <= 0:
-            return 0
-        if free < self._slots.total // 8 and self._slots.busy and not self._has_gathered():
-            return 0
-        return min(free, -(-self._slots.total // self._lanes), BATCH)
+        return max(0, min(free, -(-self._slots.total // self._lanes), BATCH))
 
     def _has_gathered(self) -> bool:
         """Whether slots have been gathered for long enough; starts the timer at the first call."""
@@ -234,7 +250,7 @@ class Fetcher:
         self._plenty = reply.next_due == 0
         if not self._plenty:
             self._ebb = True
-        if self._ebb and not self._claims and not self._stopping:
+        if self._ebb and not self._claims and not (self._stopping or self._paused):
             # the reply that came last saw the queue last: what it says of the next job holds
             self._ebb = False
             self._rest(reply.next_due)
@@ -244,49 +260,72 @@ class Fetcher:
             return
         if self._burst and next_due is None and not self._slots.busy:
             self._drained = True
-        else:
-            self._idle = asyncio.create_task(self._block(next_due), name="monarq-idle")
+        elif self._burst:
+            self._idle = asyncio.create_task(self._doze(next_due), name="monarq-idle")
+        elif (size := self._room()) > 0:
+            self._slots.reserved += size
+            self._idle = asyncio.create_task(self._wait(next_due, size), name="monarq-idle")
 
-    async def _block(self, next_due: float | None) -> None:
-        """Wait for a token, or until the next job is due."""
-        seconds = self._longest_block if next_due is None else min(next_due, self._longest_block)
+    async def _doze(self, next_due: float | None) -> None:
+        """In burst mode: look again soon."""
+        await asyncio.sleep(_BURST_CHECK if next_due is None else min(next_due, _BURST_CHECK))
+        self._idle = None
+        self._changed.set()
+
+    async def _wait(self, next_due: float | None, size: int) -> None:
+        """Wait for a token, or until the next job is due, and claim."""
+        # the claim comes later than this, so its leases hold at least until then
+        leased_until = time.monotonic() + self._lease.total_seconds()
+        reply = None
         try:
-            if self._burst:
-                await asyncio.sleep(min(seconds, _BURST_CHECK))
-            else:
-                await self._wait_for_token(seconds, exactly=seconds == next_due)
+            reply = await self._claim_after_token(next_due, self._request(token_hex(8), size, lane=0))
+        except Exception:  # an unforeseen reply must not end the fetching
+            log.exception("worker.claim_failed")
+            await asyncio.sleep(1)
+        finally:
+            self._slots.reserved -= size
+            self._idle = None
+            self._changed.set()
+        if reply is not None:
+            self._deliver(reply, leased_until)
+
+    async def _claim_after_token(self, next_due: float | None, request: Request[Claim]) -> Claim | None:
+        """Send the claim right behind the wait, so that the server begins it in the moment of the token.
+
+        That is one way to the server and back less between an enqueue and the start of its job.
+        """
+        seconds = self._longest_block if next_due is None else min(next_due, self._longest_block)
+        lists = [queue.wake for queue in self._weights]
+        wait = ("BLPOP", *lists, max(0.001, round(seconds, 3)))
+        alarm = None
+        if seconds == next_due:
+            alarm = asyncio.create_task(self._unblock_in(seconds), name="monarq-alarm")
+        try:
+            self._client_id = await self._blocking_link.client_id()
+            token, reply = await self._blocking_link.call_together(
+                wait, evalsha(request), timeout=seconds + 5
+            )
         except StoreError as error:
             if not self._stopping:
                 await self._outage.wait(error)
-        finally:
-            self._idle = None
-            self._changed.set()
-        if size := self._claimable():
-            # at once and in this task, not by way of `run`: an idle worker's latency is made of such steps
-            lane = self._reserve(size)
-            self._claims[lane] = cast("asyncio.Task[None]", asyncio.current_task())
-            await self._claim(lane, size)
-
-    async def _wait_for_token(self, seconds: float, *, exactly: bool) -> None:
-        alarm = None
-        if exactly:
-            client_id = await self._blocking_link.call("CLIENT", "ID")
-            alarm = asyncio.create_task(self._unblock(client_id, seconds), name="monarq-alarm")
-        try:
-            lists = [queue.wake for queue in self._weights]
-            await self._blocking_link.call(
-                "BLPOP", *lists, max(0.001, round(seconds, 3)), timeout=seconds + 5
-            )
+            return await self._ask(request)  # the same one, since it may have been granted
         finally:
             if alarm is not None:
                 alarm.cancel()
+        if isinstance(token, StoreError):  # a list of another type: it must not make us ask without a pause
+            await self._outage.wait(token)
+        return await self._ask(request) if isinstance(reply, StoreError) else request.read(reply)
 
-    async def _unblock(self, client_id: int, seconds: float) -> None:
+    async def _unblock_in(self, seconds: float) -> None:
         """End the wait on time: the server itself looks for waits that are over ten times a second only."""
         await asyncio.sleep(seconds)
         with suppress(StoreError):  # then the server ends it, a little late
-            await self._link.call("CLIENT", "UNBLOCK", client_id)
+            await self._unblock()
+
+    async def _unblock(self) -> None:
+        if self._client_id is not None:
+            await self._link.call("CLIENT", "UNBLOCK", self._client_id)
 
     async def _finish(self) -> None:
-        waiting = [*self._claims.values(), *filter(None, (self._idle,))]
+        waiting = [*self._claims.values(), *filter(None, (self._idle, self._leaving))]
         await asyncio.gather(*waiting, return_exceptions=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, Self, cast
 
+import arq.worker
 from arq.cron import CronJob
 from arq.worker import Function
 from pydantic_core import to_json
@@ -71,6 +72,17 @@ class ArqDefaults:
     #: arq never runs a function again after an ordinary exception, and functions were written under that
     #: rule.
     retry_errors: bool
+
+    @classmethod
+    def of(cls, worker: arq.worker.Worker, *, retry_errors: bool) -> Self:
+        """As they were given to this worker."""
+        return cls(
+            timeout=worker.job_timeout_s,
+            keep_result=worker.keep_result_s,
+            keep_result_forever=worker.keep_result_forever,
+            max_tries=worker.max_tries,
+            retry_errors=retry_errors,
+        )
 
 
 def from_arq(function: Function | CronJob, defaults: ArqDefaults) -> Runnable:

@@ -32,10 +32,11 @@ from monarq.jobs.store.verbs import Claimed, End, Settlement, fence
 from . import signals
 from .after_job import AfterJob
 from .children import Children
-from .children.recipe import HOOKS, Hooks, Recipe, check_importable
+from .children.recipe import Recipe, check_importable, hooks_of
 from .completer import Completer
 from .drain import LAST_GRACE, Drain
 from .durability import Durability
+from .events import WorkerEvents
 from .executor import Executor
 from .fetcher import Fetcher
 from .grace import Grace
@@ -97,6 +98,7 @@ class Worker(arq.worker.Worker):
     grace: Grace
     drain: Drain
     server_watch: ServerWatch
+    events: WorkerEvents
     #: None if the settings name no database.
     persistence: Persistence | None
 
@@ -130,15 +132,9 @@ class Worker(arq.worker.Worker):
         has_arq_functions = bool(plain or self.cron_jobs)
         self._poll = poll_seconds(self.settings, poll_given, has_arq_functions=has_arq_functions)
         self._weights = queue_weights(queues, self.queue_name, tagged=self.settings.hash_tags)
-        defaults = ArqDefaults(
-            timeout=self.job_timeout_s,
-            keep_result=self.keep_result_s,
-            keep_result_forever=self.keep_result_forever,
-            max_tries=self.max_tries,
-            retry_errors=retry_errors,
-        )
+        defaults = ArqDefaults.of(self, retry_errors=retry_errors)
         self._runnables = all_runnables(self.functions, handlers, defaults)
-        check_importable(self._runnables.values(), self._hooks())
+        check_importable(self._runnables.values(), hooks_of(self))
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
         self._closed = False
@@ -240,6 +236,8 @@ class Worker(arq.worker.Worker):
             run.task = self.loop.create_task(self._attempt(run))
         # after the first step of each: most short jobs are done by then, and need no timer at all
         self.loop.call_soon(arm_all, runs, self.loop)
+        if self.events.is_open:
+            self.loop.call_soon(self.events.started, runs)
 
     async def _attempt(self, run: Run) -> None:
         outcome = await (self.durability if run.is_durable else self.executor).attempt(run)
@@ -254,6 +252,8 @@ class Worker(arq.worker.Worker):
         self.journal.settled(run, end, settlement)
         if self.persistence is not None:
             self.persistence.settled(run, end, settlement)
+        if self.events.is_open:
+            self.events.settled(run, end, settlement)
         self.jobs_complete, self.jobs_failed = self.journal.complete, self.journal.failed
         self.jobs_retried = self.journal.retried
         self._after_job.begin(run)
@@ -284,7 +284,7 @@ class Worker(arq.worker.Worker):
         self.slots = Slots(self.max_jobs)
         self._after_job = AfterJob(self.after_job_end, self.job_tasks)
         self.threads = Threads(settings.threads)
-        self.children = self._make_children()
+        self.children = Children(Recipe.of(self))
         self.executor = Executor(
             self._runnables,
             Codecs(foreign_codec(settings, self.job_serializer, self.job_deserializer)),
@@ -322,6 +322,7 @@ class Worker(arq.worker.Worker):
         self.grace = Grace(runs, self.executor.abandon, self.completer, settings.cancel_grace)
         self.drain = Drain(runs, self.completer, self.grace, self._hurry)
         self.server_watch = ServerWatch(duties)
+        self.events = WorkerEvents(duties, worker_id=worker_id, queues=self._queue_names())
         interval, tell = to_seconds(self.health_check_interval), lambda: self.journal.counters(len(self.runs))
         self._arq_health = ArqHealth(duties, self.health_check_key, interval, tell)
         self._duties = self._make_duties(duties)
@@ -335,6 +336,7 @@ class Worker(arq.worker.Worker):
             self.server_watch,
             self._arq_health,
             self.grace,
+            self.events,
             *((*store.duties, store.schedules(cron)) if store else ()),
         )
 
@@ -345,17 +347,6 @@ class Worker(arq.worker.Worker):
         from .persistence import Persistence  # it imports what need not be installed
 
         return Persistence(database, link, self._weights, self.settings, worker_id=self.worker_id)
-
-    def _make_children(self) -> Children:
-        recipe = Recipe(
-            worker_id=self.worker_id,
-            settings=self.settings,
-            redis=self.redis_settings or to_arq(from_pool(self.pool)),
-            queue_name=self.queue_name,
-            honour_retry=self.retry_jobs,
-            hooks=self._hooks(),
-        )
-        return Children(recipe)
 
     def _listen(self) -> Callable[[], None]:
         return signals.install(self.loop, shut_down=self.handle_sig, quiet=self._quiet, dump=self._dump)
@@ -377,14 +368,12 @@ class Worker(arq.worker.Worker):
         self.threads.close()
         await self.children.close()
         await self.heartbeat.stop()
+        await self.events.close()
 
     def _drain_seconds(self) -> float:
         return float(self._job_completion_wait) or self.settings.drain_timeout.total_seconds()
 
     # --- what the constructor works out
-
-    def _hooks(self) -> Hooks:
-        return {name: getattr(self, name) for name in HOOKS}
 
     def _queue_names(self) -> dict[str, int]:
         return {queue.name: weight for queue, weight in self._weights.items()}

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from hashlib import sha256
 
-#: How such a tag begins.
-OWNER_TAG = "owner:"
+from monarq.jobs.tags import OWNER_TAG as OWNER_TAG
+
 _DIGITS = 32
 
 

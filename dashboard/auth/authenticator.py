@@ -67,8 +67,11 @@ class Authenticator:
         self._remembered: OrderedDict[bytes, tuple[float, Caller]] = OrderedDict()
         self._rests_until = 0.0
 
-    async def caller(self, shown: Shown) -> Caller:
+    async def caller(self, shown: Shown, *, counts_as_use: bool = True) -> Caller:
         """Who it is.
+
+        Args:
+            counts_as_use: Somebody does something now: a session that is in use goes on.
 
         Raises:
             NotAuthenticated: Nothing is shown, or nothing that holds; which of them is not told.
@@ -81,7 +84,7 @@ class Authenticator:
         if time.monotonic() < self._rests_until and (known := self._recall(place)) is not None:
             return replace(known, address=shown.address)
         try:
-            caller = await self._look_up(shown)
+            caller = await self._look_up(shown, counts_as_use)
         except StoreUnavailable:
             self._rests_until = time.monotonic() + _REST
             if (known := self._recall(place)) is None:
@@ -101,16 +104,16 @@ class Authenticator:
         await self._call("SET", ENDED_JWT + name_of(caller.credential), "1", "PX", round(left * 1000))
         return True
 
-    async def _look_up(self, shown: Shown) -> Caller | None:
+    async def _look_up(self, shown: Shown, counts_as_use: bool) -> Caller | None:
         if shown.bearer is None:
-            return await self._by_session(shown.session or "")
+            return await self._by_session(shown.session or "", counts_as_use)
         if shown.bearer.startswith(TOKEN_PREFIX):
             token = await self._directory.token_of(digest_of(shown.bearer))
             return None if token is None else _token_caller(token)
         return await self._by_jwt(shown.bearer)
 
-    async def _by_session(self, secret: str) -> Caller | None:
-        session = await self._sessions.of(secret)
+    async def _by_session(self, secret: str, counts_as_use: bool) -> Caller | None:
+        session = await self._sessions.of(secret, counts_as_use=counts_as_use)
         user = None if session is None else await self._directory.user(session.user_id)
         if session is None or user is None or not user.is_active:
             return None

@@ -94,8 +94,8 @@ class Sessions:
         )
         return secret, session
 
-    async def of(self, secret: str) -> Session | None:
-        """The session whose secret this is, if it goes on; it counts as used.
+    async def of(self, secret: str, *, counts_as_use: bool = True) -> Session | None:
+        """The session whose secret this is, if it goes on; it counts as used, unless nobody did anything.
 
         Raises:
             StoreUnavailable: Redis did not answer.
@@ -105,7 +105,7 @@ class Sessions:
         session = _read(name, record)
         if session is None or session.ends_ms <= now:
             return None
-        if now - session.seen_ms >= min(_TOUCH_MS, self._idle_ms // 4):
+        if counts_as_use and now - session.seen_ms >= min(_TOUCH_MS, self._idle_ms // 4):
             session = Session(**(asdict(session) | {"seen_ms": now}))
             # XX: one that was ended meanwhile stays ended
             await self._call("SET", SESSION + name, _packed(session), "XX", "PX", self._left(session, now))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from socket import socket
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,6 +24,8 @@ app = new_commands()
 
 #: Seconds that requests under way have when it is told to stop.
 _DRAIN = 5
+#: Bytes that a WebSocket may send at once: nothing is wanted of it.
+_LARGEST_MESSAGE = 4096
 
 
 @app.command()
@@ -59,15 +62,15 @@ def _serve(settings: Settings, own: DashboardSettings, told: str) -> None:
     with dashboard_packages():
         import uvicorn
 
-    class Server(uvicorn.Server):
-        """Tells those who hold requests open that it stops, before it waits for them."""
+    opened: list[Services] = []
 
-        async def shutdown(self, sockets: Any = None) -> None:
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket] | None = None) -> None:
+            # it waits for all that is connected, and streams are connected for ever
             for services in opened:
-                services.closing.begin()
+                services.streams.end()
             await super().shutdown(sockets)
 
-    opened: list[Services] = []
     server = Server(
         uvicorn.Config(
             _app_factory(settings, own, opened),
@@ -80,6 +83,7 @@ def _serve(settings: Settings, own: DashboardSettings, told: str) -> None:
             # what proxies say is judged by the app, which knows whom to believe
             proxy_headers=False,
             timeout_graceful_shutdown=_DRAIN,
+            ws_max_size=_LARGEST_MESSAGE,
             lifespan="on",
         )
     )
@@ -100,6 +104,6 @@ def _app_factory(settings: Settings, own: DashboardSettings, opened: list[Servic
         from ..services.services import open_services
 
         opened.append(open_services(settings, own))
-        return create_app(opened[0], closes_services=True)
+        return create_app(opened[-1], closes_services=True)
 
     return make

@@ -1,8 +1,8 @@
 """A form made from a JSON Schema, and what somebody has typed into it, as JSON.
 
 Plain types get inputs of their own, all others a text area for JSON.  What is left empty is left out, so that
-the kind's own default holds.  Only what cannot be read is judged here: the kind checks the rest, and its faults
-are told at their fields.
+the kind's own default holds.  Only what cannot be read is judged here: the kind checks the rest, and its
+faults are told at their fields.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from pydantic_core import from_json, to_json
 PREFIX = "args."
 _NUMBERS = frozenset({"integer", "number"})
 _MOST_CHOICES = 200
+#: Text that may be longer than this gets several lines.
+_LONG_TEXT = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,15 +115,15 @@ def _field(name: str, schema: Mapping[str, Any], is_required: bool) -> FormField
     description = str(schema.get("description", ""))
     hint = " · ".join(part for part in (description, default) if part)
     kind = str(schema.get("type", ""))
-    shape, options, words = "json", (), str(schema.get("format") or kind or "JSON")
-    if choices := _choices(schema):
-        shape, options, words = "choice", choices, "choice"
+    options = _choices(schema)
+    if options:
+        shape = "choice"
     elif kind == "string":
-        shape = (
-            "lines" if schema.get("maxLength", 0) > 500 or "\n" in str(schema.get("default", "")) else "text"
-        )
-    elif kind in _NUMBERS:
-        shape = "number"
+        is_long = schema.get("maxLength", 0) > _LONG_TEXT or "\n" in str(schema.get("default", ""))
+        shape = "lines" if is_long else "text"
+    else:
+        shape = "number" if kind in _NUMBERS else "json"
+    words = "choice" if options else str(schema.get("format") or kind or "JSON")
     return FormField(name=name, shape=shape, words=words, is_required=is_required, hint=hint, options=options)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from monarq.jobs.state import State
 
-from ..services.job_view import AttemptView, ErrorView, JobView
+from ..services.job_view import AttemptView, ErrorView, JobView, ReplayView
 
 _WAITS = frozenset({State.SCHEDULED, State.READY, State.RETRYING})
 
@@ -32,21 +33,20 @@ class Step:
 def timeline(job: JobView) -> Sequence[Step]:
     """From its enqueue to what it does now, or to its end."""
     steps = [*_past(job), *_present(job)]
-    return [steps[0], *(_after(before, step) for before, step in zip(steps, steps[1:], strict=False))]
+    return [steps[0], *(_after(before, step) for before, step in pairwise(steps))]
 
 
 def _past(job: JobView) -> Iterator[Step]:
     yield Step(title="Enqueued", state="scheduled", at=job.enqueued_at, note=f"in {job.queue}")
-    marks: list[tuple[datetime | None, Step]] = [
-        (one.began_at or one.ended_at, _failed(one)) for one in job.attempts
-    ]
-    marks += [
-        (one.at, Step(title="Replayed", state="ready", at=one.at, note=one.told)) for one in job.replays
-    ]
-    # what has no time keeps its place: attempts are told in their order
-    if all(at is not None for at, _ in marks):
-        marks.sort(key=lambda mark: (mark[0] is None, mark[0]))
-    yield from (step for _, step in marks)
+    steps = [*map(_failed, job.attempts), *map(_replayed, job.replays)]
+    times = [step.at for step in steps if step.at is not None]
+    if len(times) == len(steps):  # else they keep their order: nobody knows where one belongs
+        steps = [steps[at] for _, at in sorted(zip(times, range(len(steps)), strict=True))]
+    yield from steps
+
+
+def _replayed(one: ReplayView) -> Step:
+    return Step(title="Replayed", state="ready", at=one.at, note=one.told)
 
 
 def _present(job: JobView) -> Iterator[Step]:

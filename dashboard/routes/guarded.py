@@ -16,6 +16,7 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
+from starlette.requests import HTTPConnection
 
 from monarq.jobs.errors import DefinitionError
 
@@ -82,7 +83,7 @@ class Guarded(APIRoute):
         return guarded
 
 
-async def admit(request: Request, permission: Permission | None) -> Caller:
+async def admit(request: HTTPConnection, permission: Permission | None) -> Caller:
     """Who asks, if they may, and not too often.
 
     Raises:
@@ -92,18 +93,18 @@ async def admit(request: Request, permission: Permission | None) -> Caller:
     """
     services, visit = the_services(request), the_visit(request)
     try:
-        caller = await services.authenticator.caller(_shown(request, visit))
+        caller = await services.authenticator.caller(shown_by(request))
     except NotAuthenticated:
         await services.limiter.take(Budget.FAILURE, network_of(visit.address))
         raise
-    budget = Budget.READ if request.method in _LOOKS else Budget.WRITE
+    budget = Budget.READ if request.scope.get("method", "GET") in _LOOKS else Budget.WRITE
     setattr(request.state, QUOTA, await services.limiter.take(budget, caller.subject))
     if permission is not None:
         await services.guard.scope(caller, permission)
     return caller
 
 
-def the_services(request: Request) -> Services:
+def the_services(request: HTTPConnection) -> Services:
     """What the app stands on."""
     services: Services = request.app.state.services
     return services
@@ -115,7 +116,7 @@ def the_caller(request: Request) -> Caller:
     return caller
 
 
-def the_visit(request: Request) -> Visit:
+def the_visit(request: HTTPConnection) -> Visit:
     """How the request came in."""
     return visit_of(request.scope)
 
@@ -125,7 +126,9 @@ TheCaller = Annotated[Caller, Depends(the_caller)]
 TheVisit = Annotated[Visit, Depends(the_visit)]
 
 
-def _shown(request: Request, visit: Visit) -> Shown:
+def shown_by(request: HTTPConnection) -> Shown:
+    """What the request shows of who sent it."""
+    visit = the_visit(request)
     lines = request.headers.getlist("authorization")
     if not lines:
         return Shown(session=read_session(request.cookies, visit), address=visit.address)

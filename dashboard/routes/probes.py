@@ -1,4 +1,4 @@
-"""`/livez` and `/readyz` for those who keep processes alive, and our public keys."""
+"""`/livez`, `/readyz` and `/startupz` for those who keep processes alive, and our public keys."""
 
 from __future__ import annotations
 
@@ -39,6 +39,16 @@ async def is_ready(response: Response, services: TheServices) -> Ready:
     if not ready:
         response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
     return Ready(ready=ready, checks=dict(checks))
+
+
+@router.get(
+    "/startupz", openapi_extra=for_anybody(), responses={503: {"model": Ready, "description": "not yet"}}
+)
+async def has_started(response: Response, services: TheServices) -> Ready:
+    """Whether what it stands on was there once, all at the same time: 200 from then on, else 503."""
+    if services.health.has_started:
+        return Ready(ready=True, checks={})
+    return await is_ready(response, services)
 
 
 @router.get("/.well-known/jwks.json", openapi_extra=for_anybody())

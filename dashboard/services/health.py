@@ -29,6 +29,8 @@ class HealthService:
         self._asking = asyncio.Lock()
         self._found: Mapping[str, str] = {}
         self._fresh_until = 0.0
+        #: All of them have answered once.
+        self.has_started = False
 
     async def checks(self) -> Mapping[str, str]:
         """`ok` for each store that answers, else a code and no more: anybody may ask."""
@@ -36,6 +38,7 @@ class HealthService:
             if time.monotonic() >= self._fresh_until:
                 self._found = await self._ask()
                 self._fresh_until = time.monotonic() + _FRESH
+                self.has_started = self.has_started or all(found == "ok" for found in self._found.values())
             return self._found
 
     async def _ask(self) -> Mapping[str, str]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from monarq.jobs.events import EventType
 from monarq.jobs.store.execute import Transport
 from monarq.jobs.store.keys import QueueKeys
 from monarq.jobs.store.pauses import Pause, Pauses, pauses_of
@@ -17,6 +18,7 @@ from ..access.guard import Guard
 from ..access.permissions import Permission
 from ..access.scope import Resource
 from ..audit import Audit
+from ..bus import Bus
 from ..errors import NotThere
 
 _WHAT = "queue"
@@ -33,10 +35,11 @@ class QueueView:
 class QueueService:
     """Queues, as far as the caller may see them."""
 
-    def __init__(self, transport: Transport, guard: Guard, audit: Audit, *, tagged: bool) -> None:
+    def __init__(self, transport: Transport, guard: Guard, audit: Audit, bus: Bus, *, tagged: bool) -> None:
         self._transport = transport
         self._guard = guard
         self._audit = audit
+        self._bus = bus
         self._pauses = Pauses(transport, tagged=tagged)
         self._tagged = tagged
 
@@ -71,8 +74,9 @@ class QueueService:
         [pause] = await self._pauses.pause(
             keys.name, kind=kind, why=why, until=until, now=now, by=caller.name
         )
+        self._bus.tell(EventType.QUEUE_PAUSED, queue=name, kind=kind, by=caller.name)
         await self._audit.record(
-            caller, "queue.pause", name, kind=kind, why=why, until=str(pause.until), now=now
+            caller, "queue.pause", name, queue=name, kind=kind, why=why, until=str(pause.until), now=now
         )
         return pause
 
@@ -81,7 +85,8 @@ class QueueService:
         keys = await self._seen(caller, name)
         await self._guard.require(caller, Permission.QUEUES_PAUSE, Resource(queue=name, kind=kind))
         ended = await self._pauses.resume(keys.name, kind=kind)
-        await self._audit.record(caller, "queue.resume", name, kind=kind, was_paused=bool(ended))
+        self._bus.tell(EventType.QUEUE_RESUMED, queue=name, kind=kind, by=caller.name)
+        await self._audit.record(caller, "queue.resume", name, queue=name, kind=kind, was_paused=bool(ended))
         return bool(ended)
 
     async def _seen(self, caller: Caller, name: str) -> QueueKeys:

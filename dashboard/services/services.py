@@ -11,6 +11,7 @@ from monarq.jobs.registry import Registry
 from monarq.jobs.settings import Settings
 from monarq.jobs.store.address import from_url
 from monarq.jobs.store.connection import Link
+from monarq.jobs.store.event_bus import EventSender
 from monarq.jobs.store.postgres import open_database_if_named
 from monarq.producer.producer import Producer
 
@@ -23,15 +24,19 @@ from ..auth.jwts import JwtIssuer, JwtVerifier, Trusted
 from ..auth.passwords import Passwords
 from ..auth.sessions import Sessions
 from ..auth.signing import SigningKeys
-from ..closing import Closing
+from ..bus import Bus
 from ..directory.directory import Directory
 from ..directory.settings import SettingsDirectory
+from ..feed import Feed
 from ..idempotency import IdempotencyKeys
 from ..kinds import load_kinds
 from ..limits import Limiter, amounts_of
 from ..settings import DashboardSettings, Issuer
+from ..streams import MOST_STREAMS_PER_CALLER, Streams
+from ..topics import Topics
 from .configuration import ConfigurationService
 from .enqueuing import EnqueueService
+from .events import EventService
 from .health import HealthService
 from .insights import InsightService
 from .jobs import JobService
@@ -68,16 +73,22 @@ class Services:
     logins: LoginService
     insights: InsightService
     health: HealthService
-    #: Told when the server stops, before requests under way are waited for.
-    closing: Closing
     _producer: Producer
+    #: What happens, inside of this process; `events` are the streams of it.
+    bus: Bus
+    events: EventService
+    streams: Streams
+    _feed: Feed
+    _sender: EventSender
     configuration: ConfigurationService
     _http: httpx.AsyncClient
 
     async def close(self) -> None:
-        """Close all connections."""
-        self.closing.begin()
+        """End all streams, and close all connections."""
+        self.streams.end()
         await self._producer.close()
+        await self._feed.close()
+        await self._sender.close()
         await self.link.close()
         await self.limiter.close()
         await self._http.aclose()
@@ -98,7 +109,8 @@ def open_services(
         authorizer: Decides instead of the grants.
         kinds: What can be enqueued; by default, what the modules of the settings hold.
     """
-    link = Link(from_url(settings.redis_url.get_secret_value()))
+    address = from_url(settings.redis_url.get_secret_value())
+    link = Link(address)
     database = open_database_if_named(settings)
     directory = directory_of(database, dashboard)
     roles = dashboard.all_roles()
@@ -113,9 +125,13 @@ def open_services(
     trusted = {name: _trusted(issuer, http) for name, issuer in issuers.items()}
     verifier = JwtVerifier(dashboard.issuer, dashboard.audience, keys, trusted)
     authenticator = Authenticator(directory, sessions, verifier, link, issuers)
-    audit, passwords, closing = Audit(database), Passwords(), Closing()
     known = load_kinds(settings) if kinds is None else kinds
     producer = Producer(settings, transport=link)
+    sender = EventSender(link)
+    bus = Bus(sender)
+    feed = Feed(address, bus, source=sender.source)
+    streams = Streams(most=dashboard.max_streams, most_per_caller=MOST_STREAMS_PER_CALLER)
+    audit, passwords = Audit(database, bus), Passwords()
     return Services(
         settings=dashboard,
         link=link,
@@ -125,17 +141,21 @@ def open_services(
         limiter=limiter,
         signing_keys=keys,
         jwt_issuer=jwt_issuer,
-        queues=QueueService(link, guard, audit, tagged=settings.hash_tags),
-        jobs=JobService(link, database, settings, guard, audit, producer, known, closing),
-        enqueuing=EnqueueService(guard, audit, producer, known, IdempotencyKeys(link)),
+        jobs=JobService(link, database, settings, guard, audit, bus, producer, known, streams.ending),
+        enqueuing=EnqueueService(guard, audit, bus, producer, known, IdempotencyKeys(link)),
         kinds=KindService(link, guard, known),
+        queues=QueueService(link, guard, audit, bus, tagged=settings.hash_tags),
         users=UserService(directory, sessions, passwords, guard, audit),
         tokens=TokenService(directory, guard, audit),
         logins=LoginService(directory, sessions, passwords, limiter, jwt_issuer, authenticator, audit),
         insights=InsightService(guard, Samples(link, tagged=settings.hash_tags), history_of(database)),
         health=HealthService(link, directory if database else None),
-        closing=closing,
         _producer=producer,
+        bus=bus,
+        events=EventService(bus, feed, Topics(bus), streams, guard, authenticator),
+        streams=streams,
+        _feed=feed,
+        _sender=sender,
         configuration=ConfigurationService(settings, dashboard, guard),
         _http=http,
     )

@@ -59,7 +59,10 @@ async def _write(
 ) -> None:
     async def write(unit: UnitOfWork) -> None:
         for subject, detail in acts:
-            await unit.audit.add(actor=actor, place=PLACE, action=action, subject=subject, detail=detail)
+            concerns = {name: detail[name] for name in ("queue", "kind") if isinstance(detail.get(name), str)}
+            await unit.audit.add(
+                actor=actor, place=PLACE, action=action, subject=subject, detail=detail, **concerns
+            )
 
     database = open_database_if_named(settings)
     assert database is not None

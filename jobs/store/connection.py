@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 import hiredis
 
-from ..errors import StoreUnavailable
+from ..errors import StoreRefused, StoreUnavailable
 from .address import Address
-from .replies import error_of, packed
+from .replies import ScriptMissing, error_of, packed
 from .sentinel import resolve
 
 
@@ -31,6 +32,7 @@ class Connection(asyncio.Protocol):
         self.loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self.closed = self.loop.create_future()
+        self.client_id: int | None = None
 
     @property
     def is_open(self) -> bool:
@@ -50,8 +52,11 @@ class Connection(asyncio.Protocol):
     def subscribe(self, channel: str, on_push: Callable[[list[Any]], None]) -> None:
         """From now on this is a subscription: whatever the server says goes to `on_push`."""
         self._on_push = on_push
+        self.say("SUBSCRIBE", channel)
+
+    def say(self, *command: Any) -> None:
+        """Send what is answered, if at all, to `on_push`: on a subscription only."""
         if self._transport is not None:
-            command: tuple[Any, ...] = ("SUBSCRIBE", channel)
             self._transport.write(hiredis.pack_command(command))
 
     def close(self) -> None:
@@ -167,15 +172,46 @@ class Link:
             StoreUnavailable: No reply; the command may have been carried out.
             StoreRefused: The server answered with an error.
         """
-        connection = self._connection
-        if connection is None or not connection.is_open:
-            connection = await self._reopen()
+        connection = await self._open_connection()
         reply = connection.send(*command)
         watchdog = connection.loop.call_later(timeout or self._reply_timeout, connection.close)
         try:
             return await reply
         finally:
             watchdog.cancel()
+
+    async def call_together(self, *commands: Sequence[Any], timeout: float) -> list[Any]:
+        """The replies to commands that are sent at once; a `StoreError` stands in the place of a refused one.
+
+        Args:
+            timeout: Seconds to wait for the last reply.
+
+        Raises:
+            StoreUnavailable: Replies are missing; the commands may have been carried out.
+        """
+        connection = await self._open_connection()
+        replies = [connection.send(*command) for command in commands]
+        watchdog = connection.loop.call_later(timeout, connection.close)
+        try:
+            with suppress(StoreRefused, ScriptMissing):
+                await replies[-1]  # they come in turn
+            return [reply.exception() or reply.result() for reply in replies]
+        finally:
+            watchdog.cancel()
+            for reply in replies:
+                if not reply.cancel() and not reply.cancelled():
+                    reply.exception()  # seen: it is what the last one has, too
+
+    async def client_id(self) -> int:
+        """What the server calls the connection; asked once for each.
+
+        Raises:
+            StoreError: As by `call`.
+        """
+        connection = await self._open_connection()
+        if connection.client_id is None:
+            connection.client_id = int(await self.call("CLIENT", "ID"))
+        return connection.client_id
 
     def abandon(self) -> None:
         """Drop the socket at once, with whatever is under way on it.  A later call opens it anew."""
@@ -190,6 +226,10 @@ class Link:
             self._connection.close()
             await self._connection.closed
             self._connection = None
+
+    async def _open_connection(self) -> Connection:
+        connection = self._connection
+        return connection if connection is not None and connection.is_open else await self._reopen()
 
     async def _reopen(self) -> Connection:
         # shared by all who call meanwhile, and shielded: one caller's cancellation must not cut others off

@@ -26,19 +26,26 @@ async def execute(transport: Transport, request: Request[T]) -> T:
         StoreUnavailable: No reply; the script may have run.
         StoreRefused: The server answered with an error.
     """
-    tail = (len(request.keys), *request.keys, *request.arguments)
     try:
-        reply = await transport.call("EVALSHA", request.script.sha, *tail)
+        reply = await transport.call(*evalsha(request))
     except ScriptMissing:
-        reply = await transport.call("EVAL", request.script.source, *tail)
+        reply = await transport.call(*_eval(request))
     return request.read(reply)
 
 
 def execute_sync(call: Callable[..., Any], request: Request[T]) -> T:
     """The same over a blocking `call`."""
-    tail = (len(request.keys), *request.keys, *request.arguments)
     try:
-        reply = call("EVALSHA", request.script.sha, *tail)
+        reply = call(*evalsha(request))
     except ScriptMissing:
-        reply = call("EVAL", request.script.source, *tail)
+        reply = call(*_eval(request))
     return request.read(reply)
+
+
+def evalsha(request: Request[Any]) -> tuple[Any, ...]:
+    """The command of a request, for a server that knows the script."""
+    return ("EVALSHA", request.script.sha, len(request.keys), *request.keys, *request.arguments)
+
+
+def _eval(request: Request[Any]) -> tuple[Any, ...]:
+    return ("EVAL", request.script.source, len(request.keys), *request.keys, *request.arguments)

@@ -68,6 +68,8 @@ WORKER = "monarq:worker:"
 QUEUES = "monarq:queues"
 EPOCH = "monarq:epoch"
 SAMPLED = "monarq:sampled"
+#: No key, but the channel on which events are told.
+EVENTS = "monarq:events"
 #: Of the dashboard.
 SESSION = "monarq:session:"
 SESSIONS = "monarq:sessions:"

@@ -1,5 +1,8 @@
 """Many jobs at once: a history up to this moment, made by PostgreSQL itself, full queues, and letters."""
 
+from dataclasses import dataclass
+from typing import Any
+
 import asyncpg
 from redis.asyncio import Redis
 
@@ -37,6 +40,13 @@ FROM (
 ) AS made
 """
 
+_TRACEBACK = """Traceback (most recent call last):
+  File "/srv/shop/payments/cards.py", line 41, in charge
+    receipt = await bank.debit(order, cents)
+  File "/srv/shop/payments/bank.py", line 118, in debit
+    raise CardDeclined(answer.reason)
+"""
+
 
 async def write_history(url: str, rows: int, days: int = 7) -> None:
     """That many finished jobs, over the last days, into the history at `url`."""
@@ -62,28 +72,49 @@ async def fill_queues(url: str, jobs: int) -> None:
 
 async def bury(url: str, letters: int) -> None:
     """Dead letters of three bugs, as they lie in Redis: so many true deaths would take too long."""
-    head = encode_head("card.charge", b'{"order":12345,"cents":990}', queue="payments")
-    zset = queue_keys("payments").dead
     async with Redis.from_url(url) as client:
         now = 1_000 * (await client.time())[0]
         for at in range(0, letters, 1_000):
             pipe = client.pipeline(transaction=False)
             for number in range(at, min(at + 1_000, letters)):
-                job_id = f"dead{number:028x}"
-                pipe.set(DEAD_LETTER + job_id, head + str(now - 60_000).encode())
-                pipe.rpush(FAILURES + job_id, _failure(f"bank {'abc'[number % 3]} does not answer"))
-                pipe.zadd(zset, {job_id: now - letters + number})
+                died = Death(
+                    f"dead{number:028x}", now - letters + number, f"bank {'abc'[number % 3]} is away"
+                )
+                died.write(pipe)
             await pipe.execute()
 
 
-def _failure(message: str) -> bytes:
-    return Failure(
-        spent=3,
-        crashes=0,
-        cause=Cause.ERROR,
-        fence=3,
-        worker="web-1-4711-abcdef",
-        error_type="CardDeclined",
-        message=message,
-        traceback=f'  File "/srv/shop/cards.py", line 7, in charge\nCardDeclined: {message}\n',
-    ).encode()
+@dataclass(frozen=True)
+class Death:
+    """One dead letter, as it lies in Redis."""
+
+    job_id: str
+    died_ms: int
+    message: str
+    error_type: str = "CardDeclined"
+    queue: str = "payments"
+    kind: str = "card.charge"
+    arguments: bytes = b'{"order":12345,"cents":990}'
+
+    def write(self, client: Any) -> None:
+        """By a client, or a pipeline of one."""
+        head = encode_head(self.kind, self.arguments, queue=self.queue)
+        client.set(DEAD_LETTER + self.job_id, head + b"%d}" % (self.died_ms - 90_000))
+        for attempt in range(1, 4):
+            client.rpush(FAILURES + self.job_id, self._failure(attempt))
+        client.zadd(queue_keys(self.queue).dead, {self.job_id: self.died_ms})
+
+    def _failure(self, attempt: int) -> bytes:
+        raised = f"{self.error_type}: {self.message}"
+        return Failure(
+            spent=attempt,
+            crashes=0,
+            cause=Cause.ERROR,
+            fence=attempt,
+            worker="web-1-4711-3fa9c1",
+            started_ms=self.died_ms - (3 - attempt) * 30_000 - 420,
+            ended_ms=self.died_ms - (3 - attempt) * 30_000,
+            error_type=self.error_type,
+            message=self.message,
+            traceback=f"{_TRACEBACK}{raised}\n",
+        ).encode()

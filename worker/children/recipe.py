@@ -5,17 +5,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 from arq.connections import RedisSettings
 from pydantic import SecretStr
 
 from monarq.jobs.handler import RunIn
 from monarq.jobs.settings import Settings
+from monarq.jobs.store.address import from_pool, to_arq
 
 from ..runnable import Runnable
 from .frames import Facts
 from .sources import function_of, name_of, source_of
+
+if TYPE_CHECKING:
+    from ..worker import Worker
 
 #: What the app may have given the worker besides its jobs, by arq's names.
 HOOKS = (
@@ -29,6 +33,11 @@ HOOKS = (
 _SIMPLE = (str, int, float, bool, list, tuple, type(None))
 
 Hooks = Mapping[str, Callable[..., Any] | None]
+
+
+def hooks_of(worker: Worker) -> Hooks:
+    """Those that the app has given it."""
+    return {name: getattr(worker, name) for name in HOOKS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +54,18 @@ class Recipe:
     queue_name: str
     honour_retry: bool
     hooks: Hooks
+
+    @classmethod
+    def of(cls, worker: Worker) -> Self:
+        """How this worker would run them."""
+        return cls(
+            worker_id=worker.worker_id,
+            settings=worker.settings,
+            redis=worker.redis_settings or to_arq(from_pool(worker.pool)),
+            queue_name=worker.queue_name,
+            honour_retry=worker.retry_jobs,
+            hooks=hooks_of(worker),
+        )
 
     def encode(self) -> Facts:
         """As the first frame to a child.

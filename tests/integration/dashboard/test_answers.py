@@ -131,7 +131,9 @@ async def test_the_document_names_every_route_and_what_it_needs(house: House) ->
         for path, item in document["paths"].items()
         for method, operation in item.items()
     }
-    shown = [route for router in ROUTERS for route in router.routes if route.include_in_schema]  # type: ignore[attr-defined]
+    shown = [
+        route for router in ROUTERS for route in router.routes if getattr(route, "include_in_schema", False)
+    ]
     assert len(operations) == len(shown)
     assert all("x-permission" in operation for operation in operations.values())
     ids = [operation["operationId"] for operation in operations.values()]

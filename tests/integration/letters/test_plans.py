@@ -8,8 +8,10 @@ from typing import Any
 import asyncpg
 import pytest
 
+from monarq.jobs.store.audit_filter import AuditFilter
 from monarq.jobs.store.letter_filter import LetterFilter
 from monarq.jobs.store.postgres import letter_search as search
+from monarq.jobs.store.postgres.audit_search import acts_query
 from monarq.jobs.store.postgres.query import Query
 from monarq.jobs.store.postgres.statements import statement
 from tests.postgres import PostgresServer, run_sql
@@ -133,5 +135,6 @@ async def test_a_page_of_the_audit_is_read_from_an_index_in_its_order(
             "SELECT 'a' || n % 50, 'a' || n % 50, 's' || n FROM generate_series(1, 5000) AS n"
         )
         await connection.execute("ANALYZE monarq.audit")
-        values = [given.get(name) for name in ("actor", "action", "subject")]
-        assert_by_index(await plan_of(connection, Query(statement("list_audit"), [*values, 900, 20])))
+        assert_by_index(
+            await plan_of(connection, acts_query(AuditFilter(**given), before=900, after=None, limit=20))
+        )

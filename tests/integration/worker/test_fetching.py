@@ -6,12 +6,14 @@ from collections import Counter
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from random import Random
+from signal import SIGTERM
 
 import pytest
 from redis.asyncio import Redis
 
 from monarq.jobs import JobContext, Priority, job
-from monarq.producer import Order, Producer
+from monarq.producer import Order, Producer, SyncProducer
+from monarq.worker import Worker
 
 from .conftest import Serve
 from .deadlines import always, eventually
@@ -215,6 +217,59 @@ async def test_a_worker_that_takes_no_more_leaves_wake_ups_to_the_others(
             await (await producer.enqueue(note.of(str(number)))).result(timeout=8)
         release.set()
         await held.result(timeout=20)
+
+
+async def test_a_full_worker_leaves_wake_ups_to_the_others(serve: Serve, producer: Producer) -> None:
+    """It came first in the line for tokens, and cannot use one."""
+    release = asyncio.Event()
+
+    @job("hold")
+    async def hold(ctx: JobContext) -> None:
+        await release.wait()
+
+    async with AsyncExitStack() as stack:
+        full = await stack.enter_async_context(serve(hold, max_jobs=1))
+        held = await producer.enqueue(hold.of())
+        await eventually(lambda: full.slots.busy == 1)
+        idle = await stack.enter_async_context(serve(hold, note))
+        await eventually(lambda: hasattr(idle, "fetcher") and idle.fetcher._idle is not None)
+        for number in range(3):
+            await (await producer.enqueue(note.of(str(number)))).result(timeout=8)
+        release.set()
+        await held.result(timeout=20)
+
+
+async def stand_in_line(worker: Worker) -> None:
+    """Wait until the worker waits for a token."""
+    await eventually(lambda: hasattr(worker, "fetcher") and worker.fetcher._client_id is not None)
+    await always(lambda: worker.fetcher._idle is not None, during=0.1)
+
+
+async def test_a_claim_that_begins_while_the_worker_is_told_to_stop_is_handed_back(
+    serve: Serve, redis_url: str, client: Redis
+) -> None:
+    """The server leases the job in the moment of its enqueue; nobody may have to wait for that lease."""
+    async with serve(note) as leaving:
+        await stand_in_line(leaving)
+        with SyncProducer.connect(redis_url) as producer:  # meanwhile nothing else runs in this thread
+            handle = producer.enqueue(note.of("just now"))
+        leaving.handle_sig(SIGTERM)
+    assert record.order == []
+    assert await client.zscore("monarq:running:default", handle.job_id) is None
+    async with serve(note):
+        await eventually(lambda: record.order == ["just now"], within=8)
+
+
+async def test_a_claim_that_begins_while_the_worker_is_told_to_be_quiet_is_run(
+    serve: Serve, redis_url: str
+) -> None:
+    async with serve(note) as leaving:
+        await stand_in_line(leaving)
+        with SyncProducer.connect(redis_url) as producer:
+            producer.enqueue(note.of("just now"))
+        leaving.fetcher.pause()
+        await eventually(lambda: record.order == ["just now"], within=8)
+        await eventually(lambda: leaving.fetcher._idle is None)
 
 
 async def test_a_worker_told_to_be_quiet_finishes_what_runs_and_takes_no_more(
