@@ -68,7 +68,7 @@ def _serve(settings: Settings, own: DashboardSettings, told: str) -> None:
         async def shutdown(self, sockets: list[socket] | None = None) -> None:
             # it waits for all that is connected, and streams are connected for ever
             for services in opened:
-                services.streams.end()
+                services.let_go()
             await super().shutdown(sockets)
 
     server = Server(

@@ -8,7 +8,6 @@ from typing import Any
 
 from fastapi import Request
 from starlette.responses import Response
-from starlette.status import HTTP_304_NOT_MODIFIED
 
 from ..routes.guarded import Guarded, Handler
 from .files import accepts_gzip
@@ -34,12 +33,10 @@ class Page(Guarded):
 
 
 def pack(request: Request, response: Response) -> Response:
-    """The same answer, smaller: nothing if the browser has it, else compressed if the browser unpacks."""
+    """The same answer, compressed if the browser unpacks."""
     if response.media_type != "text/html" or "content-encoding" in response.headers:
         return response
-    tag, body = response.headers.get("etag"), bytes(response.body)
-    if tag is not None and request.headers.get("if-none-match") == tag:
-        return Response(status_code=HTTP_304_NOT_MODIFIED, headers={"etag": tag})
+    body = bytes(response.body)
     response.headers.add_vary_header("Accept-Encoding, Cookie")
     if len(body) >= _WORTH_PACKING_BYTES and accepts_gzip(request):
         response.body = gzip.compress(body, _PACKING, mtime=0)

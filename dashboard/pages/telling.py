@@ -11,9 +11,11 @@ from starlette.types import Scope
 
 from monarq.jobs.errors import MonarqError
 
+from ..cookies import read_session
 from ..errors import NotAuthenticated
 from ..media import path_of
 from ..problems import Problem, problem_of, respond
+from ..routes.guarded import admit
 from ..visit import visit_of
 from . import addresses
 from .rendering import View, bare_view, render, view_of
@@ -51,9 +53,12 @@ def tell_all_errors(app: FastAPI) -> None:
 
 
 async def _view(request: Request) -> View:
+    has_login = read_session(request.cookies, visit_of(request.scope)) is not None
     try:
+        if has_login and not hasattr(request.state, "caller"):  # an address that there is not
+            await admit(request, None)
         return await view_of(request)
-    except MonarqError:  # what decides what the caller may see is away
+    except MonarqError:  # who asks, or what they may see, cannot be known
         return bare_view(request.scope)
 
 

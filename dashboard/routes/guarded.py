@@ -75,7 +75,7 @@ class Guarded(APIRoute):
 
         async def guarded(request: Request) -> Response:
             if not self.is_public:
-                request.state.caller = await admit(request, self.permission)
+                await admit(request, self.permission)
             if not request.query_params.keys() <= set(known):
                 raise UnknownParameter(known)
             return conditional(request, await handle(request))
@@ -84,7 +84,7 @@ class Guarded(APIRoute):
 
 
 async def admit(request: HTTPConnection, permission: Permission | None) -> Caller:
-    """Who asks, if they may, and not too often.
+    """Who asks, if they may, and not too often; the request knows it from then on.
 
     Raises:
         NotAuthenticated: Nobody knows who asks.
@@ -97,6 +97,7 @@ async def admit(request: HTTPConnection, permission: Permission | None) -> Calle
     except NotAuthenticated:
         await services.limiter.take(Budget.FAILURE, network_of(visit.address))
         raise
+    request.state.caller = caller  # known also to the page that says what they may not
     budget = Budget.READ if request.scope.get("method", "GET") in _LOOKS else Budget.WRITE
     setattr(request.state, QUOTA, await services.limiter.take(budget, caller.subject))
     if permission is not None:

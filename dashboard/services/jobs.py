@@ -31,6 +31,7 @@ from ..access.guard import Guard
 from ..access.permissions import Permission
 from ..audit import Audit
 from ..bus import Bus
+from ..closing import Closing
 from ..errors import InvalidRequest, NotThere, StateConflict
 from ..preconditions import UNCONDITIONAL, Precondition
 from .job_view import JobView, both, of_letter, of_queue, of_record, of_story
@@ -55,7 +56,7 @@ class JobService:
     Args:
         producer: Tells when jobs end.
         kinds: For how long a cancelled job's record is kept.
-        ending: Set when the server stops: nobody is kept waiting any more.
+        closing: Ends waiting with the server.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class JobService:
         bus: Bus,
         producer: Producer,
         kinds: Registry,
-        ending: asyncio.Event,
+        closing: Closing,
     ) -> None:
         self._transport = transport
         self._database = database
@@ -78,7 +79,7 @@ class JobService:
         self._bus = bus
         self._producer = producer
         self._kinds = kinds
-        self._ending = ending
+        self._closing = closing
 
     # --- looking
 
@@ -91,7 +92,7 @@ class JobService:
         _, view = await self._seen(caller, job_id)
         clock = asyncio.get_running_loop().time
         deadline = clock() + min(wait, LONGEST_WAIT).total_seconds()
-        while not view.state.is_final and (left := deadline - clock()) > 0 and not self._ending.is_set():
+        while not view.state.is_final and (left := deadline - clock()) > 0 and not self._closing.has_begun:
             await self._wait(job_id, view.queue, min(left, _LOOK_AGAIN))
             _, view = await self._seen(caller, job_id)
         return view
@@ -276,11 +277,7 @@ class JobService:
         with waits.expect(job_id) as woken:
             standing = await execute(self._transport, inspect(found.queue, job_id, await waits.channel()))
             if standing.what not in ("ended", "dead", "unknown"):
-                ending = asyncio.ensure_future(self._ending.wait())
-                try:
-                    await asyncio.wait((woken, ending), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    ending.cancel()
+                await self._closing.either(woken, timeout)
 
     async def _move(self, found: Found, job_id: str, **to: Any) -> Movement:
         return await move_job(self._transport, self._database, found.queue, job_id, **to)

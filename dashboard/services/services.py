@@ -9,15 +9,10 @@ import httpx
 
 from monarq.jobs.registry import Registry
 from monarq.jobs.settings import Settings
-from monarq.jobs.store.address import from_url
 from monarq.jobs.store.connection import Link
-from monarq.jobs.store.event_bus import EventSender
-from monarq.jobs.store.postgres import open_database_if_named
-from monarq.producer.producer import Producer
 
-from ..access.authorizer import Authorizer, GrantAuthorizer
+from ..access.authorizer import Authorizer
 from ..access.guard import Guard
-from ..audit import Audit
 from ..auth.authenticator import Authenticator
 from ..auth.jwks import RemoteKeys
 from ..auth.jwts import JwtIssuer, JwtVerifier, Trusted
@@ -27,16 +22,16 @@ from ..auth.signing import SigningKeys
 from ..bus import Bus
 from ..directory.directory import Directory
 from ..directory.settings import SettingsDirectory
-from ..feed import Feed
 from ..idempotency import IdempotencyKeys
 from ..kinds import load_kinds
 from ..limits import Limiter, amounts_of
 from ..settings import DashboardSettings, Issuer
-from ..streams import MOST_STREAMS_PER_CALLER, Streams
+from ..streams import Streams
 from ..topics import Topics
 from .configuration import ConfigurationService
 from .enqueuing import EnqueueService
 from .events import EventService
+from .ground import Ground, lay_ground
 from .health import HealthService
 from .insights import InsightService
 from .jobs import JobService
@@ -56,10 +51,7 @@ class Services:
     """All parts of one dashboard.  Made by `open_services`, in the event loop that uses them."""
 
     settings: DashboardSettings
-    link: Link
-    #: None: then users and tokens come from the settings.
-    database: Database | None
-    guard: Guard
+    ground: Ground
     authenticator: Authenticator
     limiter: Limiter
     signing_keys: SigningKeys
@@ -73,27 +65,37 @@ class Services:
     logins: LoginService
     insights: InsightService
     health: HealthService
-    _producer: Producer
-    #: What happens, inside of this process; `events` are the streams of it.
-    bus: Bus
     events: EventService
-    streams: Streams
-    _feed: Feed
-    _sender: EventSender
     configuration: ConfigurationService
-    _http: httpx.AsyncClient
+
+    @property
+    def link(self) -> Link:
+        return self.ground.link
+
+    @property
+    def database(self) -> Database | None:
+        return self.ground.database
+
+    @property
+    def guard(self) -> Guard:
+        return self.ground.guard
+
+    @property
+    def bus(self) -> Bus:
+        return self.ground.bus
+
+    @property
+    def streams(self) -> Streams:
+        return self.ground.streams
+
+    def let_go(self) -> None:
+        """Answer all who wait now, and end all streams: the server stops, and waits for them."""
+        self.ground.let_go()
 
     async def close(self) -> None:
-        """End all streams, and close all connections."""
-        self.streams.end()
-        await self._producer.close()
-        await self._feed.close()
-        await self._sender.close()
-        await self.link.close()
+        """Let go of who waits, and close all connections."""
         await self.limiter.close()
-        await self._http.aclose()
-        if self.database is not None:
-            await self.database.close()
+        await self.ground.close()
 
 
 def open_services(
@@ -109,56 +111,41 @@ def open_services(
         authorizer: Decides instead of the grants.
         kinds: What can be enqueued; by default, what the modules of the settings hold.
     """
-    address = from_url(settings.redis_url.get_secret_value())
-    link = Link(address)
-    database = open_database_if_named(settings)
-    directory = directory_of(database, dashboard)
-    roles = dashboard.all_roles()
-    guard = Guard(authorizer or GrantAuthorizer(roles), roles, read_only=dashboard.read_only)
-    http = httpx.AsyncClient(follow_redirects=False, trust_env=False)
+    on = lay_ground(settings, dashboard, authorizer=authorizer)
+    link, database, guard, audit, bus = on.link, on.database, on.guard, on.audit, on.bus
+    directory, passwords = directory_of(database, dashboard), Passwords()
     sessions = Sessions(link, idle=dashboard.session_idle, lifetime=dashboard.session_lifetime)
     limiter = Limiter(settings.redis_url.get_secret_value(), amounts_of(dashboard))
-    secret_keys = dashboard.signing_keys
-    keys = SigningKeys.read(secret_keys.get_secret_value() if secret_keys else "")
+    keys = signing_keys_of(dashboard)
     jwt_issuer = JwtIssuer(dashboard.issuer, dashboard.audience, keys, dashboard.jwt_lifetime)
     issuers = {issuer.issuer: issuer for issuer in dashboard.issuers}
-    trusted = {name: _trusted(issuer, http) for name, issuer in issuers.items()}
-    verifier = JwtVerifier(dashboard.issuer, dashboard.audience, keys, trusted)
-    authenticator = Authenticator(directory, sessions, verifier, link, issuers)
+    authenticator = Authenticator(directory, sessions, _verifier(dashboard, keys, on.http), link, issuers)
     known = load_kinds(settings) if kinds is None else kinds
-    producer = Producer(settings, transport=link)
-    sender = EventSender(link)
-    bus = Bus(sender)
-    feed = Feed(address, bus, source=sender.source)
-    streams = Streams(most=dashboard.max_streams, most_per_caller=MOST_STREAMS_PER_CALLER)
-    audit, passwords = Audit(database, bus), Passwords()
     return Services(
         settings=dashboard,
-        link=link,
-        database=database,
-        guard=guard,
+        ground=on,
         authenticator=authenticator,
         limiter=limiter,
         signing_keys=keys,
         jwt_issuer=jwt_issuer,
-        jobs=JobService(link, database, settings, guard, audit, bus, producer, known, streams.ending),
-        enqueuing=EnqueueService(guard, audit, bus, producer, known, IdempotencyKeys(link)),
-        kinds=KindService(link, guard, known),
         queues=QueueService(link, guard, audit, bus, tagged=settings.hash_tags),
+        jobs=JobService(link, database, settings, guard, audit, bus, on.producer, known, on.closing),
+        enqueuing=EnqueueService(guard, audit, bus, on.producer, known, IdempotencyKeys(link)),
+        kinds=KindService(link, guard, known),
         users=UserService(directory, sessions, passwords, guard, audit),
         tokens=TokenService(directory, guard, audit),
         logins=LoginService(directory, sessions, passwords, limiter, jwt_issuer, authenticator, audit),
         insights=InsightService(guard, Samples(link, tagged=settings.hash_tags), history_of(database)),
         health=HealthService(link, directory if database else None),
-        _producer=producer,
-        bus=bus,
-        events=EventService(bus, feed, Topics(bus), streams, guard, authenticator),
-        streams=streams,
-        _feed=feed,
-        _sender=sender,
+        events=EventService(bus, on.feed, Topics(bus), on.streams, guard, authenticator),
         configuration=ConfigurationService(settings, dashboard, guard),
-        _http=http,
     )
+
+
+def signing_keys_of(dashboard: DashboardSettings) -> SigningKeys:
+    """What signs the JWTs of this dashboard; none if the settings have none."""
+    keys = dashboard.signing_keys
+    return SigningKeys.read(keys.get_secret_value() if keys else "")
 
 
 def directory_of(database: Database | None, dashboard: DashboardSettings) -> Directory:
@@ -177,6 +164,11 @@ def history_of(database: Database | None) -> History | None:
     from monarq.jobs.store.postgres.rollup_reader import RollupReader
 
     return History(RollupReader(database))
+
+
+def _verifier(dashboard: DashboardSettings, keys: SigningKeys, http: httpx.AsyncClient) -> JwtVerifier:
+    trusted = {issuer.issuer: _trusted(issuer, http) for issuer in dashboard.issuers}
+    return JwtVerifier(dashboard.issuer, dashboard.audience, keys, trusted)
 
 
 def _trusted(issuer: Issuer, http: httpx.AsyncClient) -> Trusted:

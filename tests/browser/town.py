@@ -58,6 +58,10 @@ class Town:
             assert paused.status_code == 200, paused.text
         producer.enqueue(sync.of("south"))
         self.stack.wait(lambda: str(running.status()) == "running")
+        self.stack.login({"role": "viewer"}, name="ann")
+        with self.stack.api() as api:
+            [ann] = [user for user in api.get("/v1/users").json()["items"] if user["name"] == "ann"]
+        self.found["user_id"] = ann["id"]
         self.found |= {"queue": "mail", "kind": charge.kind, "job_id": dead[0].job_id, "secret": "none"}
         self.stack.wait(lambda: self.stack.sql("SELECT 1 FROM monarq.jobs WHERE state = 'dead'"))
         return self

@@ -55,6 +55,10 @@ OWN_AFFAIRS = {
     "POST /v1/access-tokens",
     "GET /settings",
     "POST /logout",
+    "GET /settings/api",
+    "POST /settings/password",
+    "POST /settings/sessions/others/end",
+    "POST /settings/sessions/{session_id}/end",
 }
 
 

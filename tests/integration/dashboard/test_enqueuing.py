@@ -184,7 +184,7 @@ async def test_an_enqueue_stands_in_the_audit(house: House) -> None:
     assert house.services.database is not None
     async with house.services.database.unit() as unit:
         [act] = await unit.audit.list(action="job.enqueue")
-    assert (act.actor, act.subject, act.detail["kind"]) == (user.name, made["id"], "mail.send")
+    assert (act.actor, act.subject, act.kind) == (user.name, made["id"], "mail.send")
     assert owner_tag(f"user:{user.id}") in (await envelope_of(house, made["id"])).tags
 
 

@@ -228,7 +228,7 @@ async def test_a_server_that_stops_answers_those_who_wait(house: House) -> None:
     job_id = await enqueue(house)
     waiting = asyncio.create_task(program.get(f"/v1/jobs/{job_id}?wait=30"))
     await _until_somebody_waits(house, job_id)
-    house.services.streams.end()
+    house.services.let_go()
     async with asyncio.timeout(3):
         assert (await waiting).json()["state"] == "ready"
 

@@ -1,0 +1,88 @@
+"""What the services stand on: connections, who may do what, and how others are told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import httpx
+
+from monarq.jobs.settings import Settings
+from monarq.jobs.store.address import from_url
+from monarq.jobs.store.connection import Link
+from monarq.jobs.store.event_bus import EventSender
+from monarq.jobs.store.postgres import open_database_if_named
+from monarq.producer.producer import Producer
+
+from ..access.authorizer import Authorizer, GrantAuthorizer
+from ..access.guard import Guard
+from ..audit import Audit
+from ..bus import Bus
+from ..closing import Closing
+from ..feed import Feed
+from ..settings import DashboardSettings
+from ..streams import MOST_STREAMS_PER_CALLER, Streams
+
+if TYPE_CHECKING:
+    from monarq.jobs.store.postgres.database import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """Shared by all services of one dashboard."""
+
+    link: Link
+    #: None: then users and tokens come from the settings.
+    database: Database | None
+    guard: Guard
+    audit: Audit
+    producer: Producer
+    #: What happens, inside of this process.
+    bus: Bus
+    feed: Feed
+    streams: Streams
+    #: Told when the server stops, before requests under way are waited for.
+    closing: Closing
+    http: httpx.AsyncClient
+    sender: EventSender
+
+    def let_go(self) -> None:
+        """Answer all who wait now, and end all streams: the server stops, and waits for them."""
+        self.closing.begin()
+        self.streams.end()
+
+    async def close(self) -> None:
+        """Let go of who waits, and close all connections."""
+        self.let_go()
+        await self.feed.close()
+        await self.sender.close()
+        await self.producer.close()
+        await self.link.close()
+        await self.http.aclose()
+        if self.database is not None:
+            await self.database.close()
+
+
+def lay_ground(
+    settings: Settings, dashboard: DashboardSettings, *, authorizer: Authorizer | None = None
+) -> Ground:
+    """By the settings.  Nothing is connected before it is needed."""
+    address = from_url(settings.redis_url.get_secret_value())
+    link = Link(address)
+    database = open_database_if_named(settings)
+    roles = dashboard.all_roles()
+    sender = EventSender(link)
+    bus = Bus(sender)
+    return Ground(
+        link=link,
+        database=database,
+        guard=Guard(authorizer or GrantAuthorizer(roles), roles, read_only=dashboard.read_only),
+        audit=Audit(database, bus),
+        producer=Producer(settings, transport=link),
+        bus=bus,
+        feed=Feed(address, bus, source=sender.source),
+        streams=Streams(most=dashboard.max_streams, most_per_caller=MOST_STREAMS_PER_CALLER),
+        closing=Closing(),
+        http=httpx.AsyncClient(follow_redirects=False, trust_env=False),
+        sender=sender,
+    )
