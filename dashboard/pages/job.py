@@ -163,6 +163,7 @@ async def show_job(
         result=shown_json(job.result),
         snippets=_snippets(job, kind, visit, request) if job.kind and isinstance(job.arguments, dict) else [],
         priorities=list(Priority),
+        acts=[],
     )
 
 

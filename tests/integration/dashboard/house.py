@@ -14,12 +14,12 @@ from monarq.dashboard.auth.passwords import hash_password
 from monarq.dashboard.auth.secrets import new_token
 from monarq.dashboard.directory.directory import NewToken, User
 from monarq.dashboard.services.services import Services, directory_of
-from monarq.jobs.envelope import decode
+from monarq.jobs.envelope import Envelope, decode
 from monarq.jobs.identity import new_job_id
 from monarq.jobs.record import Attempt, encode_failure, encode_success
 from monarq.jobs.settings import Settings
 from monarq.jobs.state import State
-from monarq.jobs.store.keys import queue_keys
+from monarq.jobs.store.keys import JOB, queue_keys
 from monarq.jobs.store.verbs import Verb
 from tests.contract.store import Store, a_failure, an_end
 
@@ -103,6 +103,10 @@ class House:
     def store_of(self, queue: str) -> Store:
         """A queue behind the dashboard, for those who play a worker."""
         return Store(self.services.link, self.redis, queue_keys(queue))
+
+    async def envelope(self, job_id: str) -> Envelope:
+        """What Redis has of a job that has not ended."""
+        return decode(await self.services.link.call("GET", JOB + job_id))
 
     async def run_one(
         self,
