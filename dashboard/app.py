@@ -33,17 +33,21 @@ from .media import check_media, path_of
 from .mounting import Place
 from .openapi import told_as_it_is
 from .pages import files, job, login, settings, theme
+from .pages import insights as insights_page
 from .pages import kinds as kind_pages
 from .pages.telling import tell, tell_all_errors
 from .problems import ProblemDocument, problem_of
 from .request_id import current_request_id
 from .routes import (
+    dead_letters,
     documentation,
     enqueuing,
     events,
     insights,
     jobs,
     kinds,
+    letter_groups,
+    operations,
     probes,
     queues,
     sessions,
@@ -57,6 +61,9 @@ log = structlog.get_logger("monarq.dashboard")
 
 ROUTERS: tuple[APIRouter, ...] = (
     queues.router,
+    letter_groups.router,  # before the letters, one of which could be called so
+    dead_letters.router,
+    operations.router,
     enqueuing.router,
     jobs.router,
     kinds.router,
@@ -72,6 +79,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     theme.router,
     kind_pages.router,
     job.router,
+    insights_page.router,
     *settings.routers,
 )
 #: Asked by machines next door, under whatever name they have for us.
@@ -96,6 +104,7 @@ def create_routes(services: Services, *, closes_services: bool = False) -> FastA
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        services.ground.runner.wake()
         yield
         if closes_services:
             await services.close()

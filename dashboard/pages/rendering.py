@@ -171,6 +171,7 @@ def _make_environment() -> Environment:
         plural=words.plural,
         bytes=words.bytes_in_words,
         duration=words.duration,
+        share=words.share,
         ago=_ago,
         iso=words.iso,
         in_full=words.in_full,

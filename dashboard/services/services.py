@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import httpx
@@ -10,6 +11,7 @@ import httpx
 from monarq.jobs.registry import Registry
 from monarq.jobs.settings import Settings
 from monarq.jobs.store.connection import Link
+from monarq.jobs.store.snoozes import Snoozes
 
 from ..access.authorizer import Authorizer
 from ..access.guard import Guard
@@ -36,8 +38,11 @@ from .health import HealthService
 from .insights import InsightService
 from .jobs import JobService
 from .kinds import KindService
+from .letter_groups import LetterGroupService
+from .letters import LetterService
 from .logins import LoginService
 from .numbers import History, Samples
+from .operations import OperationService
 from .queues import QueueService
 from .tokens import TokenService
 from .users import UserService
@@ -60,6 +65,9 @@ class Services:
     jobs: JobService
     enqueuing: EnqueueService
     kinds: KindService
+    letters: LetterService
+    letter_groups: LetterGroupService
+    operations: OperationService
     users: UserService
     tokens: TokenService
     logins: LoginService
@@ -132,10 +140,13 @@ def open_services(
         jobs=JobService(link, database, settings, guard, audit, bus, on.producer, known, on.closing),
         enqueuing=EnqueueService(guard, audit, bus, on.producer, known, IdempotencyKeys(link)),
         kinds=KindService(link, guard, known),
+        letters=LetterService(on.letters, guard, audit, bus),
+        letter_groups=LetterGroupService(on.letters, Snoozes(link), guard, audit, bus),
+        operations=OperationService(on.operations, on.letters, on.runner, guard, audit, on.works.tell),
         users=UserService(directory, sessions, passwords, guard, audit),
         tokens=TokenService(directory, guard, audit),
         logins=LoginService(directory, sessions, passwords, limiter, jwt_issuer, authenticator, audit),
-        insights=InsightService(guard, Samples(link, tagged=settings.hash_tags), history_of(database)),
+        insights=insights_of(settings, link, database, guard),
         health=HealthService(link, directory if database else None),
         events=EventService(bus, on.feed, Topics(bus), on.streams, guard, authenticator),
         configuration=ConfigurationService(settings, dashboard, guard),
@@ -157,13 +168,15 @@ def directory_of(database: Database | None, dashboard: DashboardSettings) -> Dir
     return PostgresDirectory(database)
 
 
-def history_of(database: Database | None) -> History | None:
-    """The history in numbers, if there is a PostgreSQL."""
-    if database is None:
-        return None
-    from monarq.jobs.store.postgres.rollup_reader import RollupReader
+def insights_of(settings: Settings, link: Link, database: Database | None, guard: Guard) -> InsightService:
+    """Numbers over time: from PostgreSQL if there is one, and from Redis."""
+    history = None
+    if database is not None:
+        from monarq.jobs.store.postgres.rollup_reader import RollupReader
 
-    return History(RollupReader(database))
+        history = History(RollupReader(database))
+    samples = Samples(link, tagged=settings.hash_tags)
+    return InsightService(guard, samples, history, lambda queue: timedelta(seconds=60))
 
 
 def _verifier(dashboard: DashboardSettings, keys: SigningKeys, http: httpx.AsyncClient) -> JwtVerifier:

@@ -13,6 +13,7 @@ from .examine_rules import ExamineRules
 from .inspect_rules import InspectRules
 from .lineup_rules import GlanceRules, LineupRules
 from .move_rules import MoveRules
+from .operation_rules import OperationRules
 from .orphan_rules import OrphanRules
 from .past_rules import PastRules
 from .pause_rules import PauseRules
@@ -46,6 +47,7 @@ class StoreContract(
     BeatRules,
     DurableRules,
     PastRules,
+    OperationRules,
     LineupRules,
     GlanceRules,
 ):

@@ -1,31 +1,61 @@
 """Services demand the permission themselves: who comes by another way than the routes is judged as well."""
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from monarq.dashboard.access.caller import Caller, Means
 from monarq.dashboard.errors import NotPermitted, NotThere
+from monarq.dashboard.operations.actions import Action
+from monarq.dashboard.operations.filters import OperationFilter
 from monarq.dashboard.services.enqueuing import EnqueueService, JobOrder
+from monarq.dashboard.services.insights import InsightService, Order
 from monarq.dashboard.services.jobs import JobService
 from monarq.dashboard.services.kinds import KindService
+from monarq.dashboard.services.letter_groups import LetterGroupService
+from monarq.dashboard.services.letters import LetterService
+from monarq.dashboard.services.operations import OperationService, WorkOrder
 from monarq.dashboard.services.queues import QueueService
+from monarq.dashboard.services.series import Metric
 from monarq.dashboard.services.services import Services
 from monarq.dashboard.services.tokens import TokenService
 from monarq.dashboard.services.users import UserService
+from monarq.dashboard.services.windows import Wish
 from monarq.jobs.priority import Priority
+from monarq.jobs.store.letter_filter import LetterFilter
+from monarq.jobs.store.letter_pages import Turn
 
 from .house import House
 
 ORDER = JobOrder(kind="mail.send", args={"user_id": 1})
 Call = Callable[[Services, Caller], Awaitable[Any]]
+FINGERPRINT = "0" * 16
+SOON = datetime.now(UTC) + timedelta(hours=1)
+REPLAY_ALL = WorkOrder(Action.REPLAY, OperationFilter())
 CALLS: dict[str, Call] = {
     "queues.list": lambda it, who: it.queues.list(who),
     "queues.get": lambda it, who: it.queues.get(who, "mail"),
     "queues.pause": lambda it, who: it.queues.pause(who, "mail", kind=None, why="x", until=None, now=False),
     "queues.resume": lambda it, who: it.queues.resume(who, "mail", kind=None),
+    "letters.list": lambda it, who: it.letters.list(who, LetterFilter(), Turn()),
+    "letters.get": lambda it, who: it.letters.get(who, "x"),
+    "letters.replay": lambda it, who: it.letters.replay(who, "x"),
+    "letters.discard": lambda it, who: it.letters.discard(who, "x"),
+    "letter_groups.list": lambda it, who: it.letter_groups.list(who, LetterFilter(), snoozed=False),
+    "letter_groups.get": lambda it, who: it.letter_groups.get(who, FINGERPRINT),
+    "letter_groups.snooze": lambda it, who: it.letter_groups.snooze(who, FINGERPRINT, until=SOON, why=""),
+    "letter_groups.wake": lambda it, who: it.letter_groups.wake(who, FINGERPRINT),
+    "operations.list": lambda it, who: it.operations.list(who, after="", limit=1),
+    "operations.get": lambda it, who: it.operations.get(who, "x"),
+    "operations.plan": lambda it, who: it.operations.plan(who, REPLAY_ALL),
+    "operations.begin": lambda it, who: it.operations.begin(who, "x", REPLAY_ALL, None),
+    "operations.cancel": lambda it, who: it.operations.cancel(who, "x"),
+    "insights.series": lambda it, who: it.insights.series(who, Metric.THROUGHPUT, Wish()),
+    "insights.kinds": lambda it, who: it.insights.kinds(who, Wish(), Order.BUSIEST, limit=1),
+    "insights.queues": lambda it, who: it.insights.queues(who, Wish()),
+    "insights.sparklines": lambda it, who: it.insights.sparklines(who),
     "jobs.get": lambda it, who: it.jobs.get(who, "x"),
     "jobs.why": lambda it, who: it.jobs.why(who, "x"),
     "jobs.retry": lambda it, who: it.jobs.retry(who, "x"),
@@ -60,6 +90,10 @@ async def test_a_service_does_nothing_for_who_has_no_grant(house: House, name: s
 def test_every_method_of_a_service_is_in_the_table() -> None:
     services = {
         "queues": QueueService,
+        "letters": LetterService,
+        "letter_groups": LetterGroupService,
+        "operations": OperationService,
+        "insights": InsightService,
         "jobs": JobService,
         "enqueuing": EnqueueService,
         "kinds": KindService,

@@ -50,6 +50,7 @@ def test_every_verb_has_its_script() -> None:
         *("archive", "revive", "forget"),
         *("pause", "resume", "examine"),
         *("compare", "restore", "beat"),
+        *("operation_take", "operation_advance"),
         "move",
     }
 

@@ -15,12 +15,14 @@ from monarq.jobs.store.epoch import beat, read_mark
 from monarq.jobs.store.examine import examine
 from monarq.jobs.store.execute import execute, execute_sync
 from monarq.jobs.store.letter_verbs import Letter, Revival, Revived
+from monarq.jobs.store.operations import Noted, advance_request, take_request
 from monarq.jobs.store.pauses import pause_request, resume_request
 from monarq.jobs.store.restoring import Known, compare, restore
 from monarq.jobs.store.sync_connection import SyncLink
 from monarq.jobs.store.verbs import Accepted, Cancellation, Held, Renewal, Request, Verb
 from monarq.jobs.unique import Unique
 from tests.contract.lost_jobs import a_lost_job
+from tests.contract.operation_rules import DONE, HALF_WAY, begun, take
 from tests.contract.store import (
     AGEING,
     CANCELLED_RECORD,
@@ -202,6 +204,17 @@ async def _beat(store: Store) -> Request[Any]:
     return Request(request.script, request.keys, request.arguments, is_written)
 
 
+async def _operation_take(store: Store) -> Request[Any]:
+    await begun(store)
+    return take_request("o", "me", LEASE)
+
+
+async def _operation_advance(store: Store) -> Request[Any]:
+    await begun(store)
+    await take(store)
+    return advance_request("o", "me", LEASE, HALF_WAY, DONE)
+
+
 _CREATED, _EXISTS = Accepted.CREATED, Accepted.EXISTS
 _RENEWALS = [Renewal.RENEWED, Renewal.LOST, Renewal.ABORT_ASKED]
 _LEASES = ("arq:queue", "monarq:running:")
@@ -229,6 +242,8 @@ CALLS: dict[str, VerbCall] = {
     "examine": VerbCall(_examine, State.RUNNING, State.RUNNING, reads=True),
     "compare": VerbCall(_compare, [0, 2, 1], [0, 2, 1], reads=True),
     "restore": VerbCall(_restore, [0, 2, 1], [0, 0, 0]),
+    "operation_take": VerbCall(_operation_take, 1, 1, (keys.OPERATION,)),
+    "operation_advance": VerbCall(_operation_advance, Noted.GOES_ON, Noted.GOES_ON),
     "beat": VerbCall(_beat, True, False),
 }
 
