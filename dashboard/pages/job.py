@@ -33,6 +33,8 @@ from .timeline import timeline
 router = APIRouter(route_class=Page)
 
 _WAITS = (State.SCHEDULED, State.READY, State.RETRYING)
+#: Arguments of a command that somebody would still read.
+_LONGEST_COPIED = 8_000
 
 
 def _unless_empty(text: Any) -> Any:
@@ -148,7 +150,8 @@ async def show_job(
 ) -> Response:
     """All that is known of it."""
     job = await services.jobs.get(caller, job_id)
-    kind = await _kind_of(job, caller, services)
+    kind, arguments = await _kind_of(job, caller, services), shown_json(job.arguments)
+    can_be_copied = isinstance(job.arguments, dict) and len(arguments.text) <= _LONGEST_COPIED
     return await page(
         request,
         "job/show.html",
@@ -159,9 +162,9 @@ async def show_job(
         waits=job.state in _WAITS,
         why=await services.jobs.why(caller, job_id),
         steps=timeline(job),
-        arguments=shown_json(job.arguments),
+        arguments=arguments,
         result=shown_json(job.result),
-        snippets=_snippets(job, kind, visit, request) if job.kind and isinstance(job.arguments, dict) else [],
+        snippets=_snippets(job, kind, visit, request) if can_be_copied else [],
         priorities=list(Priority),
         acts=[],
     )

@@ -62,11 +62,11 @@ def typed_in(fields: list[FormField], form: Mapping[str, str]) -> list[FormField
 
 
 def arguments_of(fields: list[FormField]) -> dict[str, Any]:
-    """What was typed, as JSON data; empty fields are left out, unless they are text and required."""
+    """What was typed, as JSON data; empty fields are left out, unless they are required and may be any text."""
     return {
         field.name: _read(field)
         for field in fields
-        if field.value or (field.is_required and field.shape in ("text", "lines"))
+        if field.value or (field.is_required and field.words == "string")
     }
 
 

@@ -1,5 +1,6 @@
 """A dashboard under test, and those who ask it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -125,6 +126,8 @@ class House:
         now_ms = await store.now()
         attempt = Attempt(job_id, queue, claimed.starts, now_ms, now_ms)
         failure = told.get("failure")
+        if failure is not None:
+            failure = told["failure"] = replace(failure, fence=claimed.starts)
         if verb is Verb.SUCCEEDED:
             record = encode_success(envelope, attempt, to_json(result))
         else:
