@@ -39,11 +39,15 @@ from .pages.telling import tell, tell_all_errors
 from .problems import ProblemDocument, problem_of
 from .request_id import current_request_id
 from .routes import (
+    completions,
     dead_letters,
     documentation,
     enqueuing,
     events,
+    fleet,
     insights,
+    job_exports,
+    job_lists,
     jobs,
     kinds,
     letter_groups,
@@ -53,6 +57,7 @@ from .routes import (
     sessions,
     tokens,
     users,
+    workers,
 )
 from .services.services import Services
 from .visit import Door, Visit
@@ -64,6 +69,11 @@ ROUTERS: tuple[APIRouter, ...] = (
     letter_groups.router,  # before the letters, one of which could be called so
     dead_letters.router,
     operations.router,
+    workers.router,
+    fleet.router,
+    job_lists.router,
+    job_exports.router,
+    completions.router,
     enqueuing.router,
     jobs.router,
     kinds.router,

@@ -208,14 +208,15 @@ class InvalidRequest(RequestRefused):
 
 
 class InvalidParameter(RequestRefused):
-    """A parameter of the address cannot be used."""
+    """A parameter of the address cannot be used; `span` is the word of its value that is at fault."""
 
     code = "invalid_parameter"
 
-    def __init__(self, name: str, fault: str) -> None:
+    def __init__(self, name: str, fault: str, span: tuple[int, int] | None = None) -> None:
         super().__init__(f"{name}: {fault}")
         self.name = name
         self.fault = fault
+        self.span = span
 
 
 class UnknownParameter(RequestRefused):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -33,6 +34,8 @@ from .timeline import timeline
 router = APIRouter(route_class=Page)
 
 _WAITS = (State.SCHEDULED, State.READY, State.RETRYING)
+#: How old something was when the sentence was made: a page that only became older is the same page.
+_AGES = re.compile(r" \((?:in )?[\d.]+ (?:s|min|h|d)(?: ago)?\)")
 #: Arguments of a command that somebody would still read.
 _LONGEST_COPIED = 8_000
 
@@ -160,7 +163,7 @@ async def show_job(
         kind=kind,
         tags=plain_tags(job.tags),
         waits=job.state in _WAITS,
-        why=await services.jobs.why(caller, job_id),
+        why=_AGES.sub("", (await services.jobs.why(caller, job_id)).sentence),
         steps=timeline(job),
         arguments=arguments,
         result=shown_json(job.result),

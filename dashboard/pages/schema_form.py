@@ -13,6 +13,15 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
+#: Of texts that have a form.
+_EXAMPLES = {
+    "date-time": "2030-01-31T09:00:00Z",
+    "date": "2030-01-31",
+    "time": "09:00:00",
+    "duration": "PT30S",
+    "uuid": "01890a5d-ac96-774b-bcce-b302099a8057",
+}
+_DEEPEST_EXAMPLE = 4
 #: How fields of arguments are named in a form.
 PREFIX = "args."
 _NUMBERS = frozenset({"integer", "number"})
@@ -32,6 +41,8 @@ class FormField:
     words: str
     is_required: bool = False
     hint: str = ""
+    #: What could be typed.
+    example: str = ""
     #: As it is typed.
     value: str = ""
     options: tuple[str, ...] = ()
@@ -43,7 +54,7 @@ def fields_of(schema: Mapping[str, Any]) -> list[FormField]:
     required = set(schema.get("required", ()))
     definitions = schema.get("$defs", {})
     return [
-        _field(name, _resolved(one, definitions), name in required)
+        _field(name, _resolved(one, definitions), name in required, definitions)
         for name, one in schema.get("properties", {}).items()
     ]
 
@@ -62,7 +73,7 @@ def typed_in(fields: list[FormField], form: Mapping[str, str]) -> list[FormField
 
 
 def arguments_of(fields: list[FormField]) -> dict[str, Any]:
-    """What was typed, as JSON data; empty fields are left out, unless they are required and may be any text."""
+    """What was typed, as JSON data; what is empty is left out, unless it is required and any text will do."""
     return {
         field.name: _read(field)
         for field in fields
@@ -110,7 +121,9 @@ def _typed(field: FormField, value: Any) -> str:
     return to_json(value).decode()
 
 
-def _field(name: str, schema: Mapping[str, Any], is_required: bool) -> FormField:
+def _field(
+    name: str, schema: Mapping[str, Any], is_required: bool, definitions: Mapping[str, Any]
+) -> FormField:
     default = "" if "default" not in schema else f"empty: {_shown(schema['default'])}"
     description = str(schema.get("description", ""))
     hint = " · ".join(part for part in (description, default) if part)
@@ -124,7 +137,15 @@ def _field(name: str, schema: Mapping[str, Any], is_required: bool) -> FormField
     else:
         shape = "number" if kind in _NUMBERS else "json"
     words = "choice" if options else str(schema.get("format") or kind or "JSON")
-    return FormField(name=name, shape=shape, words=words, is_required=is_required, hint=hint, options=options)
+    return FormField(
+        name=name,
+        shape=shape,
+        words=words,
+        is_required=is_required,
+        hint=hint,
+        example=_shown(_example(schema, definitions)) if shape == "json" else _EXAMPLES.get(words, ""),
+        options=options,
+    )
 
 
 def _choices(schema: Mapping[str, Any]) -> tuple[str, ...]:
@@ -146,6 +167,28 @@ def _resolved(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict
         found.pop("anyOf")
         found = {**_resolved(others[0], definitions), **found}
     return found
+
+
+def _example(schema: Mapping[str, Any], definitions: Mapping[str, Any], depth: int = 0) -> Any:
+    """The smallest value of this shape, as far as the shape is plain."""
+    schema = _resolved(schema, definitions)
+    if depth > _DEEPEST_EXAMPLE or "default" in schema:
+        return schema.get("default")
+    match schema.get("type"):
+        case "array":
+            items = schema.get("items")
+            return [_example(items, definitions, depth + 1)] if items else []
+        case "object":
+            required = schema.get("required", ())
+            inside = schema.get("properties", {}).items()
+            return {name: _example(one, definitions, depth + 1) for name, one in inside if name in required}
+        case "integer" | "number":
+            return schema.get("minimum", 1)
+        case "boolean":
+            return False
+        case "string":
+            return _EXAMPLES.get(str(schema.get("format")), "text")
+    return None
 
 
 def _shown(value: Any) -> str:

@@ -11,6 +11,8 @@ from monarq.jobs.state import State
 
 from ..services.job_view import AttemptView, ErrorView, JobView, ReplayView
 
+#: A shorter wait is none.
+_WORTH_TELLING = timedelta(milliseconds=50)
 _WAITS = frozenset({State.SCHEDULED, State.READY, State.RETRYING})
 
 
@@ -116,7 +118,7 @@ def _after(before: Step, step: Step) -> Step:
     if before.at is None or step.at is None:
         return step
     gap = step.at - before.at - (before.took or timedelta(0))
-    return replace(step, waited=gap) if gap > timedelta(0) else step
+    return replace(step, waited=gap) if gap >= _WORTH_TELLING else step
 
 
 def _span(begin: datetime | None, end: datetime | None) -> timedelta | None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Protocol, TypeVar
 
 from fastapi import Query, Request, Response
 
-from ..errors import InvalidRequest
+from ..errors import InvalidParameter
 
 Limit = Annotated[int, Query(ge=1, le=200, description="How many, at most.")]
 Cursor = Annotated[str | None, Query(max_length=400, description="`next` of the page before.")]
@@ -27,14 +27,14 @@ def after(cursor: str | None) -> str:
     """The id that the page before ended with; before the first page it is empty.
 
     Raises:
-        InvalidRequest: The cursor is none of ours.
+        InvalidParameter: The cursor is none of ours.
     """
     if cursor is None:
         return ""
     try:
         return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
-        raise InvalidRequest({"cursor": "it is none; take `next` of a page as it is"}) from None
+        raise InvalidParameter("cursor", "it is none; take `next` of a page as it is") from None
 
 
 def cut(found: Sequence[T], limit: int) -> tuple[Sequence[T], str | None]:

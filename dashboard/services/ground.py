@@ -25,6 +25,7 @@ from ..feed import Feed
 from ..operations.runner import Runner
 from ..operations.works import Works
 from ..settings import DashboardSettings
+from ..snapshot import Snapshots
 from ..streams import MOST_STREAMS_PER_CALLER, Streams
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class Ground:
     streams: Streams
     #: Told when the server stops, before requests under way are waited for.
     closing: Closing
+    #: One look at queues and workers for all who ask.
+    snapshots: Snapshots
     http: httpx.AsyncClient
     sender: EventSender
 
@@ -64,6 +67,7 @@ class Ground:
         """Let go of who waits, and close all connections."""
         self.let_go()
         await self.runner.close()
+        await self.snapshots.close()
         await self.feed.close()
         await self.sender.close()
         await self.producer.close()
@@ -100,6 +104,7 @@ def lay_ground(
         feed=Feed(address, bus, source=sender.source),
         streams=Streams(most=dashboard.max_streams, most_per_caller=MOST_STREAMS_PER_CALLER),
         closing=Closing(),
+        snapshots=Snapshots(link, database, settings, bus),
         http=httpx.AsyncClient(follow_redirects=False, trust_env=False),
         sender=sender,
     )

@@ -22,6 +22,7 @@ from ..auth.passwords import Passwords
 from ..auth.sessions import Sessions
 from ..auth.signing import SigningKeys
 from ..bus import Bus
+from ..cursors import Cursors
 from ..directory.directory import Directory
 from ..directory.settings import SettingsDirectory
 from ..idempotency import IdempotencyKeys
@@ -30,9 +31,11 @@ from ..limits import Limiter, amounts_of
 from ..settings import DashboardSettings, Issuer
 from ..streams import Streams
 from ..topics import Topics
+from .completions import CompletionService
 from .configuration import ConfigurationService
 from .enqueuing import EnqueueService
 from .events import EventService
+from .fleet import FleetService
 from .ground import Ground, lay_ground
 from .health import HealthService
 from .insights import InsightService
@@ -44,8 +47,10 @@ from .logins import LoginService
 from .numbers import History, Samples
 from .operations import OperationService
 from .queues import QueueService
+from .search import SearchService
 from .tokens import TokenService
 from .users import UserService
+from .workers import WorkerService
 
 if TYPE_CHECKING:
     from monarq.jobs.store.postgres.database import Database
@@ -62,6 +67,10 @@ class Services:
     signing_keys: SigningKeys
     jwt_issuer: JwtIssuer
     queues: QueueService
+    workers: WorkerService
+    fleet: FleetService
+    search: SearchService
+    completions: CompletionService
     jobs: JobService
     enqueuing: EnqueueService
     kinds: KindService
@@ -128,7 +137,10 @@ def open_services(
     jwt_issuer = JwtIssuer(dashboard.issuer, dashboard.audience, keys, dashboard.jwt_lifetime)
     issuers = {issuer.issuer: issuer for issuer in dashboard.issuers}
     authenticator = Authenticator(directory, sessions, _verifier(dashboard, keys, on.http), link, issuers)
+    queues = QueueService(link, guard, audit, bus, on.snapshots, settings)
+    workers = WorkerService(link, guard, audit, on.snapshots)
     known = load_kinds(settings) if kinds is None else kinds
+    search = SearchService(link, database, guard, _cursors(settings, dashboard), tagged=settings.hash_tags)
     return Services(
         settings=dashboard,
         ground=on,
@@ -136,7 +148,11 @@ def open_services(
         limiter=limiter,
         signing_keys=keys,
         jwt_issuer=jwt_issuer,
-        queues=QueueService(link, guard, audit, bus, tagged=settings.hash_tags),
+        queues=queues,
+        workers=workers,
+        fleet=FleetService(guard, queues, workers, on.snapshots, settings),
+        search=search,
+        completions=CompletionService(search),
         jobs=JobService(link, database, settings, guard, audit, bus, on.producer, known, on.closing),
         enqueuing=EnqueueService(guard, audit, bus, on.producer, known, IdempotencyKeys(link)),
         kinds=KindService(link, guard, known),
@@ -148,9 +164,15 @@ def open_services(
         logins=LoginService(directory, sessions, passwords, limiter, jwt_issuer, authenticator, audit),
         insights=insights_of(settings, link, database, guard),
         health=HealthService(link, directory if database else None),
-        events=EventService(bus, on.feed, Topics(bus), on.streams, guard, authenticator),
+        events=EventService(bus, on.feed, on.snapshots.pulse, Topics(bus), on.streams, guard, authenticator),
         configuration=ConfigurationService(settings, dashboard, guard),
     )
+
+
+def _cursors(settings: Settings, dashboard: DashboardSettings) -> Cursors:
+    """Sealed by what all processes of this dashboard have in common, and nobody else knows."""
+    keys = dashboard.signing_keys
+    return Cursors((settings.redis_url if keys is None else keys).get_secret_value())
 
 
 def signing_keys_of(dashboard: DashboardSettings) -> SigningKeys:

@@ -12,6 +12,7 @@ from .enqueue_rules import EnqueueRules
 from .examine_rules import ExamineRules
 from .inspect_rules import InspectRules
 from .lineup_rules import GlanceRules, LineupRules
+from .measure_rules import MeasureRules
 from .move_rules import MoveRules
 from .operation_rules import OperationRules
 from .orphan_rules import OrphanRules
@@ -39,6 +40,7 @@ class StoreContract(
     DiscardRules,
     ArchiveRules,
     PauseRules,
+    MeasureRules,
     ExamineRules,
     UniqueRules,
     UniqueEndRules,

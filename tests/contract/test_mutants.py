@@ -2,37 +2,18 @@
 
 import inspect
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
-from hashlib import sha1
 from typing import Any
 
 import pytest
 
 from monarq.jobs.store import scripts
 from monarq.jobs.store.keys import queue_keys
-from monarq.jobs.store.scripts import Script
 
 from .contract import StoreContract
+from .counting_mutants import COUNTING
 from .fake import FakeTransport
+from .mutant import Mutant
 from .store import Store
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """One script with one place of its source replaced."""
-
-    script: str
-    place: str
-    instead: str
-
-    def apply(self, script: Script) -> Script:
-        source = script.source.decode()
-        assert source.count(self.place) == 1, (
-            f"{self.script}.lua has changed: {self.place!r} is not there once"
-        )
-        mutated = source.replace(self.place, self.instead).encode()
-        return replace(script, source=mutated, sha=sha1(mutated, usedforsecurity=False).hexdigest())
-
 
 #: Of what restores lost jobs, and of what tells that there are some.
 RESTORING = {
@@ -355,6 +336,7 @@ MUTANTS = {
     ),
     **RESTORING,
     **OPERATING,
+    **COUNTING,
     **MOVING,
 }
 

@@ -10,7 +10,10 @@ from monarq.dashboard.access.caller import Caller, Means
 from monarq.dashboard.errors import NotPermitted, NotThere
 from monarq.dashboard.operations.actions import Action
 from monarq.dashboard.operations.filters import OperationFilter
+from monarq.dashboard.services import job_sections
+from monarq.dashboard.services.completions import CompletionService
 from monarq.dashboard.services.enqueuing import EnqueueService, JobOrder
+from monarq.dashboard.services.fleet import FleetService
 from monarq.dashboard.services.insights import InsightService, Order
 from monarq.dashboard.services.jobs import JobService
 from monarq.dashboard.services.kinds import KindService
@@ -18,12 +21,15 @@ from monarq.dashboard.services.letter_groups import LetterGroupService
 from monarq.dashboard.services.letters import LetterService
 from monarq.dashboard.services.operations import OperationService, WorkOrder
 from monarq.dashboard.services.queues import QueueService
+from monarq.dashboard.services.search import SearchService
 from monarq.dashboard.services.series import Metric
 from monarq.dashboard.services.services import Services
 from monarq.dashboard.services.tokens import TokenService
 from monarq.dashboard.services.users import UserService
 from monarq.dashboard.services.windows import Wish
+from monarq.dashboard.services.workers import WorkerService
 from monarq.jobs.priority import Priority
+from monarq.jobs.store.job_search import JobSearch
 from monarq.jobs.store.letter_filter import LetterFilter
 from monarq.jobs.store.letter_pages import Turn
 
@@ -52,10 +58,22 @@ CALLS: dict[str, Call] = {
     "operations.plan": lambda it, who: it.operations.plan(who, REPLAY_ALL),
     "operations.begin": lambda it, who: it.operations.begin(who, "x", REPLAY_ALL, None),
     "operations.cancel": lambda it, who: it.operations.cancel(who, "x"),
+    "search.page": lambda it, who: it.search.page(who, JobSearch(), limit=1),
+    "search.count": lambda it, who: it.search.count(who, JobSearch()),
+    "search.export": lambda it, who: anext(
+        it.search.export(who, JobSearch(), order=job_sections.Order.STATE, at_most=1)
+    ),
+    "completions.complete": lambda it, who: it.completions.complete(who, "queue:", 6),
     "insights.series": lambda it, who: it.insights.series(who, Metric.THROUGHPUT, Wish()),
     "insights.kinds": lambda it, who: it.insights.kinds(who, Wish(), Order.BUSIEST, limit=1),
     "insights.queues": lambda it, who: it.insights.queues(who, Wish()),
     "insights.sparklines": lambda it, who: it.insights.sparklines(who),
+    "queues.purge": lambda it, who: it.queues.purge(who, "mail", confirm="mail", why="x"),
+    "workers.list": lambda it, who: it.workers.list(who),
+    "workers.get": lambda it, who: it.workers.get(who, "x"),
+    "workers.drain": lambda it, who: it.workers.drain(who, "x", why="x"),
+    "fleet.overview": lambda it, who: it.fleet.overview(who),
+    "fleet.scaling": lambda it, who: it.fleet.scaling(who, "mail"),
     "jobs.get": lambda it, who: it.jobs.get(who, "x"),
     "jobs.why": lambda it, who: it.jobs.why(who, "x"),
     "jobs.retry": lambda it, who: it.jobs.retry(who, "x"),
@@ -93,7 +111,11 @@ def test_every_method_of_a_service_is_in_the_table() -> None:
         "letters": LetterService,
         "letter_groups": LetterGroupService,
         "operations": OperationService,
+        "search": SearchService,
+        "completions": CompletionService,
         "insights": InsightService,
+        "workers": WorkerService,
+        "fleet": FleetService,
         "jobs": JobService,
         "enqueuing": EnqueueService,
         "kinds": KindService,
