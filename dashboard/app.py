@@ -33,8 +33,9 @@ from .media import check_media, path_of
 from .mounting import Place
 from .openapi import told_as_it_is
 from .pages import audit as audit_page
-from .pages import files, login, settings, theme
+from .pages import files, job, login, settings, theme
 from .pages import insights as insights_page
+from .pages import kinds as kind_pages
 from .pages.telling import tell, tell_all_errors
 from .problems import ProblemDocument, problem_of
 from .request_id import current_request_id
@@ -90,6 +91,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     login.router,
     theme.router,
     audit_page.router,
+    kind_pages.router,
+    job.router,
     insights_page.router,
     *settings.routers,
 )

@@ -81,6 +81,7 @@ CALLS: dict[str, Call] = {
     "jobs.get": lambda it, who: it.jobs.get(who, "x"),
     "jobs.why": lambda it, who: it.jobs.why(who, "x"),
     "jobs.retry": lambda it, who: it.jobs.retry(who, "x"),
+    "jobs.with_secrets": lambda it, who: it.jobs.with_secrets(who, "x", {}),
     "jobs.cancel": lambda it, who: it.jobs.cancel(who, "x", reason=""),
     "jobs.reschedule": lambda it, who: it.jobs.reschedule(who, "x", due=timedelta(0)),
     "jobs.set_priority": lambda it, who: it.jobs.set_priority(who, "x", Priority.LOW),
