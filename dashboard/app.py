@@ -32,8 +32,10 @@ from .headers import add_headers
 from .media import check_media, path_of
 from .mounting import Place
 from .openapi import told_as_it_is
-from .pages import files, login, settings, theme
+from .pages import dead_letters as dead_letters_page
+from .pages import failures, files, login, settings, theme
 from .pages import insights as insights_page
+from .pages import operations as operations_page
 from .pages.telling import tell, tell_all_errors
 from .problems import ProblemDocument, problem_of
 from .request_id import current_request_id
@@ -87,6 +89,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     login.router,
     theme.router,
     insights_page.router,
+    failures.router,
+    dead_letters_page.router,
+    operations_page.router,
     *settings.routers,
 )
 #: Asked by machines next door, under whatever name they have for us.
