@@ -54,6 +54,7 @@ CALLS: dict[str, Call] = {
     "letters.replay": lambda it, who: it.letters.replay(who, "x"),
     "letters.discard": lambda it, who: it.letters.discard(who, "x"),
     "letter_groups.list": lambda it, who: it.letter_groups.list(who, LetterFilter(), snoozed=False),
+    "letter_groups.count": lambda it, who: it.letter_groups.count(who, LetterFilter()),
     "letter_groups.get": lambda it, who: it.letter_groups.get(who, FINGERPRINT),
     "letter_groups.snooze": lambda it, who: it.letter_groups.snooze(who, FINGERPRINT, until=SOON, why=""),
     "letter_groups.wake": lambda it, who: it.letter_groups.wake(who, FINGERPRINT),
