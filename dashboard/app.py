@@ -32,7 +32,7 @@ from .headers import add_headers
 from .media import check_media, path_of
 from .mounting import Place
 from .openapi import told_as_it_is
-from .pages import files, login, settings, theme
+from .pages import chosen_jobs, files, job_search, job_views, login, settings, theme
 from .pages import insights as insights_page
 from .pages.telling import tell, tell_all_errors
 from .problems import ProblemDocument, problem_of
@@ -59,6 +59,9 @@ from .visit import Door, Visit
 log = structlog.get_logger("monarq.dashboard")
 
 ROUTERS: tuple[APIRouter, ...] = (
+    job_search.router,
+    chosen_jobs.router,
+    job_views.router,
     queues.router,
     job_lists.router,
     job_exports.router,

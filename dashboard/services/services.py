@@ -45,6 +45,7 @@ from .queues import QueueService
 from .search import SearchService
 from .tokens import TokenService
 from .users import UserService
+from .views import ViewService
 
 if TYPE_CHECKING:
     from monarq.jobs.store.postgres.database import Database
@@ -63,6 +64,7 @@ class Services:
     queues: QueueService
     search: SearchService
     completions: CompletionService
+    views: ViewService
     jobs: JobService
     enqueuing: EnqueueService
     kinds: KindService
@@ -138,6 +140,7 @@ def open_services(
         queues=QueueService(link, guard, audit, bus, tagged=settings.hash_tags),
         search=search,
         completions=CompletionService(search),
+        views=ViewService(link, guard),
         jobs=JobService(link, database, settings, guard, audit, on.producer, known, on.closing),
         enqueuing=EnqueueService(guard, audit, on.producer, known, IdempotencyKeys(link)),
         kinds=KindService(link, guard, known),

@@ -36,6 +36,7 @@ The layout is a superset of arq's, so that arq's `enqueue_job`, `Job` and worker
     monarq:sessions:<user>            zset    digests of a user's logins → when they end at the latest, ms
     monarq:login:<digest>             string  a login that can be used once: whose, with a TTL
     monarq:ended-jwt:<digest>         string  there if that JWT is refused before its time, with a TTL
+    monarq:views:<digest>             hash    searches that a user of the dashboard keeps: name → address
     monarq:limit:<what>               string  how often it was asked for, with a TTL
     monarq:idempotency:<digest>       string  the answer to a request that came under this key, with a TTL
     monarq:idempotency:<digest>:runs  string  there while it is worked on, with a TTL
@@ -76,6 +77,7 @@ SESSIONS = "monarq:sessions:"
 LOGIN = "monarq:login:"
 ENDED_JWT = "monarq:ended-jwt:"
 LIMIT = "monarq:limit"
+VIEWS = "monarq:views:"
 IDEMPOTENCY = "monarq:idempotency:"
 
 #: What the scripts build keys of one job with, of jobs that are put aside, and those that only a unique rule
