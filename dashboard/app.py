@@ -39,19 +39,24 @@ from .problems import ProblemDocument, problem_of
 from .request_id import current_request_id
 from .routes import (
     completions,
+    dead_letters,
     documentation,
     enqueuing,
     events,
+    fleet,
     insights,
     job_exports,
     job_lists,
     jobs,
     kinds,
+    letter_groups,
+    operations,
     probes,
     queues,
     sessions,
     tokens,
     users,
+    workers,
 )
 from .services.services import Services
 from .visit import Door, Visit
@@ -63,6 +68,11 @@ ROUTERS: tuple[APIRouter, ...] = (
     chosen_jobs.router,
     job_views.router,
     queues.router,
+    letter_groups.router,  # before the letters, one of which could be called so
+    dead_letters.router,
+    operations.router,
+    workers.router,
+    fleet.router,
     job_lists.router,
     job_exports.router,
     completions.router,
@@ -104,6 +114,7 @@ def create_routes(services: Services, *, closes_services: bool = False) -> FastA
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        services.ground.runner.wake()
         yield
         if closes_services:
             await services.close()

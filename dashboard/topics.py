@@ -122,8 +122,10 @@ def changes_of(event: Event) -> Iterator[Change]:
                 yield Change("workers", Permission.WORKERS_READ, Resource(queue=queue))
         case "operation":
             about = Resource(queue=event.queue, kind=event.kind, owner=event.owner)
-            yield Change("operations", Permission.OPERATIONS_RUN, about)
-            yield Change(f"operation:{event.operation}", Permission.OPERATIONS_RUN, about)
+            yield Change("operations", Permission.JOBS_READ, about)
+            yield Change(f"operation:{event.operation}", Permission.JOBS_READ, about)
+            yield Change("dead-letters", Permission.JOBS_READ, about)
+            yield from _of_queue(event)
         case "audit":
             about = Resource(queue=event.queue, kind=event.kind, owner=event.owner)
             yield Change("audit", Permission.AUDIT_READ, about)

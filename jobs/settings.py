@@ -21,6 +21,9 @@ _KNOWN_ELSEWHERE = {"MONARQ_DEMO_EXIT"}
 #: Under this prefix the dashboard looks after its own names.
 _DASHBOARD_PREFIX = "MONARQ_DASHBOARD_"
 
+#: Of a queue for which the settings name none.
+DEFAULT_OBJECTIVE = timedelta(seconds=60)
+
 Span = Annotated[timedelta, Field(gt=timedelta(0))]
 
 
@@ -86,6 +89,9 @@ class Settings(BaseSettings):
     lease: Annotated[timedelta, Field(ge=timedelta(seconds=1))] = timedelta(seconds=30)
     #: A waiting job counts as one priority higher after each of these.
     ageing: Span = timedelta(seconds=60)
+    #: How long jobs of a queue may be ready before it counts as late, as a JSON object of seconds:
+    #: `{"mail": 30}`.  Of a queue that it does not name: 60 s.
+    objectives: dict[str, Span] = Field(default_factory=dict)
     #: How long a worker that was told to stop lets its jobs finish.
     drain_timeout: Annotated[timedelta, Field(ge=timedelta(0))] = timedelta(seconds=25)
     #: How long a handler that was told to stop (its job is cancelled, timed out, or past its deadline) may
@@ -176,6 +182,10 @@ class Settings(BaseSettings):
     def _check_redis_url(cls, url: SecretStr) -> SecretStr:
         check_redis_url(url.get_secret_value())
         return url
+
+    def objective(self, queue: str) -> timedelta:
+        """How long jobs of this queue may be ready before it counts as late."""
+        return self.objectives.get(queue, DEFAULT_OBJECTIVE)
 
     @property
     def writes_history(self) -> bool:

@@ -24,10 +24,12 @@ from monarq.jobs.failure import Cause
 from monarq.jobs.store.address import Address
 from monarq.jobs.store.clock import moment_of, read_time
 from monarq.jobs.store.execute import execute_sync
-from monarq.jobs.store.keys import WORKER, QueueKeys
+from monarq.jobs.store.keys import ORDER, WORKER, WORKERS, QueueKeys
+from monarq.jobs.store.orders import DrainOrder, read_order
 from monarq.jobs.store.pauses import Pause, read_pauses
 from monarq.jobs.store.sync_connection import SyncLink
 from monarq.jobs.store.verbs import BATCH, Lease, Renewal, renew
+from monarq.jobs.store.workers import REPORT_KEPT_MS
 
 from .outage import Outage
 from .run import Run
@@ -39,8 +41,7 @@ T = TypeVar("T")
 #: Seconds between looks at the leases.
 TICK = 1.0
 #: Seconds between two reports of the worker.
-REPORT_EVERY = 15.0
-_REPORT_KEPT_MS = 50_000
+REPORT_EVERY = 5.0
 
 
 class Heartbeat:
@@ -49,6 +50,7 @@ class Heartbeat:
     Args:
         runs: The attempts under way; read from the thread, so it must be one call (`list(dict.values())`).
         report: What the worker says of itself, read from the thread.
+        drain: Called on the loop when somebody has told the worker to.
     """
 
     def __init__(
@@ -57,7 +59,7 @@ class Heartbeat:
         loop: asyncio.AbstractEventLoop,
         runs: Callable[[], list[Run]],
         report: Callable[[], dict[str, object]],
-        *,
+        drain: Callable[[DrainOrder], None],
         worker_id: str,
         lease: timedelta,
     ) -> None:
@@ -65,7 +67,8 @@ class Heartbeat:
         self._loop = loop
         self._runs = runs
         self._report = report
-        self._key = WORKER + worker_id
+        self._drain = drain
+        self._worker_id = worker_id
         self._lease = lease.total_seconds()
         self._outage = Outage("heartbeat")
         self._stop = threading.Event()
@@ -125,8 +128,18 @@ class Heartbeat:
             for at in range(0, len(due), BATCH):
                 self._renew(queue, due[at : at + BATCH])
         if time.monotonic() >= self._next_report:
-            self._link.call("SET", self._key, to_json(self._report()), "PX", _REPORT_KEPT_MS)
+            self._tell_and_ask()
             self._next_report = time.monotonic() + REPORT_EVERY
+
+    def _tell_and_ask(self) -> None:
+        """Report, and look whether there is an order."""
+        call, worker = self._link.call, self._worker_id
+        call("SET", WORKER + worker, to_json(self._report()), "PX", REPORT_KEPT_MS)
+        now_ms = read_time(call("TIME"))
+        call("ZADD", WORKERS, now_ms, worker)
+        call("ZREMRANGEBYSCORE", WORKERS, "-inf", now_ms - REPORT_KEPT_MS)
+        if (order := read_order(call("GET", ORDER + worker))) is not None:
+            self._tell(self._drain, order)
 
     def _look_for_requests(self, queue: QueueKeys, runs: list[Run]) -> bool:
         """Whether a cancellation may be asked for; what a pause wants back is told to stop."""
@@ -193,9 +206,10 @@ class Heartbeat:
 
     def _retire(self) -> None:
         try:
-            self._link.call("DEL", self._key)
+            self._link.call("DEL", WORKER + self._worker_id, ORDER + self._worker_id)
+            self._link.call("ZREM", WORKERS, self._worker_id)
         except StoreError:
-            log.debug("worker.report_left_behind", key=self._key)  # its TTL removes it
+            log.debug("worker.report_left_behind", worker=self._worker_id)  # it goes by itself
         self._link.close()
 
 

@@ -45,6 +45,7 @@ class Watchdog:
         self._journal = journal
         self._loop_thread = threading.get_ident()
         self._asked: float | None = None
+        self._largest_lag = 0.0
         self._has_told = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="monarq-watchdog", daemon=True)
@@ -58,11 +59,20 @@ class Watchdog:
         """End."""
         self._stop.set()
 
+    def take_lag(self) -> float:
+        """The longest that the loop kept a question waiting since the last call, in seconds."""
+        largest, asked = self._largest_lag, self._asked
+        self._largest_lag = 0.0
+        return largest if asked is None else max(largest, time.monotonic() - asked)
+
     # --- the event loop
 
     def _answer(self) -> None:
-        if self._has_told and self._asked is not None:
-            log.warning("worker.loop_free", seconds=round(time.monotonic() - self._asked, 1))
+        if self._asked is not None:
+            seconds = time.monotonic() - self._asked
+            self._largest_lag = max(self._largest_lag, seconds)
+            if self._has_told:
+                log.warning("worker.loop_free", seconds=round(seconds, 1))
         self._asked = None
 
     # --- the thread

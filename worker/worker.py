@@ -26,6 +26,7 @@ from monarq.jobs.store.address import Address, from_arq, from_pool, from_url, to
 from monarq.jobs.store.arq_json import deserialize, serialize
 from monarq.jobs.store.arq_pool import open_pool
 from monarq.jobs.store.connection import Link
+from monarq.jobs.store.orders import DrainOrder
 from monarq.jobs.store.postgres import open_database_if_named
 from monarq.jobs.store.verbs import Claimed, End, Settlement, fence
 
@@ -50,7 +51,7 @@ from .maintenance.duties import Duty
 from .maintenance.queue_duties import queue_duties
 from .maintenance.server_watch import ServerWatch
 from .options import ArqOptions, foreign_codec, poll_seconds, queue_weights
-from .report import report_of
+from .report import Reporter
 from .run import Run, arm_all, now_ms
 from .runnable import ArqDefaults, all_runnables, as_arq
 from .settlement import end_of, handed_back
@@ -278,8 +279,7 @@ class Worker(arq.worker.Worker):
 
     def _build_services(self, address: Address) -> None:
         claims, blocking, settles, duties = self._links = [Link(address) for _ in range(4)]
-        settings, worker_id, runs = self.settings, self.worker_id, self._list_runs
-        lease = settings.lease
+        settings, worker_id = self.settings, self.worker_id
         self.persistence = store = self._make_persistence(duties)
         self.slots = Slots(self.max_jobs)
         self._after_job = AfterJob(self.after_job_end, self.job_tasks)
@@ -311,25 +311,32 @@ class Worker(arq.worker.Worker):
             self.slots,
             self._start,
             worker_id=worker_id,
-            lease=lease,
+            lease=settings.lease,
             ageing=settings.ageing,
             poll=self._poll,
             burst=self.burst,
             limit=self.max_burst_jobs if self.burst and self.max_burst_jobs >= 0 else None,
         )
-        self.heartbeat = Heartbeat(address, self.loop, runs, self._report, worker_id=worker_id, lease=lease)
+        self._build_watchers(address, duties)
+
+    def _build_watchers(self, address: Address, duties: Link) -> None:
+        settings, runs = self.settings, self._list_runs
         self.watchdog = Watchdog(self.loop, runs, self.journal)
+        cron = Cron(duties, next(iter(self._weights)), self.cron_jobs, self.timezone)
+        report = Reporter(self, self._queue_names(), self._runnables, cron, self._stopping.is_set).report
+        self.heartbeat = Heartbeat(
+            address, self.loop, runs, report, self._obey, self.worker_id, settings.lease
+        )
         self.grace = Grace(runs, self.executor.abandon, self.completer, settings.cancel_grace)
         self.drain = Drain(runs, self.completer, self.grace, self._hurry)
         self.server_watch = ServerWatch(duties)
-        self.events = WorkerEvents(duties, worker_id=worker_id, queues=self._queue_names())
+        self.events = WorkerEvents(duties, worker_id=self.worker_id, queues=self._queue_names())
         interval, tell = to_seconds(self.health_check_interval), lambda: self.journal.counters(len(self.runs))
         self._arq_health = ArqHealth(duties, self.health_check_key, interval, tell)
-        self._duties = self._make_duties(duties)
+        self._duties = self._make_duties(duties, cron)
 
-    def _make_duties(self, link: Link) -> tuple[Duty, ...]:
+    def _make_duties(self, link: Link, cron: Cron) -> tuple[Duty, ...]:
         settings, queues, store = self.settings, self._weights, self.persistence
-        cron = Cron(link, next(iter(queues)), self.cron_jobs, self.timezone)
         return (
             cron,
             *queue_duties(link, queues, settings),
@@ -350,6 +357,11 @@ class Worker(arq.worker.Worker):
 
     def _listen(self) -> Callable[[], None]:
         return signals.install(self.loop, shut_down=self.handle_sig, quiet=self._quiet, dump=self._dump)
+
+    def _obey(self, order: DrainOrder) -> None:
+        if not self._stopping.is_set():
+            log.info("worker.told_to_drain", by=order.by, why=order.why)
+            self.handle_sig(signal.SIGTERM)
 
     def _quiet(self, signum: Signals) -> None:
         log.info("worker.quiet", signal=Signals(signum).name)
@@ -377,8 +389,3 @@ class Worker(arq.worker.Worker):
 
     def _queue_names(self) -> dict[str, int]:
         return {queue.name: weight for queue, weight in self._weights.items()}
-
-    def _report(self) -> dict[str, object]:
-        own = (self.worker_id, self._queue_names(), self._runnables, self.slots, self.journal)
-        report = report_of(*own, ageing=self.settings.ageing, stopping=self._stopping.is_set())
-        return report if self.persistence is None else report | self.persistence.report()

@@ -16,7 +16,7 @@ from ..services.job_rows import COLUMNS, JobRow
 from ..services.job_sections import Order
 from .guarded import Guarded, TheCaller, TheServices, needs
 from .job_filters import TheSearch
-from .pages import Cursor, Limit, link
+from .pages import Cursor, Limit, link_pages
 
 Fields = Annotated[str | None, Query(max_length=400, description="Only these, by commas.")]
 
@@ -96,7 +96,7 @@ async def list_jobs(
     """Look for jobs.  A page may be short, or empty, and yet have a next one: then not all was looked at."""
     wanted = fields_of(fields)
     page = await services.search.page(caller, search, order=sort, cursor=cursor, limit=limit)
-    link(request, response, next=page.next, prev=page.prev)
+    link_pages(request, response, next=page.next, prev=page.prev)
     told: dict[str, Any] = {
         "items": [summary(row, wanted) for row in page.items],
         "next": page.next,

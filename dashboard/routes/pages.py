@@ -47,15 +47,15 @@ def cut(found: Sequence[T], limit: int) -> tuple[Sequence[T], str | None]:
 
 def link_next(request: Request, response: Response, cursor: str | None) -> None:
     """Name the next page in a `Link` header, too (RFC 8288)."""
-    link(request, response, next=cursor)
+    link_pages(request, response, next=cursor)
 
 
-def link(request: Request, response: Response, **cursors: str | None) -> None:
-    """Name other pages by what they are to this one: `next`, `prev`."""
+def link_pages(request: Request, response: Response, **cursors: str | None) -> None:
+    """The same of the pages around this one: `next=…, prev=…`."""
     links = []
-    for relation, cursor in cursors.items():
+    for rel, cursor in cursors.items():
         if cursor is not None:
             url: Any = request.url.include_query_params(cursor=cursor)
-            links.append(f'<{url.path}?{url.query}>; rel="{relation}"')
+            links.append(f'<{url.path}?{url.query}>; rel="{rel}"')
     if links:
         response.headers["link"] = ", ".join(links)

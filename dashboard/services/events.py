@@ -25,6 +25,7 @@ from ..auth.authenticator import Authenticator, Shown
 from ..bus import Bus
 from ..errors import NotAuthenticated, NotPermitted, ReadOnly
 from ..feed import Feed
+from ..pulse import Pulse
 from ..streams import Streams
 from ..topics import EVERY_TOPIC, Topics
 
@@ -133,6 +134,7 @@ class EventService:
         self,
         bus: Bus,
         feed: Feed,
+        pulse: Pulse,
         topics: Topics,
         streams: Streams,
         guard: Guard,
@@ -140,6 +142,7 @@ class EventService:
     ) -> None:
         self._bus = bus
         self._feed = feed
+        self._pulse = pulse
         self._topics = topics
         self.streams = streams
         self._guard = guard
@@ -193,6 +196,7 @@ class EventService:
             self._topics.watch(topics) as watched,
             self.streams.enter(caller.subject, watched.changed),
             self._feed.wanted(),
+            self._pulse.wanted(),
         ):
             watch = _Watchman(self, caller, shown, await self.view_of(caller))
             await self._wait_for_feed()

@@ -11,6 +11,7 @@ from monarq.jobs.settings import Settings
 from monarq.jobs.store.address import from_url
 from monarq.jobs.store.connection import Link
 from monarq.jobs.store.event_bus import EventSender
+from monarq.jobs.store.operations import Operations
 from monarq.jobs.store.postgres import open_database_if_named
 from monarq.producer.producer import Producer
 
@@ -19,8 +20,12 @@ from ..access.guard import Guard
 from ..audit import Audit
 from ..bus import Bus
 from ..closing import Closing
+from ..dead_letters import LettersFor, letters_for
 from ..feed import Feed
+from ..operations.runner import Runner
+from ..operations.works import Works
 from ..settings import DashboardSettings
+from ..snapshot import Snapshots
 from ..streams import MOST_STREAMS_PER_CALLER, Streams
 
 if TYPE_CHECKING:
@@ -39,10 +44,17 @@ class Ground:
     producer: Producer
     #: What happens, inside of this process.
     bus: Bus
+    letters: LettersFor
+    operations: Operations
+    works: Works
+    #: Runs operations; none before somebody wakes it.
+    runner: Runner
     feed: Feed
     streams: Streams
     #: Told when the server stops, before requests under way are waited for.
     closing: Closing
+    #: One look at queues and workers for all who ask.
+    snapshots: Snapshots
     http: httpx.AsyncClient
     sender: EventSender
 
@@ -54,6 +66,8 @@ class Ground:
     async def close(self) -> None:
         """Let go of who waits, and close all connections."""
         self.let_go()
+        await self.runner.close()
+        await self.snapshots.close()
         await self.feed.close()
         await self.sender.close()
         await self.producer.close()
@@ -73,16 +87,24 @@ def lay_ground(
     roles = dashboard.all_roles()
     sender = EventSender(link)
     bus = Bus(sender)
+    audit, letters = Audit(database, bus), letters_for(link, database, settings)
+    operations = Operations(link)
+    works = Works(operations, letters, audit, bus)
     return Ground(
         link=link,
         database=database,
         guard=Guard(authorizer or GrantAuthorizer(roles), roles, read_only=dashboard.read_only),
-        audit=Audit(database, bus),
+        audit=audit,
         producer=Producer(settings, transport=link),
         bus=bus,
+        letters=letters,
+        operations=operations,
+        works=works,
+        runner=Runner(operations, works),
         feed=Feed(address, bus, source=sender.source),
         streams=Streams(most=dashboard.max_streams, most_per_caller=MOST_STREAMS_PER_CALLER),
         closing=Closing(),
+        snapshots=Snapshots(link, database, settings, bus),
         http=httpx.AsyncClient(follow_redirects=False, trust_env=False),
         sender=sender,
     )

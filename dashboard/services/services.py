@@ -11,6 +11,7 @@ import httpx
 from monarq.jobs.registry import Registry
 from monarq.jobs.settings import Settings
 from monarq.jobs.store.connection import Link
+from monarq.jobs.store.snoozes import Snoozes
 
 from ..access.authorizer import Authorizer
 from ..access.guard import Guard
@@ -34,18 +35,23 @@ from .completions import CompletionService
 from .configuration import ConfigurationService
 from .enqueuing import EnqueueService
 from .events import EventService
+from .fleet import FleetService
 from .ground import Ground, lay_ground
 from .health import HealthService
 from .insights import InsightService
 from .jobs import JobService
 from .kinds import KindService
+from .letter_groups import LetterGroupService
+from .letters import LetterService
 from .logins import LoginService
 from .numbers import History, Samples
+from .operations import OperationService
 from .queues import QueueService
 from .search import SearchService
 from .tokens import TokenService
 from .users import UserService
 from .views import ViewService
+from .workers import WorkerService
 
 if TYPE_CHECKING:
     from monarq.jobs.store.postgres.database import Database
@@ -62,12 +68,17 @@ class Services:
     signing_keys: SigningKeys
     jwt_issuer: JwtIssuer
     queues: QueueService
+    workers: WorkerService
+    fleet: FleetService
     search: SearchService
     completions: CompletionService
     views: ViewService
     jobs: JobService
     enqueuing: EnqueueService
     kinds: KindService
+    letters: LetterService
+    letter_groups: LetterGroupService
+    operations: OperationService
     users: UserService
     tokens: TokenService
     logins: LoginService
@@ -128,6 +139,8 @@ def open_services(
     jwt_issuer = JwtIssuer(dashboard.issuer, dashboard.audience, keys, dashboard.jwt_lifetime)
     issuers = {issuer.issuer: issuer for issuer in dashboard.issuers}
     authenticator = Authenticator(directory, sessions, _verifier(dashboard, keys, on.http), link, issuers)
+    queues = QueueService(link, guard, audit, bus, on.snapshots, settings)
+    workers = WorkerService(link, guard, audit, on.snapshots)
     known = load_kinds(settings) if kinds is None else kinds
     search = SearchService(link, database, guard, _cursors(settings, dashboard), tagged=settings.hash_tags)
     return Services(
@@ -137,19 +150,24 @@ def open_services(
         limiter=limiter,
         signing_keys=keys,
         jwt_issuer=jwt_issuer,
-        queues=QueueService(link, guard, audit, bus, tagged=settings.hash_tags),
+        queues=queues,
+        workers=workers,
+        fleet=FleetService(guard, queues, workers, on.snapshots, settings),
         search=search,
         completions=CompletionService(search),
         views=ViewService(link, guard),
         jobs=JobService(link, database, settings, guard, audit, on.producer, known, on.closing),
         enqueuing=EnqueueService(guard, audit, on.producer, known, IdempotencyKeys(link)),
         kinds=KindService(link, guard, known),
+        letters=LetterService(on.letters, guard, audit, bus),
+        letter_groups=LetterGroupService(on.letters, Snoozes(link), guard, audit, bus),
+        operations=OperationService(on.operations, on.letters, on.runner, guard, audit, on.works.tell),
         users=UserService(directory, sessions, passwords, guard, audit),
         tokens=TokenService(directory, guard, audit),
         logins=LoginService(directory, sessions, passwords, limiter, jwt_issuer, authenticator, audit),
         insights=insights_of(settings, link, database, guard),
         health=HealthService(link, directory if database else None),
-        events=EventService(bus, on.feed, Topics(bus), on.streams, guard, authenticator),
+        events=EventService(bus, on.feed, on.snapshots.pulse, Topics(bus), on.streams, guard, authenticator),
         configuration=ConfigurationService(settings, dashboard, guard),
     )
 

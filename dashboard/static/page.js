@@ -71,6 +71,14 @@
     }
     if (target?.closest("[data-back]")) history.back();
   });
+  // a question opens towards the side where there is room
+  document.addEventListener("toggle", (event) => {
+    const form = event.target.matches?.("details.confirm[open]") && event.target.querySelector(":scope > form");
+    if (!form) return;
+    event.target.classList.remove("flip");
+    const left = document.querySelector("main").getBoundingClientRect().left;
+    event.target.classList.toggle("flip", form.getBoundingClientRect().left < left);
+  }, true);
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     const open = document.querySelector("details.confirm[open]");

@@ -12,6 +12,7 @@ The layout is a superset of arq's, so that arq's `enqueue_job`, `Job` and worker
     monarq:cancels:<q>                hash    job id → who asked for its cancellation, and why, as JSON
     monarq:ends:<q>                   list    ends of durable jobs that PostgreSQL is yet to be told of
     monarq:running:<q>                zset    job id → lease end, ms
+    monarq:retrying:<q>:<priority>    zset    jobs that wait out their backoff: job id → visible-at, ms
     monarq:failures:<id>              list    one JSON record per attempt that did not succeed
     monarq:dead:<q>                   zset    job id → when it died, ms
     monarq:dead-letter:<id>           string  the envelope of a dead job
@@ -32,12 +33,19 @@ The layout is a superset of arq's, so that arq's `enqueue_job`, `Job` and worker
     monarq:epoch                      string  which life of this server it is, and its last beat: see beat.lua
     monarq:sampled                    string  there while a worker has taken the numbers of this minute
     monarq:worker:<worker>            string  what a live worker says of itself, with a TTL
+    monarq:workers                    zset    workers → when they reported last, ms
+    monarq:order:<worker>             string  what a worker is told to do, with a TTL
     monarq:session:<digest>           string  the login of a browser, with a TTL
     monarq:sessions:<user>            zset    digests of a user's logins → when they end at the latest, ms
     monarq:login:<digest>             string  a login that can be used once: whose, with a TTL
     monarq:ended-jwt:<digest>         string  there if that JWT is refused before its time, with a TTL
     monarq:views:<digest>             hash    searches that a user of the dashboard keeps: name → address
     monarq:limit:<what>               string  how often it was asked for, with a TTL
+    monarq:operation:<id>             hash    what is to be done to many jobs, and how far it is, with a TTL
+    monarq:operation-items:<id>       list    which jobs, where no filter tells: <queue>=<id>, with a TTL
+    monarq:operations                 zset    operations → when they began, ms
+    monarq:operations:open            set     those that have not ended
+    monarq:snoozed                    hash    a group of dead letters that nobody wants to see → until when
     monarq:idempotency:<digest>       string  the answer to a request that came under this key, with a TTL
     monarq:idempotency:<digest>:runs  string  there while it is worked on, with a TTL
 
@@ -60,12 +68,15 @@ RESULT = "arq:result:"
 FAILURES = "monarq:failures:"
 PAUSE = "monarq:pause:"
 PARKED = "monarq:parked:"
+RETRYING = "monarq:retrying:"
 DEAD_LETTER = "monarq:dead-letter:"
 CORRUPT = "monarq:corrupt:"
 ABORT = "arq:abort"
 STATS = "monarq:stats:"
 UNIQUE = "monarq:unique:"
 WORKER = "monarq:worker:"
+WORKERS = "monarq:workers"
+ORDER = "monarq:order:"
 QUEUES = "monarq:queues"
 EPOCH = "monarq:epoch"
 SAMPLED = "monarq:sampled"
@@ -78,6 +89,11 @@ LOGIN = "monarq:login:"
 ENDED_JWT = "monarq:ended-jwt:"
 LIMIT = "monarq:limit"
 VIEWS = "monarq:views:"
+OPERATION = "monarq:operation:"
+OPERATION_ITEMS = "monarq:operation-items:"
+OPERATIONS = "monarq:operations"
+OPEN_OPERATIONS = "monarq:operations:open"
+SNOOZED = "monarq:snoozed"
 IDEMPOTENCY = "monarq:idempotency:"
 
 #: What the scripts build keys of one job with, of jobs that are put aside, and those that only a unique rule
@@ -92,6 +108,7 @@ LUA_PREFIXES = {
     "dead_letter": DEAD_LETTER,
     "pause": PAUSE,
     "parked": PARKED,
+    "retrying": RETRYING,
     "corrupt": CORRUPT,
     "abort": ABORT,
     "stats": STATS,
@@ -139,6 +156,10 @@ class QueueKeys:
     def shared(self) -> tuple[str, ...]:
         """The keys that `claim` takes for each queue."""
         return (*self.ranks, self.running, self.wake, self.stats, self.pause, self.cancels)
+
+    def retrying(self, priority: Priority) -> str:
+        """Where jobs of this priority stand a second time while they wait out their backoff."""
+        return f"{RETRYING}{self.stats.removeprefix(STATS)}:{priority}"
 
     def parked(self, kind: str) -> str:
         """Where due jobs of this kind stand while it is paused.  No name holds the `=`."""

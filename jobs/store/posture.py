@@ -41,7 +41,7 @@ async def examine(link: Transport) -> list[Finding]:
         StoreRefused: It does not let us look.
     """
     ahead = await seconds_ahead(link)
-    info = _parse(await link.call("INFO"))
+    info = read_info(await link.call("INFO"))
     return [
         _version(info),
         _eviction(info),
@@ -59,7 +59,8 @@ async def seconds_ahead(link: Transport) -> float:
     return int(seconds) + int(microseconds) / 1e6 - before
 
 
-def _parse(info: bytes) -> dict[str, str]:
+def read_info(info: bytes) -> dict[str, str]:
+    """The fields of a reply to INFO."""
     lines = (line.partition(":") for line in info.decode().splitlines())
     return {name: value for name, colon, value in lines if colon}
 

@@ -25,7 +25,7 @@ _USES = re.compile(r"^Uses\s+(_\w+\.lua)$", re.MULTILINE)
 #: The verbs that a full server refuses.
 GROWING = frozenset({"enqueue", "replay", "restore", "revive"})
 #: The verbs that write nothing; the server holds them to it.
-READING = frozenset({"browse", "compare", "examine", "glance", "lineup"})
+READING = frozenset({"browse", "compare", "examine", "glance", "lineup", "measure"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import from_json
 
+from .clock import read_time
 from .execute import Transport
-from .keys import WORKER
+from .keys import WORKER, WORKERS
 
-_SCANNED_AT_ONCE = 2_000
+#: A worker reports three times as often; one that has said nothing for so long is frozen, cut off or dead.
+STALE_MS = 15_000
+#: How long a report is kept.
+REPORT_KEPT_MS = 50_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +28,34 @@ class HistoryReport:
     written: int
     #: Jobs that are not in the history and will not be: there was no room for them, or they cannot be stored.
     dropped: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningJob:
+    """A job that a worker runs."""
+
+    job_id: str
+    queue: str
+    #: None if its envelope could not be read yet.
+    kind: str | None
+    attempt: int
+    #: For how long it had run when the worker reported.
+    age_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CronReport:
+    """A cron job that a worker has."""
+
+    queue: str
+    name: str
+    kind: str
+    #: In words.
+    times: str
+    timezone: str
+    #: In ISO 8601; None if it is never due again.
+    next_due_at: str | None
+    last_due_at: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +80,36 @@ class LiveWorker:
     has_database: bool = False
     #: None if it writes none.
     history: HistoryReport | None = None
+    #: How long ago it reported, by the server's clock.
+    reported_ago_ms: int = 0
+    version: str = ""
+    python: str = ""
+    #: For how long it had been up when it reported.
+    up_ms: int = 0
+    rss_bytes: int = 0
+    #: The longest that its event loop kept a callback waiting since the report before.
+    loop_lag_ms: int = 0
+    #: Times that something blocked its event loop for longer than a second.
+    loop_blocks: int = 0
+    complete: int = 0
+    failed: int = 0
+    #: Those that have run longest; of very many not all.
+    runs: tuple[RunningJob, ...] = ()
+    cron: tuple[CronReport, ...] = ()
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether it should have reported since."""
+        return self.reported_ago_ms > STALE_MS
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it claims jobs."""
+        return not (self.stopping or self.is_stale)
 
     def serves(self, queue: str) -> bool:
         """Whether it claims jobs of this queue."""
-        return queue in self.queues and not self.stopping
+        return queue in self.queues and self.is_live
 
 
 async def live_workers(transport: Transport) -> list[LiveWorker]:
@@ -59,18 +118,21 @@ async def live_workers(transport: Transport) -> list[LiveWorker]:
     Raises:
         StoreUnavailable: Redis did not answer.
     """
-    keys: set[bytes] = set()
-    cursor: bytes | int = 0
-    while True:
-        cursor, page = await transport.call("SCAN", cursor, "MATCH", f"{WORKER}*", "COUNT", _SCANNED_AT_ONCE)
-        keys.update(page)
-        if int(cursor) == 0:
-            break
-    reports = await transport.call("MGET", *sorted(keys)) if keys else []
-    return [worker for report in reports if (worker := _read(report)) is not None]
+    flat = await transport.call("ZRANGE", WORKERS, 0, -1, "WITHSCORES")
+    if not flat:
+        return []
+    now_ms = read_time(await transport.call("TIME"))
+    reported = sorted(zip(flat[::2], flat[1::2], strict=True))
+    reports = await transport.call("MGET", *(WORKER.encode() + worker for worker, _ in reported))
+    return _read_all(reports, [now_ms - float(at_ms) for _, at_ms in reported])
 
 
-def _read(report: bytes | None) -> LiveWorker | None:
+def _read_all(reports: Sequence[bytes | None], ages_ms: Sequence[float]) -> list[LiveWorker]:
+    found = (_read(report, age_ms) for report, age_ms in zip(reports, ages_ms, strict=True))
+    return [worker for worker in found if worker is not None]
+
+
+def _read(report: bytes | None, age_ms: float) -> LiveWorker | None:
     try:
         told: dict[str, Any] = from_json(report or b"")
         return LiveWorker(
@@ -86,9 +148,18 @@ def _read(report: bytes | None) -> LiveWorker | None:
             stopping=bool(told["stopping"]),
             has_database=bool(told.get("has_database")),
             history=_read_history(told.get("history")),
+            reported_ago_ms=max(0, round(age_ms)),
+            version=str(told.get("version", "")),
+            python=str(told.get("python", "")),
+            **{name: int(told.get(name, 0)) for name in _NUMBERS},
+            runs=tuple(RunningJob(**run) for run in told.get("runs", ())),
+            cron=tuple(CronReport(**cron) for cron in told.get("cron", ())),
         )
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+_NUMBERS = ("up_ms", "rss_bytes", "loop_lag_ms", "loop_blocks", "complete", "failed")
 
 
 def _read_history(told: dict[str, Any] | None) -> HistoryReport | None:

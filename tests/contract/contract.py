@@ -12,7 +12,9 @@ from .enqueue_rules import EnqueueRules
 from .examine_rules import ExamineRules
 from .inspect_rules import InspectRules
 from .lineup_rules import GlanceRules, LineupRules
+from .measure_rules import MeasureRules
 from .move_rules import MoveRules
+from .operation_rules import OperationRules
 from .orphan_rules import OrphanRules
 from .past_rules import PastRules
 from .pause_rules import PauseRules
@@ -38,6 +40,7 @@ class StoreContract(
     DiscardRules,
     ArchiveRules,
     PauseRules,
+    MeasureRules,
     ExamineRules,
     UniqueRules,
     UniqueEndRules,
@@ -46,6 +49,7 @@ class StoreContract(
     BeatRules,
     DurableRules,
     PastRules,
+    OperationRules,
     LineupRules,
     GlanceRules,
 ):

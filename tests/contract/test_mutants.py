@@ -2,37 +2,18 @@
 
 import inspect
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
-from hashlib import sha1
 from typing import Any
 
 import pytest
 
 from monarq.jobs.store import scripts
 from monarq.jobs.store.keys import queue_keys
-from monarq.jobs.store.scripts import Script
 
 from .contract import StoreContract
+from .counting_mutants import COUNTING
 from .fake import FakeTransport
+from .mutant import Mutant
 from .store import Store
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """One script with one place of its source replaced."""
-
-    script: str
-    place: str
-    instead: str
-
-    def apply(self, script: Script) -> Script:
-        source = script.source.decode()
-        assert source.count(self.place) == 1, (
-            f"{self.script}.lua has changed: {self.place!r} is not there once"
-        )
-        mutated = source.replace(self.place, self.instead).encode()
-        return replace(script, source=mutated, sha=sha1(mutated, usedforsecurity=False).hexdigest())
-
 
 #: Of what restores lost jobs, and of what tells that there are some.
 RESTORING = {
@@ -70,6 +51,25 @@ RESTORING = {
     "a beat over what nobody has seen": Mutant("beat", "if held ~= ARGV[1] then", "if false then"),
     "a beat that goes back": Mutant("beat", "math.max(ms, tonumber(last))", "ms"),
     "an epoch that goes on with the beat of another": Mutant("beat", "epoch == ARGV[2] and", "last and"),
+}
+
+#: Of what runs operations.
+OPERATING = {
+    "taking what is not begun": Mutant("operation_take", "not found[1] or found[2]", "found[2]"),
+    "taking what has ended": Mutant("operation_take", "not found[1] or found[2]", "not found[1]"),
+    "taking what another has": Mutant("operation_take", "tonumber(found[4]) > now", "false"),
+    "never taking what another had": Mutant("operation_take", "tonumber(found[4]) > now", "true"),
+    "taking for ever": Mutant("operation_take", "text(now + ARGV[2])", "text(now * 2)"),
+    "anybody says how far it is": Mutant("operation_advance", "found[1] ~= ARGV[1]", "not found[1]"),
+    "an end that cannot be told again": Mutant(
+        "operation_advance", "found[2] and found[2] == ARGV[4]", "false"
+    ),
+    "another end after the end": Mutant("operation_advance", "found[2] and found[2] == ARGV[4]", "found[2]"),
+    "an end that is kept for ever": Mutant("operation_advance", "redis.call('PEXPIRE'", "--"),
+    "words that renew nothing": Mutant(
+        "operation_advance", "redis.call('HSET', KEYS[1], 'lease', text(now_ms() + ARGV[2]))", ""
+    ),
+    "nobody is told to end": Mutant("operation_advance", "end\nreturn found[3] and 2 or 1", "end\nreturn 1"),
 }
 
 #: Of what moves jobs that wait.
@@ -335,6 +335,8 @@ MUTANTS = {
         "replay", "if digest and held_until ~= 'window' then", "if digest then"
     ),
     **RESTORING,
+    **OPERATING,
+    **COUNTING,
     **MOVING,
 }
 

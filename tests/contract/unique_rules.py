@@ -16,6 +16,8 @@ from .store import Store, a_failure, a_job, an_end, digest_of
 CREATED, EXISTS, CONFLICT = Accepted.CREATED, Accepted.EXISTS, Accepted.CONFLICT
 HOUR = timedelta(hours=1)
 HELD_BY_A = Held("a")
+#: Where a job stands, and what tells others of it.
+PLACES = ("arq:queue", "monarq:retrying:", "monarq:wake:")
 
 RETURN = Unique()
 REJECT = Unique(on_conflict="reject")
@@ -187,11 +189,11 @@ class UniqueRules:
         self, store: Store, how: str
     ) -> None:
         await hold(store, how)
-        before, asked = await store.dump(without=["arq:queue", "monarq:wake:"]), await store.now()
+        before, asked = await store.dump(without=PLACES), await store.now()
         job = a_job("b", content="second", due=HOUR * 2, priority=Priority.HIGH, unique=RESCHEDULE)
         assert await store.enqueue(job) == [HELD_BY_A]
         assert 0 <= (await store.score() or 0) - asked - 7_200_000 <= 5_000
-        assert await store.dump(without=["arq:queue", "monarq:wake:"]) == before
+        assert await store.dump(without=PLACES) == before
 
     async def test_what_runs_is_not_rescheduled(self, store: Store) -> None:
         await hold(store, "running")

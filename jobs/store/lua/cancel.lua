@@ -26,6 +26,7 @@ Returns     "cancelled" (now, or by an earlier call), "requested" (it runs, and 
 Clock       the server's.
 Cost        O(log n).
 Uses        _parked.lua
+Uses        _retrying.lua
 Reply lost  repeat it: the same answer.
 ]]
 local id = ARGV[1]
@@ -45,6 +46,10 @@ end
 
 local now = now_ms()
 local body = redis.pcall('GET', KEY.job .. id)
+
+if redis.call('EXISTS', KEY.failures .. id) == 1 then
+  end_retry(string.sub(KEYS[6], #KEY.stats + 1), id)
+end
 
 local function is_durable()
   return type(body) == 'string' and (string.find(body, '^{"m":{"v":1,"d":1[,}]')

@@ -97,11 +97,26 @@ if any_unique or not fresh then
     end
   end
 
+  -- A job that waits out its backoff is counted where it stands now.
+  local function follow(id, rank, score)
+    local retrying = KEY.retrying .. string.sub(KEYS[6], #KEY.stats + 1) .. ':'
+    for zset, priority in ipairs({ 'critical', 'high', 'normal', 'low' }) do
+      if zset == rank then
+        redis.pcall('ZADD', retrying .. priority, text(score), id)
+      else
+        redis.pcall('ZREM', retrying .. priority, id)
+      end
+    end
+  end
+
   -- A waiting job moves in time, and with a rank also to another zset.
   local function put_off(id, score, rank)
     for zset = 1, 4 do
       if redis.call('ZREM', KEYS[zset], id) == 1 then
         redis.call('ZADD', KEYS[rank or zset], text(score), id)
+        if redis.call('EXISTS', KEY.failures .. id) == 1 then
+          follow(id, rank or zset, score)
+        end
         earliest = math.min(earliest or score, score)
         return
       end

@@ -21,6 +21,7 @@ Returns     {state, visible-at, rank, 1 moved or 0 it was so already}.  Of a job
 Clock       the server's.
 Cost        O(log n).
 Uses        _parked.lua
+Uses        _retrying.lua
 Reply lost  repeat it: what is so already is left alone; a time from now counts from the repeat.
 ]]
 local id, when = ARGV[1], ARGV[2]
@@ -101,6 +102,13 @@ if is_moved then
   end
   if rank ~= place.rank then
     rewrite(rank)
+  end
+  if redis.call('EXISTS', KEY.failures .. id) == 1 then
+    local part = string.sub(KEYS[7], #KEY.pause + 1)
+    end_retry(part, id)
+    if score > now then
+      begin_retry(part, rank + 1, id, score, now)
+    end
   end
   if score < place.visible_at then
     wake_for(score, now, 1, KEYS[8])

@@ -29,6 +29,7 @@ Returns     per end 1 recorded, 2 recorded as no cancellation although one was a
             job before this start, oldest first; of very many the newest, and none after a megabyte of them.
 Clock       the server's.
 Cost        O(ends * log n); keep to some hundreds of ends.
+Uses        _retrying.lua
 Reply lost  repeat it with the same nonce: the same answer, nothing is recorded twice.
 ]]
 local kept = kept_reply(KEYS[12], ARGV[1])
@@ -108,14 +109,17 @@ local function put_back(id, fence, failure)
 end
 
 local function again(id, delay_ms)
-  local score = now + delay_ms
-  for rank = 1, 4 do
-    redis.call('ZADD', KEYS[rank], 'XX', text(score), id)
+  local score, rank = now + delay_ms, nil
+  for zset = 1, 4 do
+    if redis.call('ZADD', KEYS[zset], 'XX', 'CH', text(score), id) == 1 then
+      rank = zset
+    end
   end
   doom(KEY.fence .. id)
   if not earliest or score < earliest then
     earliest = score
   end
+  return rank, score
 end
 
 local function bury(id, fence, failure)
@@ -198,7 +202,10 @@ for i = 1, #fence_keys do
     end
     if verb == 'retrying' or verb == 'released' then
       put_back(id, ARGV[a + 1], failure)
-      again(id, asked[i] and 0 or tonumber(ARGV[a + 5])) -- whoever claims it next ends it
+      local rank, score = again(id, asked[i] and 0 or tonumber(ARGV[a + 5])) -- whoever claims it next ends it
+      if rank and score > now and (verb == 'retrying' or redis.call('EXISTS', KEY.failures .. id) == 1) then
+        begin_retry(string.sub(KEYS[7], #KEY.stats + 1), rank, id, score, now)
+      end
     else
       if asked[i] and verb ~= 'cancelled' then
         codes[i] = 2

@@ -1,6 +1,7 @@
 """`monarq doctor`, `monarq health` and `monarq queues`."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -17,6 +18,11 @@ NOWHERE = {"MONARQ_REDIS_URL": "redis://127.0.0.1:1/0"}
 def _report(**changes: Any) -> str:
     report = {"worker": "w1", "host": "h", "pid": 1, "queues": {"default": 0, "mail": 3}, "kinds": ["a"]}
     return json.dumps({**report, "slots": 10, "busy": 1, "stopping": False, **changes})
+
+
+def _report_to(client: Any, **changes: Any) -> None:
+    client.set("monarq:worker:w1", _report(**changes))
+    client.zadd("monarq:workers", {"w1": time.time() * 1000})
 
 
 @pytest.mark.parametrize(
@@ -97,8 +103,9 @@ def test_health_without_a_worker_ends_with_1(stage: Stage) -> None:
 
 
 def test_health_holds_for_exactly_the_queues_that_are_served(stage: Stage, client: Any) -> None:
-    client.set("monarq:worker:w1", _report())
+    _report_to(client)
     client.set("monarq:worker:corrupt", "{")
+    client.zadd("monarq:workers", {"corrupt": time.time() * 1000})
     assert stage.monarq("health").returncode == 0
     assert stage.monarq("health", "-q", "mail", "-q", "default").returncode == 0
     ended = stage.monarq("health", "--queue", "mail", "--queue", "other", "--json")
@@ -107,7 +114,7 @@ def test_health_holds_for_exactly_the_queues_that_are_served(stage: Stage, clien
 
 
 def test_a_worker_that_is_stopping_serves_nothing(stage: Stage, client: Any) -> None:
-    client.set("monarq:worker:w1", _report(stopping=True))
+    _report_to(client, stopping=True)
     assert stage.monarq("health").returncode == 1
 
 

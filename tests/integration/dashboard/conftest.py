@@ -21,8 +21,14 @@ async def open_house(redis_url: str, database_url: str) -> AsyncIterator[Callabl
     """Opens dashboards with settings of one's own: `await open_house(read_only=True)`."""
     opened: list[House] = []
 
-    async def make(*, with_database: bool = True, **options: Any) -> House:
-        settings = Settings(redis_url=redis_url, database_url=database_url if with_database else None)
+    async def make(
+        *, with_database: bool = True, objectives: dict[str, Any] | None = None, **options: Any
+    ) -> House:
+        settings = Settings(
+            redis_url=redis_url,
+            database_url=database_url if with_database else None,
+            objectives=objectives or {},
+        )
         services = open_services(settings, DashboardSettings(**options), kinds=KINDS)
         house = House(create_app(services), services, settings)
         opened.append(house)

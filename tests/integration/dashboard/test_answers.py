@@ -90,7 +90,7 @@ async def test_the_id_of_a_request_is_taken_if_it_is_one(house: House, sent: str
 
 async def test_a_parameter_that_nobody_knows_is_refused(house: House) -> None:
     program = await house.program({"role": "admin"})
-    for path in ("/v1/queues?limit=3", "/v1/users?limt=3", "/v1/me?role=admin"):
+    for path in ("/v1/queues?limt=3", "/v1/users?limt=3", "/v1/me?role=admin"):
         answer = await program.get(path)
         assert (answer.status_code, answer.json()["code"]) == (400, "unknown_parameter")
     for value in ("0", "201", "x", "1e9", ""):

@@ -47,7 +47,7 @@ async def test_a_job_that_blocks_the_loop_is_named_once_with_its_stack(
             await neighbour.result(timeout=20)
             await eventually(lambda: told(lines, "worker.loop_free"))
             assert worker.journal.loop_blocks == 1
-            assert worker._report()["loop_blocks"] == 1
+            assert worker.heartbeat._report()["loop_blocks"] == 1
     [line] = told(lines)
     assert (line["job_id"], line["kind"]) == (handle.job_id, "watch.block")
     assert line["seconds"] >= 1.0

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from redis.asyncio import Redis
 from monarq import Explanation, Reason, Settings
 from monarq.jobs import Discard, JobContext, State, job
 from monarq.jobs.retry import fixed
-from monarq.jobs.store.keys import FENCE, JOB, RESULT, WORKER, queue_keys
+from monarq.jobs.store.keys import FENCE, JOB, RESULT, WORKER, WORKERS, queue_keys
 from monarq.jobs.store.workers import live_workers
 from monarq.producer import JobHandle, Producer
 
@@ -291,6 +292,7 @@ async def test_a_job_whose_worker_is_lost(serve: Serve, producer: Producer, clie
     told = {"worker": "web-7", "host": "h", "pid": 1, "queues": {"default": 0}, "kinds": ["greet"]}
     told |= {"slots": 1, "busy": 1, "stopping": False}
     await client.set(f"{WORKER}web-7", to_json(told))
+    await client.zadd(WORKERS, {"web-7": time.time() * 1000, "web-8": time.time() * 1000})
     assert (await handle.why()).reason is Reason.UNSERVED, "that report is the last word of a lost worker"
     await client.set(f"{WORKER}web-8", to_json({**told, "worker": "web-8"}))
     check(

@@ -1,0 +1,138 @@
+"""What a worker says of itself, and what it does when somebody tells it to drain."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+from arq import cron
+
+from monarq.jobs import JobContext, job
+from monarq.jobs.state import State
+from monarq.jobs.store.address import from_url
+from monarq.jobs.store.connection import Link
+from monarq.jobs.store.keys import ORDER, WORKER, WORKERS
+from monarq.jobs.store.orders import DrainOrder, order_drain
+from monarq.jobs.store.workers import LiveWorker, live_workers
+from monarq.producer import Producer
+from monarq.worker import heartbeat
+
+from .conftest import Serve
+from .deadlines import eventually
+
+released = asyncio.Event()
+
+
+@job("report.hold")
+async def hold(ctx: JobContext) -> str:
+    await released.wait()
+    return "held"
+
+
+async def digest(ctx: object) -> None:
+    """A cron job."""
+
+
+@pytest.fixture(autouse=True)
+def _report_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heartbeat, "REPORT_EVERY", 0.0)
+    monkeypatch.setattr(heartbeat, "TICK", 0.05)
+    globals()["released"] = asyncio.Event()
+
+
+@pytest.fixture
+async def link(redis_url: str) -> AsyncIterator[Link]:
+    connection = Link(from_url(redis_url))
+    yield connection
+    await connection.close()
+
+
+async def the_worker(link: Link) -> LiveWorker | None:
+    found = await live_workers(link)
+    return found[0] if found else None
+
+
+async def test_a_worker_says_how_it_is_and_what_it_runs(serve: Serve, producer: Producer, link: Link) -> None:
+    async def runs_it() -> LiveWorker | None:
+        told = await the_worker(link)
+        return told if told is not None and told.runs else None
+
+    async with serve(hold, max_jobs=3, cron_jobs=[cron(digest, hour=9, minute=30)]):
+        handle = await producer.enqueue(hold.of())
+        told: LiveWorker = await eventually(runs_it)
+        released.set()
+        await handle.result(timeout=10)
+    [run], [due] = told.runs, told.cron
+    assert (run.job_id, run.kind, run.queue, run.attempt) == (handle.job_id, "report.hold", "default", 1)
+    assert run.age_ms >= 0
+    assert (due.kind, due.times) == ("cron:digest", "09:30")
+    assert due.next_due_at is not None
+    assert (told.slots, told.busy, told.is_live) == (3, 1, True)
+    assert told.version
+    assert told.python.startswith("3.")
+    assert told.rss_bytes > 1_000_000
+    assert 0 <= told.reported_ago_ms < 20_000
+
+
+async def test_how_long_the_loop_was_held_up_is_told_once(serve: Serve, link: Link) -> None:
+    async def tells_it() -> bool:
+        told = await the_worker(link)
+        return told is not None and told.loop_lag_ms >= 3_000
+
+    async def has_forgotten() -> bool:
+        return not await tells_it()
+
+    async with serve(hold) as worker:
+        await eventually(lambda: the_worker(link))
+        worker.watchdog._largest_lag = 3.0
+        await eventually(tells_it)
+        await eventually(has_forgotten)
+
+
+async def test_a_worker_that_has_ended_is_in_no_list(serve: Serve, link: Link) -> None:
+    async with serve(hold):
+        await eventually(lambda: the_worker(link))
+        assert await link.call("ZCARD", WORKERS) == 1
+    assert await link.call("EXISTS", WORKERS) == 0
+    assert await live_workers(link) == []
+
+
+async def test_a_worker_that_was_killed_leaves_the_list_with_the_next_report_of_another(
+    serve: Serve, link: Link
+) -> None:
+    async def is_alone() -> bool:
+        listed = await link.call("ZRANGE", WORKERS, 0, -1)
+        return bool(listed) and listed == [one.worker.encode() for one in await live_workers(link)]
+
+    await link.call("ZADD", WORKERS, 1, "killed")
+    async with serve(hold):
+        await eventually(is_alone)
+
+
+async def test_a_worker_that_is_told_to_drain_finishes_what_runs_and_ends(
+    serve: Serve, producer: Producer, link: Link
+) -> None:
+    async with serve(hold, settings={"drain_timeout": timedelta(seconds=20)}) as worker:
+        first = await producer.enqueue(hold.of())
+        await eventually(lambda: worker.runs)
+        await order_drain(link, worker.worker_id, DrainOrder(by="ann", why="a test"))
+        await eventually(worker._stopping.is_set)
+        second = await producer.enqueue(hold.of())
+        await order_drain(link, worker.worker_id, DrainOrder(by="bob", why="a second time hurries nothing"))
+        assert await first.status() is State.RUNNING
+        released.set()
+        assert await first.result(timeout=10) == "held"
+    assert await second.status() is State.READY
+    assert worker.exit_code == 0
+    assert await link.call("EXISTS", ORDER + worker.worker_id, WORKER + worker.worker_id) == 0
+
+
+@pytest.mark.parametrize("record", ["", "{", "[]", '{"by":"ann"}'])
+async def test_an_order_that_cannot_be_read_is_none(serve: Serve, link: Link, record: str) -> None:
+    async with serve(hold) as worker:
+        await link.call("SET", ORDER + worker.worker_id, record)
+        await link.call("DEL", WORKERS)
+        await eventually(lambda: the_worker(link))
+        await link.call("DEL", WORKERS)
+        await eventually(lambda: the_worker(link))
+        assert not worker._stopping.is_set()

@@ -1,0 +1,156 @@
+"""What is wrong, and what only looks so: each rule fires, and each of its conditions silences it."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from monarq.dashboard.verdicts import Level, Verdict, judge, span
+from monarq.jobs.store.memory import Memory
+from monarq.jobs.store.workers import HistoryReport, LiveWorker
+
+from .present import a_pause, a_rate, a_view, a_worker
+
+OLD = timedelta(minutes=5)
+SERVED = a_worker()
+BUSY = a_worker(busy=10)
+
+
+def verdicts(
+    *views: Any, workers: tuple[LiveWorker, ...] = (), memory: Memory | None = None, age: float = 0.0
+) -> list[Verdict]:
+    return judge([view.facts for view in views], workers, memory, timedelta(seconds=age))
+
+
+def alerts(*views: Any, **given: Any) -> set[str]:
+    return {verdict.alert for verdict in verdicts(*views, **given)}
+
+
+def test_nothing_is_wrong_with_queues_that_are_empty_or_worked_on() -> None:
+    busy = a_view(
+        BUSY, ready=3, running=10, oldest_ready=timedelta(seconds=1), rate=a_rate(completed=5, attempts=5)
+    )
+    assert verdicts(a_view(), a_view(SERVED), a_view(a_worker(), ready=3, running=3), workers=(SERVED,)) == []
+    assert alerts(busy) == {"WorkersSaturated"}
+
+
+RULES: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
+    # what fires it, and the changes of which each one silences it
+    "QueueLate": (
+        {"ready": 1, "running": 1, "oldest_ready": OLD, "workers": [SERVED]},
+        [{"oldest_ready": timedelta(seconds=60)}, {"objective": 600.0}, {"pauses": (a_pause(),)}],
+    ),
+    "QueueNoWorkers": (
+        {"ready": 142},
+        [{"workers": [SERVED]}, {"ready": 0}, {"pauses": (a_pause(),)}, {"parked": 142}],
+    ),
+    "QueueStalled": (
+        {"ready": 1, "workers": [SERVED], "rate": a_rate()},
+        [
+            {"ready": 0},
+            {"running": 1},
+            {"rate": None},
+            {"rate": a_rate(attempts=0.1)},
+            {"rate": a_rate(over=5.0)},
+            {"pauses": (a_pause(),)},
+            {"workers": []},
+        ],
+    ),
+    "BacklogWillNotDrain": (
+        {"ready": 40_000, "running": 1, "workers": [SERVED], "rate": a_rate(attempts=10, ready_growth=1)},
+        [
+            {"rate": a_rate(attempts=10, ready_growth=0)},
+            {"rate": a_rate(attempts=20, ready_growth=1)},
+            {"rate": None},
+            {"pauses": (a_pause(),)},
+        ],
+    ),
+    "DeadLettersGrowing": ({"rate": a_rate(dead=0.1)}, [{"rate": a_rate()}, {"rate": None}]),
+    "RetryStorm": (
+        {"rate": a_rate(retried=6, attempts=10)},
+        [{"rate": a_rate(retried=5, attempts=10)}, {"rate": a_rate(retried=0.9, attempts=1)}, {"rate": None}],
+    ),
+    "JobsLost": ({"rate": a_rate(lost=0.1)}, [{"rate": a_rate()}, {"rate": None}]),
+    "WorkersSaturated": (
+        {"ready": 1, "running": 10, "workers": [BUSY]},
+        [{"workers": [a_worker(busy=9)]}, {"ready": 0}, {"oldest_ready": OLD}, {"pauses": (a_pause(),)}],
+    ),
+}
+
+
+@pytest.mark.parametrize("alert", RULES)
+def test_a_rule_fires_and_each_of_its_conditions_silences_it(alert: str) -> None:
+    fires, silences = RULES[alert]
+
+    def judged(**changes: Any) -> set[str]:
+        given = {**fires, **changes}
+        return alerts(a_view(*given.pop("workers", []), **given))
+
+    assert alert in judged()
+    for change in silences:
+        assert alert not in judged(**change), change
+
+
+def test_a_worker_that_is_blocked_or_behind_with_the_history_is_told() -> None:
+    behind = HistoryReport(pending=1, lag_ms=61_000, written=0, dropped=3)
+    workers = (
+        a_worker("a", loop_lag_ms=1_001),
+        a_worker("b", history=behind),
+        a_worker("c", loop_lag_ms=999),
+    )
+    found = {(verdict.alert, verdict.worker) for verdict in verdicts(workers=workers)}
+    assert found == {("EventLoopBlocked", "a"), ("HistoryLagging", "b"), ("HistoryDropping", "b")}
+
+
+def test_versions_differ_among_those_that_claim() -> None:
+    assert alerts(workers=(a_worker("a"), a_worker("b", version="2"))) == {"VersionSkew"}
+    assert alerts(workers=(a_worker("a"), a_worker("b", version="2", stopping=True))) == set()
+
+
+@pytest.mark.parametrize(
+    ("memory", "expected"),
+    [
+        (None, set()),
+        (Memory(used_bytes=80, most_bytes=100, evicts=False), set()),
+        (Memory(used_bytes=81, most_bytes=100, evicts=False), {"RedisNearFull"}),
+        (Memory(used_bytes=81, most_bytes=0, evicts=False), set()),
+        (Memory(used_bytes=1, most_bytes=0, evicts=True), {"RedisEvicts"}),
+    ],
+)
+def test_a_redis_that_is_nearly_full_or_throws_keys_away_is_told(
+    memory: Memory | None, expected: set[str]
+) -> None:
+    assert alerts(memory=memory) == expected
+
+
+def test_numbers_that_are_old_are_told() -> None:
+    assert alerts(age=60) == set()
+    assert alerts(age=61) == {"SnapshotStale"}
+
+
+def test_the_worst_comes_first() -> None:
+    late = a_view(SERVED, ready=1, running=1, oldest_ready=OLD, rate=a_rate(dead=1, attempts=1))
+    assert [verdict.level for verdict in verdicts(late)] == [Level.PAGE, Level.TICKET]
+
+
+def test_a_queue_without_workers_says_what_to_run() -> None:
+    [verdict] = verdicts(a_view(ready=142))
+    assert verdict.sentence == "142 ready, no worker listens on mail"
+    assert verdict.mend == "monarq worker --queues mail"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (0.25, "250 ms"),
+        (1, "1 s"),
+        (119, "119 s"),
+        (120, "2 min"),
+        (3_599, "60 min"),
+        (3_600, "1 h"),
+        (86_400, "1 d"),
+        (200_000, "2 d"),
+    ],
+)
+def test_a_span_is_told_in_words(seconds: float, told: str) -> None:
+    assert span(timedelta(seconds=seconds)) == told
