@@ -32,7 +32,9 @@ from .headers import add_headers
 from .media import check_media, path_of
 from .mounting import Place
 from .openapi import told_as_it_is
-from .pages import files, login, settings, theme
+from .pages import files, login, overview, settings, theme
+from .pages import queues as queue_pages
+from .pages import workers as worker_pages
 from .pages.telling import tell, tell_all_errors
 from .problems import ProblemDocument, problem_of
 from .request_id import current_request_id
@@ -70,6 +72,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     documentation.router,
     events.router,
     probes.router,
+    overview.router,
+    queue_pages.router,
+    worker_pages.router,
     files.router,
     login.router,
     theme.router,

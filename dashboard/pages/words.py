@@ -71,8 +71,9 @@ def duration(value: float | timedelta | None) -> str:
     return sign + _in_two(round(seconds))
 
 
-def rough(seconds: float) -> str:
+def rough(value: float | timedelta) -> str:
     """How long, in one word or two: `3 s`, `5 min`, `2 h`, `3 d`."""
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
     for size, unit in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min")):
         if seconds >= 2 * size or (seconds >= size and unit != "min"):
             return f"{int(seconds // size):,} {unit}"
