@@ -32,20 +32,32 @@ from .headers import add_headers
 from .media import check_media, path_of
 from .mounting import Place
 from .openapi import told_as_it_is
-from .pages import files, login, overview, settings, theme
+from .pages import audit as audit_page
+from .pages import dead_letters as dead_letters_page
+from .pages import failures, files, job, login, overview, settings, theme
+from .pages import insights as insights_page
+from .pages import kinds as kind_pages
+from .pages import operations as operations_page
 from .pages import queues as queue_pages
 from .pages import workers as worker_pages
 from .pages.telling import tell, tell_all_errors
 from .problems import ProblemDocument, problem_of
 from .request_id import current_request_id
 from .routes import (
+    audit,
+    completions,
+    dead_letters,
     documentation,
     enqueuing,
     events,
     fleet,
     insights,
+    job_exports,
+    job_lists,
     jobs,
     kinds,
+    letter_groups,
+    operations,
     probes,
     queues,
     sessions,
@@ -60,8 +72,14 @@ log = structlog.get_logger("monarq.dashboard")
 
 ROUTERS: tuple[APIRouter, ...] = (
     queues.router,
+    letter_groups.router,  # before the letters, one of which could be called so
+    dead_letters.router,
+    operations.router,
     workers.router,
     fleet.router,
+    job_lists.router,
+    job_exports.router,
+    completions.router,
     enqueuing.router,
     jobs.router,
     kinds.router,
@@ -71,6 +89,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     sessions.router,
     documentation.router,
     events.router,
+    audit.router,
     probes.router,
     overview.router,
     queue_pages.router,
@@ -78,6 +97,13 @@ ROUTERS: tuple[APIRouter, ...] = (
     files.router,
     login.router,
     theme.router,
+    audit_page.router,
+    kind_pages.router,
+    job.router,
+    insights_page.router,
+    failures.router,
+    dead_letters_page.router,
+    operations_page.router,
     *settings.routers,
 )
 #: Asked by machines next door, under whatever name they have for us.
@@ -102,6 +128,7 @@ def create_routes(services: Services, *, closes_services: bool = False) -> FastA
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        services.ground.runner.wake()
         yield
         if closes_services:
             await services.close()

@@ -21,7 +21,7 @@
         ├── PreconditionFailed         what it would change is no longer what the caller has seen
         ├── PreconditionRequired       it does not say which version it would change
         ├── InvalidRequest             a member of it cannot be used
-        ├── InvalidParameter           a parameter of the address cannot be used
+        ├── InvalidParameter           a parameter of its address cannot be used
         ├── UnknownParameter           it has one that nobody knows
         ├── UnsupportedMedia           its body is not JSON, or for a page: no form
         └── BodyTooLarge               its body says that it is larger than allowed
@@ -208,14 +208,15 @@ class InvalidRequest(RequestRefused):
 
 
 class InvalidParameter(RequestRefused):
-    """A parameter of the address cannot be used."""
+    """A parameter of the address cannot be used; `span` is the word of its value that is at fault."""
 
     code = "invalid_parameter"
 
-    def __init__(self, name: str, fault: str) -> None:
+    def __init__(self, name: str, fault: str, span: tuple[int, int] | None = None) -> None:
         super().__init__(f"{name}: {fault}")
         self.name = name
         self.fault = fault
+        self.span = span
 
 
 class UnknownParameter(RequestRefused):

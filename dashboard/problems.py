@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
@@ -89,6 +89,9 @@ class Fault(BaseModel):
     pointer: str | None = None
     parameter: str | None = None
     detail: str
+    span: Annotated[
+        tuple[int, int] | None, Field(description="the word at fault: where it begins, and where it ends")
+    ] = None
 
 
 class ProblemDocument(BaseModel):
@@ -112,7 +115,7 @@ class Problem:
     status: int
     code: str
     detail: str
-    errors: list[dict[str, str]] = field(default_factory=list)
+    errors: list[dict[str, Any]] = field(default_factory=list)
     state: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -178,17 +181,21 @@ def _of_validation(error: RequestValidationError) -> Problem:
     in_address = any("parameter" in fault for fault in faults)
     detail = "a parameter cannot be used" if in_address else "a member of the body cannot be used"
     return Problem(
-        status=400 if in_address else 422, code=ours.InvalidRequest.code, detail=detail, errors=faults
+        status=400 if in_address else 422,
+        code=ours.InvalidParameter.code if in_address else ours.InvalidRequest.code,
+        detail=detail,
+        errors=faults,
     )
 
 
-def _faults(error: MonarqError) -> list[dict[str, str]]:
+def _faults(error: MonarqError) -> list[dict[str, Any]]:
     if isinstance(error, domain.InvalidArguments):
         return [{"pointer": pointer_to(name), "detail": fault} for name, fault in error.faults.items()]
     if isinstance(error, ours.InvalidRequest):
         return [{"pointer": pointer, "detail": fault} for pointer, fault in error.faults.items()]
     if isinstance(error, ours.InvalidParameter):
-        return [{"parameter": error.name, "detail": error.fault}]
+        where = {} if error.span is None else {"span": error.span}
+        return [{"parameter": error.name, "detail": error.fault, **where}]
     return []
 
 

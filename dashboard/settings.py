@@ -221,7 +221,7 @@ def load_dashboard_settings(**overrides: Any) -> DashboardSettings:
     unknown = _unknown_names(os.environ)
     try:
         given = {name: value for name, value in overrides.items() if value is not None}
-        if "port" not in given and PREFIX + "PORT" not in os.environ and "PORT" in os.environ:
+        if "port" not in given and PREFIX + "PORT" not in os.environ and os.environ.get("PORT"):
             given["port"] = os.environ["PORT"]  # as platforms that run a Procfile say it
         settings = DashboardSettings(**(_from_files(os.environ) | given))
     except ValidationError as error:

@@ -41,13 +41,17 @@ class Guard:
             raise NotPermitted(permission)
         return scope
 
+    async def held(self, caller: Caller, permission: Permission) -> Scope:
+        """What it holds for, perhaps nothing: for what is only shown if it may be."""
+        if self._read_only and permission.changes_something:
+            return Scope()
+        return await self._authorizer.scope_of(caller, permission)
+
     async def scopes(self, caller: Caller) -> dict[Permission, Scope]:
         """What each permission holds for, save those that hold for nothing: nobody is shown a closed door."""
         found = {}
         for permission in Permission:
-            if self._read_only and permission.changes_something:
-                continue
-            if scope := await self._authorizer.scope_of(caller, permission):
+            if scope := await self.held(caller, permission):
                 found[permission] = scope
         return found
 

@@ -52,6 +52,10 @@ class Area:
             and self.owner in (None, resource.owner)
         )
 
+    def touches(self, queue: str) -> bool:
+        """Whether a part of the queue may lie in it."""
+        return _fits(self.queues, queue)
+
     def is_open_to(self, address: Address | None) -> bool:
         """Whether a request from there may use it."""
         return all(address is not None and _lies_in(group, address) for group in self.networks)
@@ -88,6 +92,10 @@ class Scope:
     def covers(self, resource: Resource) -> bool:
         """Whether the resource lies in it."""
         return any(area.holds(resource) for area in self.areas)
+
+    def touches(self, queue: str) -> bool:
+        """Whether a part of the queue may lie in it, be it jobs of one kind, or of one owner."""
+        return any(area.touches(queue) for area in self.areas)
 
     def includes(self, other: Scope) -> bool:
         """Whether the other one is surely no larger."""

@@ -31,7 +31,9 @@ def leave(request: Request, response: Response, text: str) -> None:
 
 
 def take(request: Request) -> str | None:
-    """The line that was left, if it is ours."""
+    """The line that was left, if it is ours; a part of a page that is fetched anew leaves it to the page."""
+    if "hx-request" in request.headers:
+        return None
     secret = read_session(request.cookies, visit_of(request.scope))
     body, _, signature = request.cookies.get(_COOKIE, "").partition(".")
     if not secret or not hmac.compare_digest(signature.encode(), _signed(secret, body).encode()):

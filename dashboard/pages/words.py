@@ -71,6 +71,13 @@ def duration(value: float | timedelta | None) -> str:
     return sign + _in_two(round(seconds))
 
 
+def share(value: float | None) -> str:
+    """3.2 %, of 0.032."""
+    if value is None:
+        return _MISSING
+    return f"{value * 100:.0f} %" if value in (0, 1) or value >= 0.1 else f"{value * 100:.2g} %"
+
+
 def rough(value: float | timedelta) -> str:
     """How long, in one word or two: `3 s`, `5 min`, `2 h`, `3 d`."""
     seconds = value.total_seconds() if isinstance(value, timedelta) else value

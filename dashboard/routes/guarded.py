@@ -15,6 +15,7 @@ from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.requests import HTTPConnection
 
@@ -71,7 +72,7 @@ class Guarded(APIRoute):
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
-        known = sorted(param.alias for param in self.dependant.query_params)
+        known = sorted(_query_names(self.dependant))
 
         async def guarded(request: Request) -> Response:
             if not self.is_public:
@@ -125,6 +126,12 @@ def the_visit(request: HTTPConnection) -> Visit:
 TheServices = Annotated[Services, Depends(the_services)]
 TheCaller = Annotated[Caller, Depends(the_caller)]
 TheVisit = Annotated[Visit, Depends(the_visit)]
+
+
+def _query_names(dependant: Dependant) -> set[str]:
+    """Of the parameters that a route takes, and of those that what it depends on takes."""
+    own = {param.alias for param in dependant.query_params}
+    return own.union(*map(_query_names, dependant.dependencies))
 
 
 def shown_by(request: HTTPConnection) -> Shown:

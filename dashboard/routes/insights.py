@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
+
+from monarq.jobs.store.tally import Times
 
 from ..access.permissions import Permission
 from ..services.insights import NamedTally, Order, Ranking
-from ..services.series import Metric, Series, Source, quantiles
+from ..services.series import Metric, Series, Source
 from ..services.windows import Range, Wish
 from .guarded import Guarded, TheCaller, TheServices, needs
 
@@ -20,6 +21,16 @@ router = APIRouter(route_class=Guarded, tags=["stats"])
 QueueFilter = Annotated[str | None, Query(max_length=128, description="Only this queue.")]
 KindFilter = Annotated[str | None, Query(max_length=128, description="Only this kind.")]
 Rate = Annotated[float | None, Field(ge=0, le=1)]
+
+
+def _in_words(value: object) -> object:
+    """A number alone would be taken for seconds since 1970."""
+    if isinstance(value, str) and not value[4:].count("-"):
+        raise ValueError("write it as 2026-03-31T18:00:00Z")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_in_words)]
 
 
 class SeriesDocument(BaseModel):
@@ -39,7 +50,7 @@ class SeriesDocument(BaseModel):
     values: dict[str, list[float | None]] = Field(description="by name, step by step")
 
 
-class Times(BaseModel):
+class TimesDocument(BaseModel):
     """How long something took, in seconds, interpolated from counts: null if there was none."""
 
     p50: float | None
@@ -47,7 +58,7 @@ class Times(BaseModel):
     p99: float | None
 
 
-class KindDocument(BaseModel):
+class KindInNumbers(BaseModel):
     """A kind in numbers."""
 
     kind: str
@@ -61,14 +72,14 @@ class KindDocument(BaseModel):
         description="of those that succeeded, the share that took more than one attempt"
     )
     attempts: int = Field(description="spent, by all of them")
-    run: Times = Field(description="of the last attempts")
-    wait: Times = Field(description="before the last attempts, since they were due")
+    run: TimesDocument = Field(description="of the last attempts")
+    wait: TimesDocument = Field(description="before the last attempts, since they were due")
 
 
 class KindRanking(BaseModel):
     """Kinds in numbers, those first that are worth a look."""
 
-    items: list[KindDocument]
+    items: list[KindInNumbers]
     since: datetime
     until: datetime
     known_until: datetime | None = Field(description="what ended later may not be in it yet")
@@ -80,7 +91,7 @@ def _wish(
     from_: Annotated[
         AwareDatetime | None, Query(alias="from", description="By default a day before.")
     ] = None,
-    to: Annotated[AwareDatetime | None, Query(description="By default now.")] = None,
+    to: Annotated[Moment | None, Query(description="By default now.")] = None,
     step: Annotated[int | None, Query(ge=60, le=86_400, description="Seconds; by default as fits.")] = None,
 ) -> Wish:
     return Wish(range=range, since=from_, until=to, step=None if step is None else timedelta(seconds=step))
@@ -145,9 +156,9 @@ def _ranking(found: Ranking) -> KindRanking:
     )
 
 
-def _kind(one: NamedTally) -> KindDocument:
+def _kind(one: NamedTally) -> KindInNumbers:
     tally = one.tally
-    return KindDocument(
+    return KindInNumbers(
         kind=one.name,
         ended=tally.ended,
         succeeded=tally.succeeded,
@@ -157,10 +168,10 @@ def _kind(one: NamedTally) -> KindDocument:
         failure_rate=tally.failure_rate,
         recovery_rate=tally.recovery_rate,
         attempts=tally.attempts,
-        run=_times(quantiles(tally.run_counts)),
-        wait=_times(quantiles(tally.wait_counts)),
+        run=_times(tally.run),
+        wait=_times(tally.wait),
     )
 
 
-def _times(found: Mapping[str, float | None]) -> Times:
-    return Times(**found)
+def _times(found: Times) -> TimesDocument:
+    return TimesDocument(p50=found.p50, p95=found.p95, p99=found.p99)

@@ -11,6 +11,7 @@ from monarq.jobs.settings import Settings
 from monarq.jobs.store.address import from_url
 from monarq.jobs.store.connection import Link
 from monarq.jobs.store.event_bus import EventSender
+from monarq.jobs.store.operations import Operations
 from monarq.jobs.store.postgres import open_database_if_named
 from monarq.producer.producer import Producer
 
@@ -19,7 +20,10 @@ from ..access.guard import Guard
 from ..audit import Audit
 from ..bus import Bus
 from ..closing import Closing
+from ..dead_letters import LettersFor, letters_for
 from ..feed import Feed
+from ..operations.runner import Runner
+from ..operations.works import Works
 from ..settings import DashboardSettings
 from ..snapshot import Snapshots
 from ..streams import MOST_STREAMS_PER_CALLER, Streams
@@ -40,6 +44,11 @@ class Ground:
     producer: Producer
     #: What happens, inside of this process.
     bus: Bus
+    letters: LettersFor
+    operations: Operations
+    works: Works
+    #: Runs operations; none before somebody wakes it.
+    runner: Runner
     feed: Feed
     streams: Streams
     #: Told when the server stops, before requests under way are waited for.
@@ -57,6 +66,7 @@ class Ground:
     async def close(self) -> None:
         """Let go of who waits, and close all connections."""
         self.let_go()
+        await self.runner.close()
         await self.snapshots.close()
         await self.feed.close()
         await self.sender.close()
@@ -77,13 +87,20 @@ def lay_ground(
     roles = dashboard.all_roles()
     sender = EventSender(link)
     bus = Bus(sender)
+    audit, letters = Audit(database, bus), letters_for(link, database, settings)
+    operations = Operations(link)
+    works = Works(operations, letters, audit, bus)
     return Ground(
         link=link,
         database=database,
         guard=Guard(authorizer or GrantAuthorizer(roles), roles, read_only=dashboard.read_only),
-        audit=Audit(database, bus),
+        audit=audit,
         producer=Producer(settings, transport=link),
         bus=bus,
+        letters=letters,
+        operations=operations,
+        works=works,
+        runner=Runner(operations, works),
         feed=Feed(address, bus, source=sender.source),
         streams=Streams(most=dashboard.max_streams, most_per_caller=MOST_STREAMS_PER_CALLER),
         closing=Closing(),

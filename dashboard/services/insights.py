@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from monarq.jobs.errors import DatabaseUnavailable, StoreUnavailable
-from monarq.jobs.histogram import quantile
+from monarq.jobs.histogram import quantile, share_within
 from monarq.jobs.store.tally import Tally, surely
 
 from ..access.caller import Caller
@@ -46,6 +46,15 @@ class NamedTally:
 
     name: str
     tally: Tally
+    #: Of a queue: how long its jobs may wait.
+    objective: timedelta | None = None
+
+    @property
+    def within(self) -> float | None:
+        """The share of jobs that waited no longer than they may; None if there were none."""
+        if self.objective is None:
+            return None
+        return share_within(self.tally.wait_counts, self.objective / timedelta(milliseconds=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +72,20 @@ class InsightService:
 
     Args:
         history: None where there is no PostgreSQL.
+        objective: How long the jobs of a queue may wait.
     """
 
-    def __init__(self, guard: Guard, samples: Samples, history: History | None) -> None:
+    def __init__(
+        self,
+        guard: Guard,
+        samples: Samples,
+        history: History | None,
+        objective: Callable[[str], timedelta],
+    ) -> None:
         self._guard = guard
         self._samples = samples
         self._history = history
+        self._objective = objective
 
     async def series(
         self, caller: Caller, metric: Metric, wish: Wish, *, queue: str | None = None, kind: str | None = None
@@ -102,7 +119,7 @@ class InsightService:
         """
         ranking = await self._ranking(caller, "kind", wish, queue)
         worst = sorted(ranking.items, key=lambda one: (-_WEIGHT[order](one.tally), one.name))
-        return Ranking(worst[:limit], ranking.window, ranking.known_until, ranking.is_stale)
+        return replace(ranking, items=worst[:limit])
 
     async def queues(self, caller: Caller, wish: Wish, *, limit: int = 200) -> Ranking:
         """Queues in numbers, by name.
@@ -111,7 +128,8 @@ class InsightService:
             NotSetUp: It would take a PostgreSQL.
         """
         ranking = await self._ranking(caller, "queue", wish, None)
-        return Ranking(ranking.items[:limit], ranking.window, ranking.known_until, ranking.is_stale)
+        items = [replace(one, objective=self._objective(one.name)) for one in ranking.items[:limit]]
+        return replace(ranking, items=items)
 
     async def sparklines(self, caller: Caller) -> Mapping[str, Sequence[float | None]]:
         """Jobs that ended per minute in the last hour, in steps of two minutes, of each queue."""

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from monarq.jobs.histogram import quantile
-from monarq.jobs.store.tally import Tally
+from monarq.jobs.store.tally import Tally, Times
 
 from .windows import Window
 
 #: Of a step that has only begun nothing is told before this share of it is over.
 _TOO_NEW = 0.1
-_SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 Values = Mapping[str, float | None]
 
@@ -83,12 +81,6 @@ def values_of(metric: Metric, window: Window, tallies: Tallies) -> dict[str, lis
     return told
 
 
-def quantiles(counts: Sequence[int]) -> dict[str, float | None]:
-    """p50, p95 and p99 in seconds."""
-    found = {name: quantile(counts, share) for name, share in _SHARES.items()}
-    return {name: None if ms is None else ms / 1000 for name, ms in found.items()}
-
-
 def _throughput(tally: Tally, part: timedelta) -> Values:
     minutes = part / timedelta(minutes=1)
     return {
@@ -99,9 +91,13 @@ def _throughput(tally: Tally, part: timedelta) -> Values:
     }
 
 
+def _values(times: Times) -> Values:
+    return {"p50": times.p50, "p95": times.p95, "p99": times.p99}
+
+
 _TELL: Mapping[Metric, Callable[[Tally, timedelta], Values]] = {
     Metric.THROUGHPUT: _throughput,
     Metric.FAILURE_RATE: lambda tally, _: {"failure_rate": tally.failure_rate},
-    Metric.RUN: lambda tally, _: quantiles(tally.run_counts),
-    Metric.WAIT: lambda tally, _: quantiles(tally.wait_counts),
+    Metric.RUN: lambda tally, _: _values(tally.run),
+    Metric.WAIT: lambda tally, _: _values(tally.wait),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import httpx
@@ -10,6 +11,7 @@ import httpx
 from monarq.jobs.registry import Registry
 from monarq.jobs.settings import Settings
 from monarq.jobs.store.connection import Link
+from monarq.jobs.store.snoozes import Snoozes
 
 from ..access.authorizer import Authorizer
 from ..access.guard import Guard
@@ -20,6 +22,7 @@ from ..auth.passwords import Passwords
 from ..auth.sessions import Sessions
 from ..auth.signing import SigningKeys
 from ..bus import Bus
+from ..cursors import Cursors
 from ..directory.directory import Directory
 from ..directory.settings import SettingsDirectory
 from ..idempotency import IdempotencyKeys
@@ -28,6 +31,8 @@ from ..limits import Limiter, amounts_of
 from ..settings import DashboardSettings, Issuer
 from ..streams import Streams
 from ..topics import Topics
+from .audit import AuditService
+from .completions import CompletionService
 from .configuration import ConfigurationService
 from .enqueuing import EnqueueService
 from .events import EventService
@@ -37,9 +42,13 @@ from .health import HealthService
 from .insights import InsightService
 from .jobs import JobService
 from .kinds import KindService
+from .letter_groups import LetterGroupService
+from .letters import LetterService
 from .logins import LoginService
 from .numbers import History, Samples
+from .operations import OperationService
 from .queues import QueueService
+from .search import SearchService
 from .tokens import TokenService
 from .users import UserService
 from .workers import WorkerService
@@ -61,15 +70,21 @@ class Services:
     queues: QueueService
     workers: WorkerService
     fleet: FleetService
+    search: SearchService
+    completions: CompletionService
     jobs: JobService
     enqueuing: EnqueueService
     kinds: KindService
+    letters: LetterService
+    letter_groups: LetterGroupService
+    operations: OperationService
     users: UserService
     tokens: TokenService
     logins: LoginService
     insights: InsightService
     health: HealthService
     events: EventService
+    audit: AuditService
     configuration: ConfigurationService
 
     @property
@@ -127,6 +142,7 @@ def open_services(
     queues = QueueService(link, guard, audit, bus, on.snapshots, settings)
     workers = WorkerService(link, guard, audit, on.snapshots)
     known = load_kinds(settings) if kinds is None else kinds
+    search = SearchService(link, database, guard, _cursors(settings, dashboard), tagged=settings.hash_tags)
     return Services(
         settings=dashboard,
         ground=on,
@@ -137,17 +153,29 @@ def open_services(
         queues=queues,
         workers=workers,
         fleet=FleetService(guard, queues, workers, on.snapshots, settings),
-        jobs=JobService(link, database, settings, guard, audit, on.producer, known, on.closing),
-        enqueuing=EnqueueService(guard, audit, on.producer, known, IdempotencyKeys(link)),
+        search=search,
+        completions=CompletionService(search),
+        jobs=JobService(link, database, settings, guard, audit, bus, on.producer, known, on.closing),
+        enqueuing=EnqueueService(guard, audit, bus, on.producer, known, IdempotencyKeys(link)),
         kinds=KindService(link, guard, known),
+        letters=LetterService(on.letters, guard, audit, bus),
+        letter_groups=LetterGroupService(on.letters, Snoozes(link), guard, audit, bus),
+        operations=OperationService(on.operations, on.letters, on.runner, guard, audit, on.works.tell),
         users=UserService(directory, sessions, passwords, guard, audit),
         tokens=TokenService(directory, guard, audit),
         logins=LoginService(directory, sessions, passwords, limiter, jwt_issuer, authenticator, audit),
-        insights=InsightService(guard, Samples(link, tagged=settings.hash_tags), history_of(database)),
+        insights=insights_of(settings, link, database, guard),
         health=HealthService(link, directory if database else None),
         events=EventService(bus, on.feed, on.snapshots.pulse, Topics(bus), on.streams, guard, authenticator),
+        audit=AuditService(database, guard),
         configuration=ConfigurationService(settings, dashboard, guard),
     )
+
+
+def _cursors(settings: Settings, dashboard: DashboardSettings) -> Cursors:
+    """Sealed by what all processes of this dashboard have in common, and nobody else knows."""
+    keys = dashboard.signing_keys
+    return Cursors((settings.redis_url if keys is None else keys).get_secret_value())
 
 
 def signing_keys_of(dashboard: DashboardSettings) -> SigningKeys:
@@ -165,13 +193,15 @@ def directory_of(database: Database | None, dashboard: DashboardSettings) -> Dir
     return PostgresDirectory(database)
 
 
-def history_of(database: Database | None) -> History | None:
-    """The history in numbers, if there is a PostgreSQL."""
-    if database is None:
-        return None
-    from monarq.jobs.store.postgres.rollup_reader import RollupReader
+def insights_of(settings: Settings, link: Link, database: Database | None, guard: Guard) -> InsightService:
+    """Numbers over time: from PostgreSQL if there is one, and from Redis."""
+    history = None
+    if database is not None:
+        from monarq.jobs.store.postgres.rollup_reader import RollupReader
 
-    return History(RollupReader(database))
+        history = History(RollupReader(database))
+    samples = Samples(link, tagged=settings.hash_tags)
+    return InsightService(guard, samples, history, lambda queue: timedelta(seconds=60))
 
 
 def _verifier(dashboard: DashboardSettings, keys: SigningKeys, http: httpx.AsyncClient) -> JwtVerifier:

@@ -97,8 +97,10 @@
   };
 
   // The palette: pages, queues, kinds, a job by its id, a search.
+  const has = (path) => links().some((link) => link.getAttribute("href") === root + path);
   let found = null;
   const ask = async (path) => {
+    if (!has(path.replace("/v1", ""))) return [];  // not for this caller
     const answer = await fetch(root + path, { headers: { accept: "application/json" } });
     return answer.ok ? (await answer.json()).items : [];
   };
@@ -109,7 +111,6 @@
   const entry = (title, what, href) => ({ title, what, href });
   const entriesFor = (text, [queues, kinds]) => {
     const wanted = text.trim().toLowerCase();
-    const has = (path) => links().some((link) => link.getAttribute("href") === root + path);
     const all = [
       ...links().map((link) => entry(link.textContent.trim(), "page", link.href)),
       ...queues.map((name) => entry(name, "queue", `${root}/queues/${encodeURIComponent(name)}`)),

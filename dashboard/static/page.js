@@ -5,11 +5,15 @@
   root.classList.add("js");
 
   // The only place where text becomes HTML.  It comes from our own pages (htmx asks no other origin), which escape
-  // whatever they show; and htmx gets no way to run text as a script.
-  const policy = window.trustedTypes?.createPolicy("monarq", { createHTML: (text) => text });
+  // whatever they show.  A script in them is emptied, and htmx gets no way to run text as one.
+  const rules = { createHTML: (text) => text, createScript: () => "" };
+  const policy = window.trustedTypes?.createPolicy("monarq", rules) ?? rules;
   const refuse = () => { throw new Error("no text is run as a script here"); };
   htmx.registerExtension("monarq", {
-    init: (api) => api.initSecurity(policy && { createHTML: (text) => policy.createHTML(text), createScript: refuse }, refuse, refuse),
+    init: (api) => {
+      api.initSecurity(policy, refuse, refuse);
+      window.monarq = { morph: api.morph };
+    },
   });
 
   // on a phone the strip of pages is longer than the screen
@@ -35,6 +39,13 @@
   };
   setInterval(() => document.hidden || grow(), 1000);
   document.addEventListener("visibilitychange", () => document.hidden || grow());
+
+  // the server tells times in UTC; here, also as the reader's own clock has them
+  document.addEventListener("pointerover", (event) => {
+    const time = event.target instanceof Element && event.target.closest("time[title]");
+    if (time && !time.title.includes("\n"))
+      time.title += `\n${new Date(time.dateTime).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" })}`;
+  });
 
   const copy = async (text) => {
     if (navigator.clipboard) return navigator.clipboard.writeText(text);
@@ -63,6 +74,14 @@
     }
     if (target?.closest("[data-back]")) history.back();
   });
+  // a question opens towards the side where there is room
+  document.addEventListener("toggle", (event) => {
+    const form = event.target.matches?.("details.confirm[open]") && event.target.querySelector(":scope > form");
+    if (!form) return;
+    event.target.classList.remove("flip");
+    const left = document.querySelector("main").getBoundingClientRect().left;
+    event.target.classList.toggle("flip", form.getBoundingClientRect().left < left);
+  }, true);
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     const open = document.querySelector("details.confirm[open]");

@@ -19,6 +19,9 @@ from ..priority import Priority
 from .keys import QueueKeys
 from .letter_verbs import Browsed
 
+#: Where a letter stands among all others: when it died, ms, and its job's id.
+Place = tuple[int, str]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
@@ -134,6 +137,11 @@ class LetterHead:
     def letter(self) -> tuple[str, int]:
         """Which letter it is: a job that was replayed and has died again is another one."""
         return self.job_id, self.died_ms
+
+    @property
+    def place(self) -> Place:
+        """Where it stands in every list."""
+        return self.died_ms, self.job_id
 
     def opened(self, attempts: list[Failure], set_aside: dict[str, bytes]) -> DeadLetter:
         """The whole letter, with these attempts, and what was set aside of its keys."""

@@ -24,6 +24,7 @@ from .dead_letter import DeadLetter, LetterHead
 from .execute import Transport
 from .letter_filter import LetterFilter
 from .letter_groups import LetterGroup, Survey
+from .letter_pages import FIRST_PAGE, Admits, LetterPage, Turn, admit_all
 from .letter_scan import LetterScan, Progress
 from .verbs import BATCH
 
@@ -88,14 +89,36 @@ class DeadLetters(ABC):
         heads = sorted(await self.newest(wanted, limit), key=_by_death, reverse=True)
         return await self.open(heads[:limit])
 
+    @abstractmethod
+    async def page(
+        self, wanted: LetterFilter, turn: Turn = FIRST_PAGE, admits: Admits = admit_all
+    ) -> LetterPage:
+        """One page of those that are meant, by the time of death over all queues.
+
+        Letters that die or go while somebody turns pages neither hide others nor show them twice.
+
+        Raises:
+            StoreUnavailable: A store did not answer.
+        """
+
     async def groups(
         self, wanted: LetterFilter = EVERY_LETTER, on_progress: Progress | None = None
     ) -> Sequence[LetterGroup]:
         """The letters by fingerprint, the largest group first."""
         return (await self.survey(wanted, on_progress)).groups
 
-    async def survey(self, selection: Selection, on_progress: Progress | None = None) -> Survey:
-        """What a replay or a discard of these letters would act on."""
+    async def survey(
+        self,
+        selection: Selection,
+        on_progress: Progress | None = None,
+        *,
+        hours_since: datetime | None = None,
+    ) -> Survey:
+        """What a replay or a discard of these letters would act on.
+
+        Args:
+            hours_since: Say of those that died since then in which hours they did; of others it may be said.
+        """
         survey = Survey()
         async with aclosing(self.select(selection, on_progress)) as pages:
             async for page in pages:
@@ -166,15 +189,19 @@ class DeadLetters(ABC):
         done: set[str] = set()
         async with aclosing(self.select(job_ids)) as pages:
             async for page in pages:
-                done.update(head.job_id for head in await self._forget_page(page))
+                done.update(head.job_id for head in await self.forget_heads(page))
         return [job_id in done for job_id in job_ids]
+
+    async def forget_heads(self, heads: Sequence[LetterHead]) -> Sequence[LetterHead]:
+        """Forget letters of one queue that were just read; those that were still as they were read."""
+        return [head for batch in _batches(heads) for head in await self.forget_batch(batch)]
 
     async def discard_all(self, wanted: LetterFilter, on_progress: Progress | None = None) -> int:
         """Forget for good the letters that are meant, as far as they are dead at this moment; how many."""
         forgotten = 0
         async with aclosing(self.select(await self.dead_now(wanted))) as pages:
             async for page in pages:
-                forgotten += len(await self._forget_page(page))
+                forgotten += len(await self.forget_heads(page))
                 if on_progress is not None:
                     on_progress(forgotten)
         return forgotten
@@ -207,9 +234,6 @@ class DeadLetters(ABC):
     @abstractmethod
     async def forget_batch(self, batch: Sequence[LetterHead]) -> Sequence[LetterHead]:
         """Forget letters of one queue; those that were still there."""
-
-    async def _forget_page(self, page: Sequence[LetterHead]) -> Sequence[LetterHead]:
-        return [head for batch in _batches(page) for head in await self.forget_batch(batch)]
 
 
 def open_dead_letters(

@@ -40,6 +40,11 @@ The layout is a superset of arq's, so that arq's `enqueue_job`, `Job` and worker
     monarq:login:<digest>             string  a login that can be used once: whose, with a TTL
     monarq:ended-jwt:<digest>         string  there if that JWT is refused before its time, with a TTL
     monarq:limit:<what>               string  how often it was asked for, with a TTL
+    monarq:operation:<id>             hash    what is to be done to many jobs, and how far it is, with a TTL
+    monarq:operation-items:<id>       list    which jobs, where no filter tells: <queue>=<id>, with a TTL
+    monarq:operations                 zset    operations → when they began, ms
+    monarq:operations:open            set     those that have not ended
+    monarq:snoozed                    hash    a group of dead letters that nobody wants to see → until when
     monarq:idempotency:<digest>       string  the answer to a request that came under this key, with a TTL
     monarq:idempotency:<digest>:runs  string  there while it is worked on, with a TTL
 
@@ -82,6 +87,11 @@ SESSIONS = "monarq:sessions:"
 LOGIN = "monarq:login:"
 ENDED_JWT = "monarq:ended-jwt:"
 LIMIT = "monarq:limit"
+OPERATION = "monarq:operation:"
+OPERATION_ITEMS = "monarq:operation-items:"
+OPERATIONS = "monarq:operations"
+OPEN_OPERATIONS = "monarq:operations:open"
+SNOOZED = "monarq:snoozed"
 IDEMPOTENCY = "monarq:idempotency:"
 
 #: What the scripts build keys of one job with, of jobs that are put aside, and those that only a unique rule

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,6 +20,8 @@ class LetterFilter:
     queue: str | None = None
     #: Letters that cannot be read have none.
     kind: str | None = None
+    #: The type of the last failure: `ValueError`.
+    error: str | None = None
     #: Of one group.
     fingerprint: str | None = None
     #: Those that died at this time or later.
@@ -45,14 +48,26 @@ class LetterFilter:
     @property
     def looks_inside(self) -> bool:
         """Whether the queue and the time of death are not enough to tell."""
-        return (self.kind, self.fingerprint, self.text) != (None, None, None)
+        return (self.kind, self.error, self.fingerprint, self.text) != (None, None, None, None)
+
+    @property
+    def needs_reading(self) -> bool:
+        """Whether no index finds what it means, so that letters have to be read one after the other."""
+        return self.text is not None or self.error is not None
+
+    def spans(self, died_ms: int) -> bool:
+        """Whether the wanted time holds this one, ms."""
+        is_late_enough = self.since is None or as_ms(self.since) <= died_ms
+        return is_late_enough and (self.until is None or died_ms < as_ms(self.until))
 
     def fits(self, head: LetterHead) -> bool:
-        """Whether a letter is meant, as far as kind, fingerprint and text go.
+        """Whether a letter is meant, as far as kind, error, fingerprint and text go.
 
         The store finds by queue and time.
         """
         if self.kind is not None and head.kind != self.kind:
+            return False
+        if self.error is not None and str(head.failure.error_type) != self.error:
             return False
         if self.fingerprint is not None and head.fingerprint != self.fingerprint:
             return False
@@ -60,6 +75,11 @@ class LetterFilter:
             return True
         found = searchable(head)
         return any(needle in found for needle in needles(self.text))
+
+
+def as_ms(time: datetime) -> int:
+    """A point in time as the store has it; what is finer than a ms counts as the next one."""
+    return math.ceil(round(time.timestamp() * 1000, 3))
 
 
 def searchable(head: LetterHead) -> str:

@@ -14,6 +14,9 @@ from .dead_letter import LetterHead
 SAMPLE = 5
 #: Of a letter that cannot be read.
 NO_KIND = "<unreadable>"
+HOUR_MS = 3_600_000
+#: Fingerprint, queue and kind: what the letters of one cell have in common.
+Cell = tuple[str, str, str]
 
 
 @dataclass(slots=True)
@@ -27,6 +30,8 @@ class LetterGroup:
     count: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
     queues: Counter[str] = field(default_factory=Counter)
+    #: How many died in which hour, in hours since the epoch; the older ones may be left out.
+    hours: Counter[int] = field(default_factory=Counter)
 
     @property
     def first_seen(self) -> datetime:
@@ -35,6 +40,12 @@ class LetterGroup:
     @property
     def last_seen(self) -> datetime:
         return self.sample.died_at
+
+    @property
+    def place(self) -> Cell:
+        """Of one that is a single cell: which."""
+        [queue], [kind] = self.queues, self.kinds
+        return self.fingerprint, queue, kind
 
     def as_document(self) -> dict[str, Any]:
         """The group as plain data, for `--json` and the API."""
@@ -59,34 +70,35 @@ class Survey:
         self.count = 0
         #: The first few that were added.
         self.sample: list[LetterHead] = []
-        self._groups: dict[str, LetterGroup] = {}
+        self._cells: dict[Cell, LetterGroup] = {}
 
     @property
     def groups(self) -> Sequence[LetterGroup]:
         """The largest first."""
-        return sorted(self._groups.values(), key=lambda group: (-group.count, group.fingerprint))
+        return merged(self._cells.values())
+
+    @property
+    def cells(self) -> Sequence[LetterGroup]:
+        """The groups in parts of one queue and one kind each: who may not see all of them can see some."""
+        return list(self._cells.values())
 
     def add(self, heads: Iterable[LetterHead]) -> None:
         """Count letters in."""
         for head in heads:
             self.count += 1
             self.name([head])
-            self._enter(head, head.fingerprint)
+            self._enter(head, (head.fingerprint, head.queue.name, head.kind or NO_KIND))
 
     def name(self, heads: Sequence[LetterHead]) -> None:
         """Take letters for the sample, as far as it wants any."""
         self.sample += heads[: max(0, SAMPLE - len(self.sample))]
 
-    def add_group(self, group: LetterGroup) -> None:
-        """Count letters in that were counted elsewhere."""
+    def add_cell(self, group: LetterGroup) -> None:
+        """Count letters in that were counted elsewhere; they are of one queue and one kind."""
         self.count += group.count
-        known = self._groups.setdefault(group.fingerprint, group)
+        known = self._cells.setdefault(group.place, group)
         if known is not group:
-            known.sample = max(known.sample, group.sample, key=_died)
-            known.oldest = min(known.oldest, group.oldest, key=_died)
-            known.count += group.count
-            known.kinds += group.kinds
-            known.queues += group.queues
+            _join(known, group)
 
     def as_document(self) -> dict[str, Any]:
         """The survey as plain data, for `--json` and the API."""
@@ -96,17 +108,38 @@ class Survey:
             "sample": [head.job_id for head in self.sample],
         }
 
-    def _enter(self, head: LetterHead, fingerprint: str) -> None:
-        group = self._groups.get(fingerprint)
+    def _enter(self, head: LetterHead, cell: Cell) -> None:
+        group = self._cells.get(cell)
         if group is None:
-            group = self._groups[fingerprint] = LetterGroup(fingerprint, head, head)
+            group = self._cells[cell] = LetterGroup(cell[0], head, head)
         elif head.died_ms >= group.sample.died_ms:
             group.sample = head
         elif head.died_ms < group.oldest.died_ms:
             group.oldest = head
         group.count += 1
-        group.kinds[head.kind or NO_KIND] += 1
-        group.queues[head.queue.name] += 1
+        group.queues[cell[1]] += 1
+        group.kinds[cell[2]] += 1
+        group.hours[head.died_ms // HOUR_MS] += 1
+
+
+def merged(cells: Iterable[LetterGroup]) -> Sequence[LetterGroup]:
+    """Cells as whole groups, the largest first."""
+    groups: dict[str, LetterGroup] = {}
+    for cell in cells:
+        group = groups.get(cell.fingerprint)
+        if group is None:
+            groups[cell.fingerprint] = group = LetterGroup(cell.fingerprint, cell.sample, cell.oldest)
+        _join(group, cell)
+    return sorted(groups.values(), key=lambda group: (-group.count, group.fingerprint))
+
+
+def _join(group: LetterGroup, other: LetterGroup) -> None:
+    group.sample = max(group.sample, other.sample, key=_died)
+    group.oldest = min(group.oldest, other.oldest, key=_died)
+    group.count += other.count
+    group.kinds += other.kinds
+    group.queues += other.queues
+    group.hours += other.hours
 
 
 def _died(head: LetterHead) -> int:

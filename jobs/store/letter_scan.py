@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
-from datetime import datetime
 
-from .dead_letter import LetterHead, read_head
+from .dead_letter import LetterHead, Place, read_head
 from .execute import Transport, execute
 from .keys import QueueKeys, queue_keys
-from .letter_filter import LetterFilter
+from .letter_filter import LetterFilter, as_ms
 from .letter_verbs import Browsed, browse
 from .queues import known_queues
 
@@ -89,11 +87,23 @@ class LetterScan:
         return found
 
     async def pages_of(
-        self, keys: QueueKeys, wanted: LetterFilter, *, newest_first: bool = False, size: int = PAGE
+        self,
+        keys: QueueKeys,
+        wanted: LetterFilter,
+        *,
+        newest_first: bool = False,
+        size: int = PAGE,
+        beyond: Place | None = None,
     ) -> AsyncGenerator[Sequence[LetterHead], None]:
-        """The letters of one queue that died in the wanted time, by time."""
+        """The letters of one queue that died in the wanted time, by time; with `beyond`, those behind it."""
         oldest = "-inf" if wanted.since is None else str(as_ms(wanted.since))
         newest = "+inf" if wanted.until is None else f"({as_ms(wanted.until)}"
+        if beyond is not None and wanted.spans(beyond[0]):
+            rest = await self._rest_of_ms(keys, beyond, newest_first=newest_first)
+            for at in range(0, len(rest), size):
+                yield await self._heads(keys, dict.fromkeys(rest[at : at + size], beyond[0]))
+            limit = f"({beyond[0]}"
+            oldest, newest = (oldest, limit) if newest_first else (limit, newest)
         seen: set[str] = set()  # of those that died in the very ms at which the last page ended
         while True:
             limits = (newest, oldest, "BYSCORE", "REV") if newest_first else (oldest, newest, "BYSCORE")
@@ -103,17 +113,23 @@ class LetterScan:
             found = {job_id: died for job_id, died in _scored(reply) if job_id not in seen}
             if not found:
                 return
-            browsed = await self.browse(keys, list(found))
-            yield [read_head(keys, job_id, died, browsed[job_id]) for job_id, died in found.items()]
+            yield await self._heads(keys, found)
             edge = next(reversed(found.values()))
             at_edge = {job_id for job_id, died in found.items() if died == edge}
             seen = seen | at_edge if len(at_edge) == len(found) else at_edge
             oldest, newest = (oldest, str(edge)) if newest_first else (str(edge), newest)
 
+    async def _heads(self, keys: QueueKeys, found: dict[str, int]) -> Sequence[LetterHead]:
+        browsed = await self.browse(keys, list(found))
+        return [read_head(keys, job_id, died, browsed[job_id]) for job_id, died in found.items()]
 
-def as_ms(time: datetime) -> int:
-    """A point in time as the store has it; what is finer than a ms counts as the next one."""
-    return math.ceil(round(time.timestamp() * 1000, 3))
+    async def _rest_of_ms(self, keys: QueueKeys, beyond: Place, *, newest_first: bool) -> Sequence[str]:
+        """Those that died in the very ms of a place, behind it."""
+        died, last = beyond
+        way = ("BYSCORE", "REV") if newest_first else ("BYSCORE",)
+        found = await self._transport.call("ZRANGE", keys.dead, died, died, *way)
+        ids = [job_id.decode("utf-8", "backslashreplace") for job_id in found]
+        return [job_id for job_id in ids if (job_id < last if newest_first else job_id > last)]
 
 
 def _scored(reply: Sequence[bytes]) -> list[tuple[str, int]]:

@@ -18,7 +18,7 @@ from .examine import Examined, examine
 from .execute import Transport, execute
 from .job_search import JobSearch
 from .keys import QueueKeys
-from .letter_scan import as_ms
+from .letter_filter import as_ms
 from .live_filter import fits
 from .live_jobs import EARLIEST_MS, LATEST_MS, UNKNOWN_RANK, Glimpse, LiveJob, Spot, glance, lineup, live_job
 from .paging import Place, Stretch

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from ..errors import StoreUnavailable
+from ..errors import StoreError
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -54,7 +54,7 @@ class Leaf(Generic[T]):
     next: Mark | None
     prev: Mark | None
     #: Sections that could not be looked at, by their numbers.
-    missing: dict[int, StoreUnavailable]
+    missing: dict[int, StoreError]
 
 
 @dataclass(slots=True)
@@ -62,7 +62,7 @@ class _Gathering(Generic[T]):
     found: list[tuple[Mark, T]]
     #: Where to go on; None: the end was reached.
     stop: Mark | None
-    missing: dict[int, StoreUnavailable]
+    missing: dict[int, StoreError]
 
 
 async def turn(sections: Sequence[Section[T]], mark: Mark | None, limit: int) -> Leaf[T]:
@@ -92,7 +92,7 @@ async def _gather(
         wanted = limit + 1 - len(gathered.found)
         try:
             stretch = await sections[number].look(place, wanted, backwards=backwards)
-        except StoreUnavailable as error:
+        except StoreError as error:
             gathered.missing[number] = error
         else:
             gathered.found += [(Mark(number, at, backwards), item) for at, item in stretch.found]

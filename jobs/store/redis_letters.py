@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 
 from ..errors import StoreRefused
@@ -11,9 +12,21 @@ from ..failure import Failure
 from .dead_letter import DeadLetter, LetterHead, read_failure, unreadable
 from .dead_letters import DeadLetters, Selection
 from .execute import execute
-from .keys import CORRUPT, DEAD_LETTER, FAILURES
+from .keys import CORRUPT, DEAD_LETTER, FAILURES, QueueKeys
 from .letter_filter import LetterFilter
-from .letter_scan import Progress
+from .letter_pages import (
+    FIRST_PAGE,
+    Admits,
+    LetterPage,
+    Source,
+    Stretch,
+    Taken,
+    Turn,
+    admit_all,
+    page_of,
+    take_all,
+)
+from .letter_scan import PAGE, Progress
 from .letter_verbs import Letter, discard, replay
 
 
@@ -43,6 +56,25 @@ class RedisDeadLetters(DeadLetters):
         for keys in await self._scan.queues(wanted.queue):
             heads += await self._scan.newest(keys, wanted, limit)
         return heads
+
+    async def page(
+        self, wanted: LetterFilter, turn: Turn = FIRST_PAGE, admits: Admits = admit_all
+    ) -> LetterPage:
+        return page_of(await self.take(wanted, turn, admits), turn)
+
+    async def take(self, wanted: LetterFilter, turn: Turn, admits: Admits) -> Sequence[Taken]:
+        """What a page needs of each queue."""
+        queues = await self._scan.queues(wanted.queue)
+        return await take_all((self._source(keys, wanted, turn) for keys in queues), wanted, turn, admits)
+
+    async def _source(self, keys: QueueKeys, wanted: LetterFilter, turn: Turn) -> Source:
+        size = PAGE if wanted.looks_inside else min(PAGE, turn.limit + 1)
+        pages = self._scan.pages_of(
+            keys, wanted, newest_first=turn.newest_first, size=size, beyond=turn.beyond
+        )
+        async with aclosing(pages):
+            async for page in pages:
+                yield Stretch(page, len(page), page[-1].place)
 
     async def replay_batch(
         self, batch: Sequence[LetterHead], mark: Failure, body: bytes | None = None

@@ -6,9 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 
-from ..histogram import BUCKETS
+from ..histogram import BUCKETS, quantile
 
 _NONE = (0,) * BUCKETS
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Percentiles, in seconds; None if nothing took any time."""
+
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+    @classmethod
+    def of(cls, counts: Sequence[int]) -> Times:
+        """From counts of jobs/histogram.py."""
+        return cls(*(None if (ms := quantile(counts, at)) is None else ms / 1000 for at in (0.5, 0.95, 0.99)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +64,14 @@ class Tally:
         return self.recovered / self.succeeded if self.succeeded else None
 
     @property
-    def mean_run_ms(self) -> float | None:
-        """How long an attempt took, on average."""
-        return self.run_ms / sum(self.run_counts) if any(self.run_counts) else None
+    def run(self) -> Times:
+        """How long the last attempts took."""
+        return Times.of(self.run_counts)
+
+    @property
+    def wait(self) -> Times:
+        """For how long jobs had been due before."""
+        return Times.of(self.wait_counts)
 
 
 def surely(part: int, whole: int) -> float:

@@ -69,6 +69,17 @@ def test_a_page_can_be_used_in_both_themes(open_page: OpenPage, town: Town, one:
 
 
 @each_page
+def test_a_page_fits_its_window(open_page: OpenPage, town: Town, one: EveryPage) -> None:
+    """What is wide moves inside of its own frame, never the page as a whole."""
+    page = open_page()
+    visit(page, one, town)
+    for width in (1920, 390):
+        page.set_viewport_size({"width": width, "height": 800})
+        picture(page, f"page-{one}-{width}")
+        assert page.evaluate("document.scrollingElement.scrollWidth") <= width
+
+
+@each_page
 def test_a_page_is_whole_without_a_script(open_page: OpenPage, town: Town, one: EveryPage) -> None:
     page = open_page(javascript=False)
     visit(page, one, town)

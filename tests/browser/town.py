@@ -33,6 +33,16 @@ CORPUS = (
 )
 
 
+#: Where the API lists what a parameter of a path names.
+_LOOK_UPS = {
+    "user_id": ("/v1/users", "id"),
+    "token_id": ("/v1/tokens", "id"),
+    "worker": ("/v1/workers", "worker"),
+    "fingerprint": ("/v1/dead-letters/groups", "fingerprint"),
+    "operation_id": ("/v1/operations", "id"),
+}
+
+
 class Town:
     """Fills a stack; what is there is found by the names that path parameters have."""
 
@@ -44,6 +54,7 @@ class Town:
         """Let jobs come to every state, `jobs` of each kind, with one worker that goes on."""
         producer = self.stack.producer
         self.stack.worker()
+        self.stack.login({"role": "viewer"}, name="ann")
         ended = [producer.enqueue(welcome.of(f"ann-{n}@example.com"), tags=["vip"]) for n in range(jobs)]
         ended += [producer.enqueue(ship.of(1000 + n, [Parcel(sku="ink", grams=20 + n)])) for n in range(jobs)]
         dead = [producer.enqueue(charge.of(order=1000 + n, cents=990)) for n in range(jobs)]
@@ -58,13 +69,17 @@ class Town:
             assert paused.status_code == 200, paused.text
         producer.enqueue(sync.of("south"))
         self.stack.wait(lambda: str(running.status()) == "running")
-        self.stack.login({"role": "viewer"}, name="ann")
-        with self.stack.api() as api:
-            [ann] = [user for user in api.get("/v1/users").json()["items"] if user["name"] == "ann"]
-        self.found["user_id"] = ann["id"]
+        self._look_up()
         self.found |= {"queue": "mail", "kind": charge.kind, "job_id": dead[0].job_id, "secret": "none"}
         self.stack.wait(lambda: self.stack.sql("SELECT 1 FROM monarq.jobs WHERE state = 'dead'"))
         return self
+
+    def _look_up(self) -> None:
+        """Ids that the stack has given by itself."""
+        with self.stack.api() as api:
+            for name, (path, member) in _LOOK_UPS.items():
+                if (answer := api.get(path)).status_code == 200 and (items := answer.json()["items"]):
+                    self.found[name] = str(items[0][member])
 
     def add_hostile(self) -> list[str]:
         """The corpus wherever words of others come from; the ids of jobs whose pages show it."""

@@ -14,6 +14,7 @@ from .inspect_rules import InspectRules
 from .lineup_rules import GlanceRules, LineupRules
 from .measure_rules import MeasureRules
 from .move_rules import MoveRules
+from .operation_rules import OperationRules
 from .orphan_rules import OrphanRules
 from .past_rules import PastRules
 from .pause_rules import PauseRules
@@ -48,6 +49,7 @@ class StoreContract(
     BeatRules,
     DurableRules,
     PastRules,
+    OperationRules,
     LineupRules,
     GlanceRules,
 ):

@@ -53,6 +53,25 @@ RESTORING = {
     "an epoch that goes on with the beat of another": Mutant("beat", "epoch == ARGV[2] and", "last and"),
 }
 
+#: Of what runs operations.
+OPERATING = {
+    "taking what is not begun": Mutant("operation_take", "not found[1] or found[2]", "found[2]"),
+    "taking what has ended": Mutant("operation_take", "not found[1] or found[2]", "not found[1]"),
+    "taking what another has": Mutant("operation_take", "tonumber(found[4]) > now", "false"),
+    "never taking what another had": Mutant("operation_take", "tonumber(found[4]) > now", "true"),
+    "taking for ever": Mutant("operation_take", "text(now + ARGV[2])", "text(now * 2)"),
+    "anybody says how far it is": Mutant("operation_advance", "found[1] ~= ARGV[1]", "not found[1]"),
+    "an end that cannot be told again": Mutant(
+        "operation_advance", "found[2] and found[2] == ARGV[4]", "false"
+    ),
+    "another end after the end": Mutant("operation_advance", "found[2] and found[2] == ARGV[4]", "found[2]"),
+    "an end that is kept for ever": Mutant("operation_advance", "redis.call('PEXPIRE'", "--"),
+    "words that renew nothing": Mutant(
+        "operation_advance", "redis.call('HSET', KEYS[1], 'lease', text(now_ms() + ARGV[2]))", ""
+    ),
+    "nobody is told to end": Mutant("operation_advance", "end\nreturn found[3] and 2 or 1", "end\nreturn 1"),
+}
+
 #: Of what moves jobs that wait.
 MOVING = {
     "moving what runs": Mutant("move", "redis.call('EXISTS', KEY.fence .. id) == 1 or ", ""),
@@ -316,6 +335,7 @@ MUTANTS = {
         "replay", "if digest and held_until ~= 'window' then", "if digest then"
     ),
     **RESTORING,
+    **OPERATING,
     **COUNTING,
     **MOVING,
 }

@@ -64,7 +64,7 @@ def test_the_wheel_holds_every_file_of_the_rooms(tmp_path: Path) -> None:
     wanted = {"monarq/__init__.py", "monarq/py.typed"} | {
         f"monarq/{path.relative_to(ROOT).as_posix()}"
         for room in ROOMS
-        for kind in ("*.py", "*.lua", "*.sql")
+        for kind in ("*.py", "*.lua", "*.sql", "*.html", "*.css", "*.js", "*.svg", "VENDORED.txt")
         for path in (ROOT / room).rglob(kind)
     }
     assert wanted - held == set()

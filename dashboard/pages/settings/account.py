@@ -37,7 +37,7 @@ async def show_account(request: Request, caller: TheCaller, services: TheService
     return await page(
         request,
         "settings/account.html",
-        title="Settings",
+        title="Account",
         themes=list(Theme),
         sessions=sessions,
         grants=write_lines(caller.grants).splitlines(),

@@ -19,7 +19,7 @@ async def show_roles(request: Request, caller: TheCaller, services: TheServices)
     return await page(
         request,
         "settings/roles.html",
-        title="Settings",
+        title="Roles",
         roles=await services.configuration.roles(caller),
         permissions=list(Permission),
     )
@@ -31,6 +31,6 @@ async def show_configuration(request: Request, caller: TheCaller, services: TheS
     return await page(
         request,
         "settings/configuration.html",
-        title="Settings",
+        title="Configuration",
         settings=await services.configuration.list(caller),
     )

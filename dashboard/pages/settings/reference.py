@@ -33,7 +33,7 @@ async def show_api(request: Request) -> Response:
     """What can be asked by programs."""
     operations = sorted(_operations(request.app.openapi()), key=lambda one: one.tag)
     groups = [(tag, list(found)) for tag, found in groupby(operations, key=lambda one: one.tag)]
-    return await page(request, "settings/api.html", title="Settings", groups=groups)
+    return await page(request, "settings/api.html", title="HTTP API", groups=groups)
 
 
 def _operations(document: Mapping[str, Any]) -> Iterator[Operation]:

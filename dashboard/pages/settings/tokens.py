@@ -42,7 +42,7 @@ async def show_tokens(
     return await page(
         request,
         "settings/tokens.html",
-        title="Settings",
+        title="Tokens",
         tokens=[(token, write_lines(token.grants).splitlines()) for token in found],
         next=following,
         roles=list(services.settings.all_roles()),
@@ -67,7 +67,7 @@ async def create_token(
         life=timedelta(days=form.expires_in_days),
     )
     return await page(
-        request, "settings/new_token.html", title="Settings", token=token, secret=secret, origin=visit.origin
+        request, "settings/new_token.html", title="New token", token=token, secret=secret, origin=visit.origin
     )
 
 

@@ -50,7 +50,7 @@ async def show_users(
     return await page(
         request,
         "settings/users.html",
-        title="Settings",
+        title="Users",
         users=[(user, write_lines(user.grants).splitlines()) for user in found],
         next=following,
         roles=list(services.settings.all_roles()),
@@ -75,7 +75,7 @@ async def show_user(user_id: UserId, request: Request, caller: TheCaller, servic
     return await page(
         request,
         "settings/user.html",
-        title="Settings",
+        title=user.name,
         user=user,
         grants=write_lines(user.grants),
         roles=list(services.settings.all_roles()),
@@ -107,7 +107,12 @@ async def offer_login(
     """Make a link that logs a user in, once and soon."""
     user, secret = await services.users.offer_login(caller, user_id)
     return await page(
-        request, "settings/login_link.html", title="Settings", user=user, secret=secret, origin=visit.origin
+        request,
+        "settings/login_link.html",
+        title="One-time login",
+        user=user,
+        secret=secret,
+        origin=visit.origin,
     )
 
 

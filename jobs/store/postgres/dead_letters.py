@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Any
 
 import asyncpg
 
 from ...failure import Failure
 from ...priority import PRIORITIES
-from ..dead_letter import DeadLetter, LetterHead, read_failure, read_head
+from ..dead_letter import DeadLetter, LetterHead, Place, read_failure, read_head
 from ..dead_letters import NOBODY, DeadLetters, Origin, Selection
 from ..execute import Transport, execute
 from ..keys import queue_keys
 from ..letter_filter import LetterFilter
-from ..letter_groups import NO_KIND, LetterGroup, Survey
+from ..letter_groups import LetterGroup, Survey
+from ..letter_pages import (
+    FIRST_PAGE,
+    LOOKED_AT,
+    Admits,
+    LetterPage,
+    Source,
+    Stretch,
+    Turn,
+    admit_all,
+    page_of,
+    take_all,
+)
 from ..letter_scan import PAGE, Progress
 from ..letter_verbs import Browsed, Revival, Revived, receipt, revive
 from ..queues import keys_of
@@ -26,6 +36,7 @@ from ..redis_letters import RedisDeadLetters
 from . import letter_search as search
 from .archive import Archive
 from .database import Database
+from .letter_cells import CellPlace, Counted, count_cells
 from .reopening import Reopening
 from .repositories.dead_letters import DeadLetterRepository, Key, key_of, storable
 from .unit_of_work import UnitOfWork
@@ -66,7 +77,23 @@ class PostgresDeadLetters(DeadLetters):
             counts = await DeadLetterRepository(connection).counts(queue)
         return waiting + sum(counts.values())
 
-    async def survey(self, selection: Selection, on_progress: Progress | None = None) -> Survey:
+    async def page(
+        self, wanted: LetterFilter, turn: Turn = FIRST_PAGE, admits: Admits = admit_all
+    ) -> LetterPage:
+        taken = list(await self._in_redis.take(wanted, turn, admits))
+        await self._tidy()
+        async with self._database.connection() as connection:
+            queues = await self._queues(connection, wanted)
+        sources = (self._source(queue, wanted, turn) for queue in queues)
+        return page_of([*taken, *await take_all(sources, wanted, turn, admits)], turn)
+
+    async def survey(
+        self,
+        selection: Selection,
+        on_progress: Progress | None = None,
+        *,
+        hours_since: datetime | None = None,
+    ) -> Survey:
         """What a replay or a discard of these letters would act on."""
         if not isinstance(selection, LetterFilter):
             return await super().survey(selection, on_progress)
@@ -76,9 +103,9 @@ class PostgresDeadLetters(DeadLetters):
                 survey.add(page)
                 seen.update(map(_letter, page))
         await self._tidy()
-        for group in await self._groups(selection, seen):
-            survey.add_group(group)
-            survey.name([group.sample])
+        for cell in await self._cells(selection, seen, hours_since):
+            survey.add_cell(cell)
+            survey.name([cell.sample])
         if on_progress is not None:
             on_progress(survey.count)
         return survey
@@ -158,27 +185,32 @@ class PostgresDeadLetters(DeadLetters):
             return [wanted.queue]
         return await DeadLetterRepository(connection).queues()
 
-    async def _groups(self, wanted: LetterFilter, seen: Iterable[Key]) -> Sequence[LetterGroup]:
+    async def _cells(
+        self, wanted: LetterFilter, seen: Iterable[Key], hours_since: datetime | None
+    ) -> Sequence[LetterGroup]:
         async with self._database.connection() as connection:
             queues = await self._queues(connection, wanted)
             if not queues:
                 return []
-            query = search.groups(wanted, queues, seen)
-            counted = await connection.fetch(query.sql, *query.parameters)
+            query = search.groups(wanted, queues, seen, hours_since)
+            rows = await connection.fetch(query.sql, *query.parameters)
+            counted = count_cells(rows)
             heads = await self._samples(connection, wanted, counted)
-        return [_group(row, heads) for row in counted if _place(row, "last") in heads]
+        cells = [one.as_group(heads) for one in counted if one.place(one.last) in heads]
+        # whose type is another one has the words of the wanted type in its message
+        return [cell for cell in cells if wanted.error in (None, str(cell.sample.failure.error_type))]
 
     async def _samples(
-        self, connection: asyncpg.Connection, wanted: LetterFilter, counted: Sequence[asyncpg.Record]
-    ) -> dict[tuple[str, str, datetime], LetterHead]:
-        """The first and the last letter of each part of a group."""
-        places = list(dict.fromkeys(_place(row, at) for row in counted for at in ("first", "last")))
-        heads: dict[tuple[str, str, datetime], LetterHead] = {}
+        self, connection: asyncpg.Connection, wanted: LetterFilter, counted: Sequence[Counted]
+    ) -> dict[CellPlace, LetterHead]:
+        """The first and the last letter of each cell."""
+        places = list(dict.fromkeys(one.place(at) for one in counted for at in (one.first, one.last)))
+        heads: dict[CellPlace, LetterHead] = {}
         for at in range(0, len(places), PAGE):
             query = search.samples(wanted, places[at : at + PAGE])
             for row in await connection.fetch(query.sql, *query.parameters):
                 head = self._head(row)
-                heads[head.queue.name, row["fingerprint"], row["died_at"]] = head
+                heads[row["queue"], row["fingerprint"], row["kind"], row["died_at"]] = head
         return heads
 
     async def _pages(
@@ -200,6 +232,36 @@ class PostgresDeadLetters(DeadLetters):
                     on_progress(looked_at)
                 if fresh := [head for head in page if head.letter not in seen]:
                     yield fresh
+
+    async def _source(self, queue: str, wanted: LetterFilter, turn: Turn) -> Source:
+        size = min(PAGE, turn.limit + 1)
+        # of what no index finds, so much is read for one page
+        window = LOOKED_AT if wanted.needs_reading else None
+        last = None if turn.beyond is None else (turn.beyond[1], turn.beyond[0])
+        while True:
+            query = search.page(wanted, queue, last, newest_first=turn.newest_first, size=size, window=window)
+            async with self._database.connection() as connection:
+                rows = await connection.fetch(query.sql, *query.parameters)
+                is_all = len(rows) < size
+                end = await self._end(connection, wanted, queue, last, turn) if window and is_all else None
+            heads = [self._head(row) for row in rows]
+            if end is not None:
+                yield Stretch(heads, LOOKED_AT, end)
+            elif heads:
+                yield Stretch(heads, len(heads), heads[-1].place)
+            if is_all and end is None:
+                return
+            last = heads[-1].letter if end is None else (end[1], end[0])
+
+    async def _end(
+        self, connection: asyncpg.Connection, wanted: LetterFilter, queue: str, last: Key | None, turn: Turn
+    ) -> Place | None:
+        query = search.end_of_window(wanted, queue, last, newest_first=turn.newest_first, window=LOOKED_AT)
+        row = await connection.fetchrow(query.sql, *query.parameters)
+        if row is None:
+            return None
+        job_id, died_ms = key_of(row)
+        return died_ms, job_id
 
     async def _pages_of(self, queue: str, wanted: LetterFilter) -> AsyncGenerator[Sequence[LetterHead], None]:
         last: Key | None = None
@@ -272,19 +334,3 @@ def _revival(row: asyncpg.Record, mark: Failure, body: bytes | None) -> Revival:
     job_id, died_ms = key_of(row)
     priority = PRIORITIES[row["rank"]]
     return Revival(job_id, priority, died_ms, mark, row["starts"], body or row["body"], row["attempts"])
-
-
-def _place(row: asyncpg.Record, at: str) -> tuple[str, str, datetime]:
-    return row["queue"], row["fingerprint"], row[at]
-
-
-def _group(row: asyncpg.Record, heads: dict[tuple[str, str, datetime], Any]) -> LetterGroup:
-    newest = heads[_place(row, "last")]
-    return LetterGroup(
-        row["fingerprint"],
-        newest,
-        heads.get(_place(row, "first"), newest),
-        row["number"],
-        Counter({row["kind"] or NO_KIND: row["number"]}),
-        Counter({row["queue"]: row["number"]}),
-    )

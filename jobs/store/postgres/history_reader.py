@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 
 from ..finished_job import FinishedJob, JobStory
@@ -39,10 +40,15 @@ class Count:
 
 
 class HistoryReader:
-    """Reads jobs that have ended; by the replica, if there is one."""
+    """Reads jobs that have ended; by the replica, if there is one.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        patience: How long a search may take; None: as long as any statement.
+    """
+
+    def __init__(self, database: Database, patience: timedelta | None = None) -> None:
         self._database = database
+        self._patience = patience
 
     async def page(
         self, wanted: JobFilter, sort: Sort = Sort.NEWEST, *, after: str | None = None, limit: int = 50
@@ -56,11 +62,21 @@ class HistoryReader:
             DatabaseUnavailable: PostgreSQL did not answer.
         """
         position = None if after is None else decode(after, wanted, sort)
-        found = await self._database.read(partial(_find, wanted, sort, position, limit + 1))
+        found = await self.find(wanted, sort, position, limit + 1)
         if len(found) <= limit:
             return Page(found, None)
         del found[limit:]
         return Page(found, encode(position_of(found[-1], sort), wanted, sort))
+
+    async def find(
+        self, wanted: JobFilter, sort: Sort, after: Position | None, limit: int
+    ) -> list[FinishedJob]:
+        """The first jobs of a search, or those after a position.
+
+        Raises:
+            DatabaseUnavailable: PostgreSQL did not answer, or not in time.
+        """
+        return await self._database.read(partial(self._find, wanted, sort, after, limit))
 
     async def count(self, wanted: JobFilter, at_most: int = COUNTED_UP_TO) -> Count:
         """How many jobs a search has: exact up to `at_most`.
@@ -69,7 +85,9 @@ class HistoryReader:
             DatabaseUnavailable: PostgreSQL did not answer.
         """
         query = count_query(wanted, at_most + 1)
-        number = await self._database.read(lambda connection: FinishedJobs(connection).count(query))
+        number = await self._database.read(
+            lambda connection: FinishedJobs(connection, self._patience).count(query)
+        )
         return Count(min(number, at_most), number > at_most)
 
     async def stories(self, job_id: str) -> list[JobStory]:
@@ -80,15 +98,14 @@ class HistoryReader:
         """
         return await self._database.read(lambda connection: FinishedJobs(connection).stories(job_id))
 
-
-async def _find(
-    wanted: JobFilter, sort: Sort, after: Position | None, limit: int, connection: Connection
-) -> list[FinishedJob]:
-    jobs = FinishedJobs(connection)
-    if looks_inside(wanted):
-        # what is common is nearby, and what is rare is found by its index: PostgreSQL's own guess of which
-        # it is can be wrong by much
-        found = await jobs.select(nearby_query(wanted, sort, after, limit))
-        if len(found) == limit:
-            return found
-    return await jobs.select(page_query(wanted, sort, after, limit))
+    async def _find(
+        self, wanted: JobFilter, sort: Sort, after: Position | None, limit: int, connection: Connection
+    ) -> list[FinishedJob]:
+        jobs = FinishedJobs(connection, self._patience)
+        if looks_inside(wanted):
+            # what is common is nearby, and what is rare is found by its index: PostgreSQL's own guess of
+            # which it is can be wrong by much
+            found = await jobs.select(nearby_query(wanted, sort, after, limit))
+            if len(found) == limit:
+                return found
+        return await jobs.select(page_query(wanted, sort, after, limit))

@@ -8,18 +8,23 @@ from typing import Any
 
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     Column,
     ColumnElement,
     DateTime,
     LargeBinary,
     MetaData,
+    Select,
     SmallInteger,
     Table,
     Text,
     and_,
     bindparam,
+    case,
+    cast,
     func,
     literal,
+    null,
     or_,
     select,
     true,
@@ -27,6 +32,7 @@ from sqlalchemy import (
 )
 
 from ..letter_filter import LetterFilter, needles
+from .letter_cells import CellPlace
 from .query import Query, compiled
 from .repositories.dead_letters import Key, moment_of, storable
 
@@ -59,29 +65,53 @@ _HEAD = (
 )
 
 
-def page(wanted: LetterFilter, queue: str, after: Key | None, *, newest_first: bool, size: int) -> Query:
-    """Heads of letters of one queue, by the time of death, from behind a letter on."""
-    place = tuple_(_L.died_at, _L.job_id)
-    found = select(*_HEAD).where(*_conditions(wanted, [queue])).limit(size)
-    if after is not None:
-        edge = tuple_(literal(moment_of(after[1]), _TIME), literal(after[0], Text))
-        found = found.where(place < edge if newest_first else place > edge)
-    order = (_L.died_at, _L.job_id)
-    return compiled(found.order_by(*(column.desc() for column in order) if newest_first else order))
+def page(
+    wanted: LetterFilter,
+    queue: str,
+    after: Key | None,
+    *,
+    newest_first: bool,
+    size: int,
+    window: int | None = None,
+) -> Query:
+    """Heads of letters of one queue, by the time of death, from behind a letter on.
+
+    Args:
+        window: Read only so many of the letters that an index finds, and of these those that are meant.
+    """
+    found = _behind(select(*_HEAD), wanted, queue, after, newest_first=newest_first)
+    if window is None:
+        return compiled(found.where(*_inside(wanted)).limit(size))
+    read = found.add_columns(_L.searchable).limit(window).subquery()
+    named: list[Any] = [read.c[column.name] for column in _HEAD]
+    return compiled(select(*named).where(*_inside(wanted, read.c.searchable)).limit(size))
 
 
-def groups(wanted: LetterFilter, queues: Sequence[str], seen: Iterable[Key]) -> Query:
+def end_of_window(
+    wanted: LetterFilter, queue: str, after: Key | None, *, newest_first: bool, window: int
+) -> Query:
+    """The last letter that `page` reads; none if it comes to the end of all."""
+    place: Select[Any] = select(_L.job_id, _L.died_at)
+    found = _behind(place, wanted, queue, after, newest_first=newest_first)
+    return compiled(found.offset(window - 1).limit(1))
+
+
+def groups(
+    wanted: LetterFilter, queues: Sequence[str], seen: Iterable[Key], hours_since: datetime | None = None
+) -> Query:
     """Per fingerprint, queue and kind: how many letters, when the first and the last of them died.
 
     Args:
         seen: Letters that have been counted already.
+        hours_since: Count those that died since then by the hour, too, in hours since the epoch.
     """
+    hour = _hour(hours_since).label("hour")
     grouped = (_L.fingerprint, _L.queue, _L.kind)
     first, last = func.min(_L.died_at), func.max(_L.died_at)
     found = (
-        select(*grouped, func.count().label("number"), first.label("first"), last.label("last"))
-        .where(*_conditions(wanted, queues))
-        .group_by(*grouped)
+        select(*grouped, hour, func.count().label("number"), first.label("first"), last.label("last"))
+        .where(*_conditions(wanted, queues), *_inside(wanted))
+        .group_by(*grouped, *([] if hours_since is None else [hour]))
     )
     if known := list(seen):
         letters = [(storable(job_id), moment_of(died_ms)) for job_id, died_ms in known]
@@ -91,16 +121,19 @@ def groups(wanted: LetterFilter, queues: Sequence[str], seen: Iterable[Key]) -> 
     return compiled(found)
 
 
-def samples(wanted: LetterFilter, places: Sequence[tuple[str, str, datetime]]) -> Query:
-    """For each queue, fingerprint and time of death the head of one letter that is meant."""
-    asked = _given(places, ("queue", Text()), ("fingerprint", Text()), ("died_at", _TIME))
+def samples(wanted: LetterFilter, places: Sequence[CellPlace]) -> Query:
+    """For each queue, fingerprint, kind and time of death the head of one letter that is meant."""
+    columns = ("queue", Text()), ("fingerprint", Text()), ("kind", Text()), ("died_at", _TIME)
+    asked = _given(places, *columns)
     one = (
-        select(*_HEAD, _L.fingerprint)
+        select(*_HEAD, _L.queue, _L.fingerprint, _L.kind)
         .where(
             _L.queue == asked.c.queue,
             _L.fingerprint == asked.c.fingerprint,
+            _L.kind.is_not_distinct_from(asked.c.kind),
             _L.died_at == asked.c.died_at,
             *_within(wanted),
+            *_inside(wanted),
         )
         .order_by(_L.job_id)
         .limit(1)
@@ -125,11 +158,40 @@ def _within(wanted: LetterFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = [_L.moved_at.is_not(None)]
     if wanted.kind is not None:
         conditions.append(_L.kind == storable(wanted.kind))
+    return conditions
+
+
+def _inside(wanted: LetterFilter, searchable: Any = _L.searchable) -> list[ColumnElement[bool]]:
+    """What it must hold.  Of one whose words hold the wanted type of error, more is to be asked."""
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.error is not None:
+        line = f"\n{storable(wanted.error).casefold()}\n"
+        conditions.append(func.strpos(searchable, line) > 0)
     if wanted.text is not None:
         conditions.append(
-            or_(*(func.strpos(_L.searchable, storable(needle)) > 0 for needle in needles(wanted.text)))
+            or_(*(func.strpos(searchable, storable(needle)) > 0 for needle in needles(wanted.text)))
         )
     return conditions
+
+
+def _behind(
+    found: Select[Any], wanted: LetterFilter, queue: str, after: Key | None, *, newest_first: bool
+) -> Select[Any]:
+    """Letters of one queue that an index finds, in order, from behind one of them on."""
+    found = found.where(*_conditions(wanted, [queue]))
+    if after is not None:
+        place = tuple_(_L.died_at, _L.job_id)
+        edge = tuple_(literal(moment_of(after[1]), _TIME), literal(storable(after[0]), Text))
+        found = found.where(place < edge if newest_first else place > edge)
+    order = (_L.died_at, _L.job_id)
+    return found.order_by(*((column.desc() for column in order) if newest_first else order))
+
+
+def _hour(since: datetime | None) -> ColumnElement[Any]:
+    if since is None:
+        return null()
+    hour = cast(func.floor(func.extract("epoch", _L.died_at) / 3600), BigInteger)
+    return case((_L.died_at >= since, hour), else_=null())
 
 
 def _given(rows: Sequence[tuple[Any, ...]], *columns: tuple[str, Any]) -> Any:

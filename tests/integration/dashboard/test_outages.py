@@ -9,6 +9,7 @@ import pytest
 from monarq.dashboard.app import create_app
 from monarq.dashboard.services.services import open_services
 from monarq.dashboard.settings import DashboardSettings
+from monarq.jobs.errors import StoreError
 from monarq.jobs.settings import Settings
 from monarq.jobs.store.keys import queue_keys
 from monarq.jobs.store.queues import announce
@@ -17,6 +18,7 @@ from tests.postgres import PostgresServer, postgres_server
 from tests.servers import ValkeyServer
 
 from .house import PASSWORD, House
+from .shelf import Shelf
 
 
 @pytest.fixture
@@ -95,6 +97,41 @@ async def test_while_redis_is_away_nobody_logs_in_and_the_dashboard_lives(
 
     await eventually(is_ready)
     await eventually(lambda: browser_is_back(browser))
+
+
+async def test_a_list_of_jobs_tells_what_can_be_known(
+    stage: tuple[House, ValkeyServer, PostgresServer],
+) -> None:
+    house, valkey, postgres = stage
+    shelf = Shelf(house.services.link, str(house.settings.database_url.get_secret_value()))  # type: ignore[union-attr]
+    await shelf.wait("waits")
+    await shelf.end({"job_id": "ended"})
+    program = await house.program({"role": "admin"})
+
+    async def look() -> tuple[list[str], list[str]]:
+        answer = await program.get("/v1/jobs?count=capped")
+        assert answer.status_code == 200, answer.text
+        page = answer.json()
+        assert page["count"]["is_capped"] == bool(page["notes"])
+        return [job["id"] for job in page["items"]], [note["code"] for note in page["notes"]]
+
+    assert await look() == (["waits", "ended"], [])
+    valkey.kill()
+    assert await look() == (["ended"], ["live_unavailable"])
+    valkey.start()
+    await eventually(lambda: _is_back(house))
+    postgres.kill()
+    assert await look() == (["waits"], ["history_unavailable"])
+    valkey.kill()
+    assert (await program.get("/v1/jobs")).status_code == 503
+
+
+async def _is_back(house: House) -> bool:
+    try:
+        await house.services.link.call("PING")
+    except StoreError:
+        return False
+    return True
 
 
 async def test_who_is_remembered_is_forgotten_in_time(

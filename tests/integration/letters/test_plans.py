@@ -94,15 +94,27 @@ async def test_groups_of_some_letters_are_counted_by_an_index(
 
 
 async def test_groups_of_all_letters_are_counted_without_reading_one(connection: asyncpg.Connection) -> None:
-    query = search.groups(LetterFilter(), [f"queue{n}" for n in range(4)], [])
-    nodes = await plan_of(connection, query)
-    assert [node["Index Name"] for node in nodes if "Scan" in node["Node Type"]] == [
-        "dead_letters_fingerprint"
-    ]
+    for hours_since in (None, BEGAN + timedelta(hours=2)):
+        query = search.groups(LetterFilter(), [f"queue{n}" for n in range(4)], [], hours_since)
+        nodes = await plan_of(connection, query)
+        assert [node["Index Name"] for node in nodes if "Scan" in node["Node Type"]] == [
+            "dead_letters_fingerprint"
+        ]
+
+
+@pytest.mark.parametrize("wanted", [LetterFilter(text="nowhere"), LetterFilter(error="KeyError")])
+async def test_a_page_of_what_no_index_finds_reads_a_window_of_one(
+    connection: asyncpg.Connection, wanted: LetterFilter
+) -> None:
+    way = {"newest_first": True, "window": 500}
+    nodes = await plan_of(connection, search.page(wanted, "queue1", None, size=50, **way))
+    assert_by_index(nodes)
+    assert max(node["Plan Rows"] for node in nodes if node["Node Type"] == "Limit") <= 500
+    assert_by_index(await plan_of(connection, search.end_of_window(wanted, "queue1", None, **way)))
 
 
 async def test_the_samples_of_groups_are_found_by_an_index(connection: asyncpg.Connection) -> None:
-    places = [("queue3", FINGERPRINT, BEGAN + timedelta(seconds=7)) for _ in range(200)]
+    places = [("queue3", FINGERPRINT, "kind7", BEGAN + timedelta(seconds=7)) for _ in range(200)]
     nodes = await plan_of(connection, search.samples(FILTERS["kind and text"], places))
     assert_by_index(nodes)
 

@@ -50,8 +50,8 @@ def test_every_verb_has_its_script() -> None:
         *("archive", "revive", "forget"),
         *("pause", "resume", "examine"),
         *("compare", "restore", "beat"),
-        "measure",
-        "move",
+        *("operation_take", "operation_advance"),
+        *("measure", "lineup", "glance", "move"),
     }
 
 

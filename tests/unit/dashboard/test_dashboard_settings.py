@@ -71,6 +71,8 @@ def test_a_secret_may_lie_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 
 def test_the_port_of_the_platform_is_taken_unless_one_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "")  # a shell's way of taking it away
+    assert load_dashboard_settings().port == 8080
     monkeypatch.setenv("PORT", "5005")
     assert load_dashboard_settings().port == 5005
     assert load_dashboard_settings(port=6006).port == 6006

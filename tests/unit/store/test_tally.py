@@ -11,7 +11,7 @@ def test_rates_are_of_those_whose_handler_had_its_say() -> None:
 
 
 def test_of_nothing_there_is_no_rate() -> None:
-    assert (Tally().failure_rate, Tally().recovery_rate, Tally().mean_run_ms) == (None, None, None)
+    assert (Tally().failure_rate, Tally().recovery_rate, Tally().run.p50) == (None, None, None)
     assert surely(0, 0) == 0
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 from pydantic_core import from_json
@@ -13,23 +16,35 @@ from ..unit_of_work import Connection
 
 
 class FinishedJobs:
-    """Reads the history on the connection that it is given."""
+    """Reads the history on the connection that it is given.
 
-    def __init__(self, connection: Connection) -> None:
+    Args:
+        patience: How long the server looks for what was asked; None: as long as the settings say.
+    """
+
+    def __init__(self, connection: Connection, patience: timedelta | None = None) -> None:
         self._connection = connection
+        self._patience = patience
 
     async def select(self, query: Query) -> list[FinishedJob]:
         """The jobs that a query finds."""
-        async with self._connection.transaction(readonly=True):
-            await self._connection.execute(statement("plan_each_search"))
+        async with self._search():
             rows = await self._connection.fetch(query.sql, *query.parameters)
         return [_job(row) for row in rows]
 
     async def count(self, query: Query) -> int:
         """The one number that a query finds."""
+        async with self._search():
+            return int(await self._connection.fetchval(query.sql, *query.parameters))
+
+    @asynccontextmanager
+    async def _search(self) -> AsyncIterator[None]:
         async with self._connection.transaction(readonly=True):
             await self._connection.execute(statement("plan_each_search"))
-            return int(await self._connection.fetchval(query.sql, *query.parameters))
+            if self._patience is not None:
+                most = str(round(self._patience.total_seconds() * 1000))
+                await self._connection.execute(statement("give_up_after"), most)
+            yield
 
     async def stories(self, job_id: str) -> list[JobStory]:
         """All ends of a job, the newest first."""

@@ -1,0 +1,71 @@
+"""To which jobs something is to be done, as callers say it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from monarq.jobs.errors import DefinitionError
+from monarq.jobs.fingerprint import FINGERPRINT
+from monarq.jobs.store.letter_filter import LetterFilter
+
+from ..errors import InvalidRequest
+
+#: Jobs that may be named one by one.
+MOST_IDS = 500
+
+Words = Annotated[str, Field(min_length=1, max_length=200)]
+JobName = Annotated[str, Field(min_length=1, max_length=300)]
+
+
+class OperationFilter(BaseModel):
+    """All jobs that fit every member that is given.  Without any: all that there are."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    queue: Words | None = None
+    kind: Words | None = None
+    error: Words | None = Field(None, description="the type of the last error, exactly: `ValueError`")
+    fingerprint: str | None = Field(None, pattern=f"^{FINGERPRINT.pattern}$", description="of one group")
+    after: AwareDatetime | None = Field(None, description="died then or later")
+    before: AwareDatetime | None = Field(None, description="died before then")
+    text: Words | None = Field(None, description="in the id, the error or the arguments, in any case")
+    ids: tuple[JobName, ...] | None = Field(
+        None, min_length=1, max_length=MOST_IDS, description="only these jobs"
+    )
+
+    def written(self) -> dict[str, Any]:
+        """What is given, as plain data: the same for the same filter."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    def of_letters(self) -> LetterFilter:
+        """The same of dead letters, without the ids.
+
+        Raises:
+            InvalidRequest: There can be no such letters.
+        """
+        return letter_filter(
+            queue=self.queue,
+            kind=self.kind,
+            error=self.error,
+            fingerprint=self.fingerprint,
+            after=self.after,
+            before=self.before,
+            text=self.text,
+        )
+
+
+def letter_filter(
+    *, after: datetime | None, before: datetime | None, where: str = "#/filter/", **given: str | None
+) -> LetterFilter:
+    """A filter of dead letters.
+
+    Raises:
+        InvalidRequest: There can be no such letters.
+    """
+    try:
+        return LetterFilter(since=after, until=before, **given)
+    except DefinitionError:
+        raise InvalidRequest({f"{where}before": "it is not later than `after`"}) from None

@@ -1,0 +1,101 @@
+"""`/v1/jobs.csv` and `/v1/jobs.ndjson`: all jobs of a search as a file, sent while they are read."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from starlette.responses import StreamingResponse
+
+from ..access.permissions import Permission
+from ..services.job_rows import JobRow
+from ..services.job_sections import Order
+from .guarded import Guarded, TheCaller, TheServices, needs
+from .job_filters import TheSearch
+from .job_lists import Fields, fields_of, summary
+
+router = APIRouter(route_class=Guarded, tags=["jobs"])
+
+MOST = 100_000
+#: How a cell begins that a spreadsheet would take for a formula; some know the wide signs, too.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+AtMost = Annotated[int, Query(ge=1, le=MOST, description="How many, at most.")]
+TheOrder = Annotated[Order, Query(description="As in the list of jobs.")]
+_Write = Callable[[Sequence[JobRow]], str]
+
+
+def _file(media_type: str) -> dict[str, Any]:
+    described = {"description": "The file.", "content": {media_type: {"schema": {"type": "string"}}}}
+    return {"response_class": StreamingResponse, "responses": {200: described}}
+
+
+@router.get("/v1/jobs.csv", openapi_extra=needs(Permission.JOBS_READ), **_file("text/csv"))
+async def export_jobs_as_csv(
+    caller: TheCaller,
+    services: TheServices,
+    search: TheSearch,
+    sort: TheOrder = Order.STATE,
+    fields: Fields = None,
+    limit: AtMost = 10_000,
+) -> StreamingResponse:
+    """All jobs of a search as a table.  What a spreadsheet would take for a formula has a `'` before it."""
+    names = fields_of(fields)
+    pages = services.search.export(caller, search, order=sort, at_most=limit)
+    media_type, head = "text/csv; charset=utf-8; header=present", ",".join(names) + "\r\n"
+    return await _sent(pages, lambda rows: _csv(rows, names), media_type, "jobs.csv", head)
+
+
+@router.get("/v1/jobs.ndjson", openapi_extra=needs(Permission.JOBS_READ), **_file("application/x-ndjson"))
+async def export_jobs_as_ndjson(
+    caller: TheCaller,
+    services: TheServices,
+    search: TheSearch,
+    sort: TheOrder = Order.STATE,
+    fields: Fields = None,
+    limit: AtMost = 10_000,
+) -> StreamingResponse:
+    """All jobs of a search, each as JSON on a line of its own."""
+    names = fields_of(fields)
+    pages = services.search.export(caller, search, order=sort, at_most=limit)
+    return await _sent(pages, lambda rows: _ndjson(rows, names), "application/x-ndjson", "jobs.ndjson")
+
+
+async def _sent(
+    pages: AsyncIterator[Sequence[JobRow]], write: _Write, media_type: str, name: str, head: str = ""
+) -> StreamingResponse:
+    # before anything is sent, so that what cannot be done is told as a problem
+    first: Sequence[JobRow] = await anext(pages, [])
+
+    async def text() -> AsyncIterator[str]:
+        yield head + write(first)
+        async for rows in pages:
+            yield write(rows)
+
+    headers = {"content-disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(text(), media_type=media_type, headers=headers)
+
+
+def _ndjson(rows: Sequence[JobRow], names: tuple[str, ...]) -> str:
+    return "".join(f"{summary(row, names).model_dump_json(exclude_unset=True)}\n" for row in rows)
+
+
+def _csv(rows: Sequence[JobRow], names: tuple[str, ...]) -> str:
+    written = io.StringIO()
+    table = csv.writer(written)
+    for row in rows:
+        table.writerow([cell(getattr(row, name)) for name in names])
+    return written.getvalue()
+
+
+def cell(value: object) -> object:
+    """A value as a cell: text that no spreadsheet takes for a formula."""
+    if value is None or isinstance(value, int):
+        return value
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    text = value if isinstance(value, str) else " ".join(map(str, value))  # type: ignore[call-overload]
+    return f"'{text}" if text.startswith(_FORMULA) else text

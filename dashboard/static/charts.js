@@ -1,0 +1,186 @@
+/* Draws each <monarq-chart> from the table in its figure.  In a shadow root, so that a region which is fetched anew leaves
+   the drawing alone; the table is watched, and what has changed in it is drawn anew. */
+"use strict";
+(() => {
+  const HEIGHT = 180;
+  const units = {
+    seconds(value) {
+      if (value < 1) return `${+(value * 1000).toPrecision(2)} ms`;
+      if (value < 120) return `${+value.toPrecision(2)} s`;
+      if (value < 7200) return `${Math.round(value / 60)} min`;
+      return `${+(value / 3600).toPrecision(2)} h`;
+    },
+    share: (value) => `${+(value * 100).toPrecision(2)} %`,
+    "per-minute": (value) => (value < 10 ? String(+value.toPrecision(2)) : Math.round(value).toLocaleString("en")),
+  };
+  const schemes = matchMedia("(prefers-color-scheme: dark)");
+
+  class Chart extends HTMLElement {
+    connectedCallback() {
+      if (!this.shadowRoot) this.build();
+      this.watch = new MutationObserver(() => this.later());
+      this.watch.observe(this.parentElement, { subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: ["data-v", "data-at"] });
+      this.sizes = new ResizeObserver(() => this.resize());
+      this.sizes.observe(this);
+      this.recolour = () => this.draw();
+      schemes.addEventListener("change", this.recolour);
+      this.draw();
+    }
+
+    disconnectedCallback() {
+      this.watch.disconnect();
+      this.sizes.disconnect();
+      schemes.removeEventListener("change", this.recolour);
+      this.plot?.destroy();
+      this.plot = null;
+    }
+
+    build() {
+      const root = this.attachShadow({ mode: "open" });
+      for (const href of [this.dataset.style, document.querySelector("link[href*='/charts-']")?.href]) {
+        if (!href) continue;
+        const link = document.createElement("link");
+        link.rel = "stylesheet";
+        link.href = href;
+        root.append(link);
+      }
+      this.legend = root.appendChild(document.createElement("div"));
+      this.legend.className = "legend";
+      this.place = root.appendChild(document.createElement("div"));
+    }
+
+    later() {
+      cancelAnimationFrame(this.waiting);
+      this.waiting = requestAnimationFrame(() => this.draw());
+    }
+
+    resize() {
+      if (this.plot && this.clientWidth) this.plot.setSize({ width: this.clientWidth, height: HEIGHT });
+    }
+
+    /* The table, oldest first: times, lines, and where the steps begin that are not whole. */
+    read() {
+      const table = this.parentElement.querySelector("table");
+      const heads = [...table.tHead.rows[0].cells].slice(1);
+      const rows = [...table.tBodies[0].rows].reverse();
+      const at = rows.map((row) => Number(row.dataset.at));
+      const lines = heads.map((head, n) => ({
+        label: head.textContent,
+        tone: head.dataset.tone,
+        values: rows.map((row) => (row.cells[n + 1].dataset.v === undefined ? null : Number(row.cells[n + 1].dataset.v))),
+      }));
+      const whole = rows.findIndex((row) => row.hasAttribute("data-partial"));
+      // a line that is nowhere else than at zero would only hide the axis
+      const shown = lines.filter((line, n) => n === 0 || line.values.some((value) => value));
+      return { at, lines: shown, whole: whole < 0 ? rows.length : whole };
+    }
+
+    /* As a canvas takes it, in the theme of now. */
+    colour(css) {
+      this.place.style.color = css;
+      return getComputedStyle(this.place).color;
+    }
+
+    draw() {
+      if (!this.clientWidth) return;
+      const { at, lines, whole } = this.read();
+      const isLog = this.hasAttribute("data-log");
+      const floor = (value) => (isLog && value !== null ? Math.max(value, 0.001) : value);
+      const series = [{}];
+      const data = [at];
+      for (const [n, line] of lines.entries()) {
+        const stroke = this.colour(`var(--${line.tone})`);
+        const fill = n === 0 && !isLog ? this.colour(`color-mix(in srgb, var(--${line.tone}) 10%, transparent)`) : undefined;
+        const values = line.values.map(floor);
+        series.push({ stroke, fill, width: 1.5, points: { show: at.length < 2 }, spanGaps: false });
+        data.push(values.map((value, n) => (n < whole ? value : null)));
+        series.push({ stroke, width: 1.5, dash: [3, 3], points: { show: false } });
+        data.push(values.map((value, n) => (n >= whole - 1 ? value : null)));
+      }
+      const limit = this.dataset.limit === undefined ? null : Number(this.dataset.limit);
+      if (limit !== null) {
+        series.push({ stroke: this.colour("var(--muted)"), width: 1, dash: [6, 4], points: { show: false } });
+        data.push(at.map(() => limit));
+      }
+      this.lines = lines;
+      this.at = at;
+      this.plot?.destroy();
+      this.plot = new uPlot(this.options(series, isLog), data, this.place);
+      this.tell(null);
+    }
+
+    options(series, isLog) {
+      const write = units[this.dataset.unit];
+      const axis = { stroke: this.colour("var(--muted)"), grid: { stroke: this.colour("var(--line)"), width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
+      return {
+        width: this.clientWidth,
+        height: HEIGHT,
+        series,
+        legend: { show: false },
+        tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
+        cursor: { y: false, drag: { x: false, y: false }, points: { show: false }, sync: { key: "monarq" } },
+        scales: {
+          x: { range: () => [Number(this.dataset.since), Number(this.dataset.until)] },
+          y: isLog ? { distr: 3, range: this.magnitudes } : { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] },
+        },
+        axes: [
+          { ...axis, size: 26, values: this.times() },
+          { ...axis, size: 58, ...(isLog && { splits: this.powers }), values: (_, splits) => splits.map((value) => (value === null ? "" : write(value))) },
+        ],
+        hooks: { setCursor: [(plot) => this.tell(plot.cursor.idx)] },
+      };
+    }
+
+    magnitudes(_, low, high) {
+      if (low === null || high === null) return [0.001, 1];
+      const bottom = 10 ** Math.floor(Math.log10(low));
+      const top = 10 ** Math.ceil(Math.log10(high));
+      return [bottom, top > bottom ? top : bottom * 10];
+    }
+
+    powers(_, __, low, high) {
+      const splits = [];
+      for (let value = low; value <= high * 1.001; value *= 10) splits.push(value);
+      return splits;
+    }
+
+    times() {
+      const span = this.dataset.until - this.dataset.since;
+      const isLong = span > 2 * 86400;
+      const isShort = span < 6 * 3600;
+      const pad = (number) => String(number).padStart(2, "0");
+      return (_, splits) =>
+        splits.map((seconds) => {
+          const date = new Date(seconds * 1000);
+          const day = `${pad(date.getUTCMonth() + 1)}-${pad(date.getUTCDate())}`;
+          const time = `${pad(date.getUTCHours())}:${pad(date.getUTCMinutes())}`;
+          return isLong ? (time === "00:00" ? day : "") : time === "00:00" && !isShort ? day : time;
+        });
+    }
+
+    /* Beside the title of each line its number under the cursor, or its last one. */
+    tell(at) {
+      const write = units[this.dataset.unit];
+      const items = this.lines.map((line) => {
+        const last = line.values.findLastIndex((value) => value !== null);
+        const value = line.values[at ?? last] ?? null;
+        const item = document.createElement("span");
+        const mark = item.appendChild(document.createElement("i"));
+        mark.style.background = `var(--${line.tone})`;
+        item.append(`${line.label} `);
+        item.appendChild(document.createElement("b")).textContent = value === null ? "–" : write(value);
+        return item;
+      });
+      const when = document.createElement("time");
+      if (at !== null && this.at[at]) when.textContent = `${new Date(this.at[at] * 1000).toISOString().slice(5, 16).replace("T", " ")} UTC`;
+      if (this.dataset.limit !== undefined) {
+        const item = document.createElement("span");
+        item.append(`${this.dataset.limitLabel} ${write(Number(this.dataset.limit))}`);
+        items.push(item);
+      }
+      this.legend.replaceChildren(...items, when);
+    }
+  }
+
+  customElements.define("monarq-chart", Chart);
+})();
