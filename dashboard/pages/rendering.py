@@ -28,7 +28,7 @@ from ..access.permissions import Permission
 from ..access.scope import Resource, Scope
 from ..media import path_of
 from ..routes.guarded import the_services
-from . import addresses, files, flash, navigation, words
+from . import addresses, files, flash, json_view, navigation, words
 from .theme import Theme, read_theme
 
 _LOOKS = frozenset({"GET", "HEAD"})
@@ -177,6 +177,7 @@ def _make_environment() -> Environment:
         in_full=words.in_full,
         pattern=words.pattern,
         browser=words.browser,
+        as_json=json_view.as_json,
     )
     environment.globals["ui"] = ui = SimpleNamespace()
     for path in sorted((TEMPLATES / "parts").glob("*.html")):

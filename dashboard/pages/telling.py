@@ -22,14 +22,14 @@ from .rendering import View, bare_view, render, view_of
 from .route import pack
 
 _FOR_PROGRAMS = ("/v1/", "/.well-known/", "/static/")
-_PROBES = frozenset({"/livez", "/readyz", "/startupz"})
+_NO_PAGES = frozenset({"/livez", "/readyz", "/startupz", "/events"})
 _LOOKS = frozenset({"GET", "HEAD"})
 
 
 def is_for_people(scope: Scope) -> bool:
     """Whether who asks for this address reads HTML."""
     path = path_of(scope)
-    return not path.startswith(_FOR_PROGRAMS) and path not in _PROBES
+    return not path.startswith(_FOR_PROGRAMS) and path not in _NO_PAGES
 
 
 def tell(problem: Problem, scope: Scope) -> Response:
