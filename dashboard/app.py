@@ -33,8 +33,8 @@ from .media import check_media, path_of
 from .mounting import Place
 from .openapi import told_as_it_is
 from .pages import audit as audit_page
+from .pages import chosen_jobs, failures, files, job, job_search, job_views, login, overview, settings, theme
 from .pages import dead_letters as dead_letters_page
-from .pages import failures, files, job, login, overview, settings, theme
 from .pages import insights as insights_page
 from .pages import kinds as kind_pages
 from .pages import operations as operations_page
@@ -71,6 +71,9 @@ from .visit import Door, Visit
 log = structlog.get_logger("monarq.dashboard")
 
 ROUTERS: tuple[APIRouter, ...] = (
+    job_search.router,
+    chosen_jobs.router,
+    job_views.router,
     queues.router,
     letter_groups.router,  # before the letters, one of which could be called so
     dead_letters.router,
