@@ -32,13 +32,19 @@ from .headers import add_headers
 from .media import check_media, path_of
 from .mounting import Place
 from .openapi import told_as_it_is
-from .pages import files, job, login, settings, theme
+from .pages import audit as audit_page
+from .pages import chosen_jobs, failures, files, job, job_search, job_views, login, overview, settings, theme
+from .pages import dead_letters as dead_letters_page
 from .pages import insights as insights_page
 from .pages import kinds as kind_pages
+from .pages import operations as operations_page
+from .pages import queues as queue_pages
+from .pages import workers as worker_pages
 from .pages.telling import tell, tell_all_errors
 from .problems import ProblemDocument, problem_of
 from .request_id import current_request_id
 from .routes import (
+    audit,
     completions,
     dead_letters,
     documentation,
@@ -65,6 +71,9 @@ from .visit import Door, Visit
 log = structlog.get_logger("monarq.dashboard")
 
 ROUTERS: tuple[APIRouter, ...] = (
+    job_search.router,
+    chosen_jobs.router,
+    job_views.router,
     queues.router,
     letter_groups.router,  # before the letters, one of which could be called so
     dead_letters.router,
@@ -83,13 +92,21 @@ ROUTERS: tuple[APIRouter, ...] = (
     sessions.router,
     documentation.router,
     events.router,
+    audit.router,
     probes.router,
+    overview.router,
+    queue_pages.router,
+    worker_pages.router,
     files.router,
     login.router,
     theme.router,
+    audit_page.router,
     kind_pages.router,
     job.router,
     insights_page.router,
+    failures.router,
+    dead_letters_page.router,
+    operations_page.router,
     *settings.routers,
 )
 #: Asked by machines next door, under whatever name they have for us.

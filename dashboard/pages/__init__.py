@@ -38,16 +38,17 @@ A template fills the blocks of `layout.html` (`content`, `actions` beside the he
 - Every address goes through `url(path, *segments, **parameters)`; this page with other parameters is
   `here(cursor=…)`, a file is `static("charts.js")`.  `may("queues:pause", queue=…, kind=…)` asks whether the
   caller may: show nothing that they may not.
-- Filters: `number` (1,234), `count_of` (10,000+ where it was capped), `duration` (seconds or timedelta),
-  `bytes`, `plural`.  Macros, in `templates/parts/`, all as `ui.…`: `state` `age` `until` `moment` `stamp`
-  `table` `pager` `live` `confirm` `button` `field` `choice` `copy` `empty` `notice` `tile` `facts` `bar` `id`
-  `tabs` `icon`.
+- Filters: `number` (1,234), `count_of` (10,000+ where it was capped), `duration` and `rough` (seconds or
+  timedelta), `bytes`, `plural`.  Macros, in `templates/parts/`, all as `ui.…`: `state` `age` `until` `moment`
+  `stamp` `table` `pager` `live` `confirm` `button` `field` `choice` `copy` `empty` `notice` `tile` `facts`
+  `bar` `id` `tabs` `icon`.
 - The policy of the site allows no inline script and no inline style: classes and SVG attributes only.  Extra
   scripts: `{% block scripts %}<script src="{{ static('charts.js') }}" defer></script>{% endblock %}`.
 - An `ETag` comes by itself; what `ui.age` and `ui.stamp` show does not count, so that a page that only became
   older is a 304.  Do not print a moment otherwise.
-- `ui.live(id, topics)` is fetched anew from the same address whenever one of its topics changes.  Its id,
-  and those of its rows (`<tr id="queue-…">`), must be stable: the new content is morphed into the old one, so
-  that focus, selection and open `<details>` stay.
+- `ui.live(id, topics)` is fetched anew from the same address whenever one of its topics changes
+  (`static/live.js`).  Its id, and those of its rows (`<tr id="queue-…">`), must be stable: the new content is
+  morphed into the old one.  While something in it has the focus, or is ticked, no row comes, goes or moves by
+  itself; with `pill=true` never.  After each change the region gets the event `monarq:refreshed`.
 - Rows for the keyboard: `<tr data-row>`; Enter opens the first link of one, `x` ticks its checkbox.
 """

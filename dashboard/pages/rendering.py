@@ -60,6 +60,10 @@ class View:
             return False
         return (queue is None and kind is None) or scope.covers(Resource(queue=queue, kind=kind))
 
+    def navigation(self) -> list[list[navigation.Entry]]:
+        """The pages that the caller may open, in groups; Settings is always one of them."""
+        return navigation.groups_for(self.scopes)
+
 
 async def page(request: Request, template: str, *, title: str, status: int = 200, **values: Any) -> Response:
     """The page that the template makes of the values."""
@@ -143,10 +147,6 @@ def _ago(moment: datetime) -> str:
     return words.ago(moment, _shown.get().now)
 
 
-def _navigation() -> list[list[navigation.Entry]]:
-    return navigation.groups_for(_shown.get().scopes)
-
-
 def _make_environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -163,7 +163,7 @@ def _make_environment() -> Environment:
         static=_static,
         may=_may,
         view=_shown.get,
-        navigation=_navigation,
+        navigation=lambda: _shown.get().navigation(),
     )
     environment.filters.update(
         number=words.number,
@@ -171,6 +171,8 @@ def _make_environment() -> Environment:
         plural=words.plural,
         bytes=words.bytes_in_words,
         duration=words.duration,
+        rough=words.rough,
+        moment_in=datetime.fromisoformat,
         share=words.share,
         ago=_ago,
         iso=words.iso,
