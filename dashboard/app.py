@@ -32,12 +32,17 @@ from .headers import add_headers
 from .media import check_media, path_of
 from .mounting import Place
 from .openapi import told_as_it_is
-from .pages import files, login, settings, theme
+from .pages import audit as audit_page
+from .pages import dead_letters as dead_letters_page
+from .pages import failures, files, job, login, settings, theme
 from .pages import insights as insights_page
+from .pages import kinds as kind_pages
+from .pages import operations as operations_page
 from .pages.telling import tell, tell_all_errors
 from .problems import ProblemDocument, problem_of
 from .request_id import current_request_id
 from .routes import (
+    audit,
     completions,
     dead_letters,
     documentation,
@@ -82,11 +87,18 @@ ROUTERS: tuple[APIRouter, ...] = (
     sessions.router,
     documentation.router,
     events.router,
+    audit.router,
     probes.router,
     files.router,
     login.router,
     theme.router,
+    audit_page.router,
+    kind_pages.router,
+    job.router,
     insights_page.router,
+    failures.router,
+    dead_letters_page.router,
+    operations_page.router,
     *settings.routers,
 )
 #: Asked by machines next door, under whatever name they have for us.

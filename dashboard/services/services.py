@@ -30,6 +30,7 @@ from ..limits import Limiter, amounts_of
 from ..settings import DashboardSettings, Issuer
 from ..streams import Streams
 from ..topics import Topics
+from .audit import AuditService
 from .completions import CompletionService
 from .configuration import ConfigurationService
 from .enqueuing import EnqueueService
@@ -82,6 +83,7 @@ class Services:
     insights: InsightService
     health: HealthService
     events: EventService
+    audit: AuditService
     configuration: ConfigurationService
 
     @property
@@ -152,8 +154,8 @@ def open_services(
         fleet=FleetService(guard, queues, workers, on.snapshots, settings),
         search=search,
         completions=CompletionService(search),
-        jobs=JobService(link, database, settings, guard, audit, on.producer, known, on.closing),
-        enqueuing=EnqueueService(guard, audit, on.producer, known, IdempotencyKeys(link)),
+        jobs=JobService(link, database, settings, guard, audit, bus, on.producer, known, on.closing),
+        enqueuing=EnqueueService(guard, audit, bus, on.producer, known, IdempotencyKeys(link)),
         kinds=KindService(link, guard, known),
         letters=LetterService(on.letters, guard, audit, bus),
         letter_groups=LetterGroupService(on.letters, Snoozes(link), guard, audit, bus),
@@ -164,6 +166,7 @@ def open_services(
         insights=insights_of(settings, link, database, guard),
         health=HealthService(link, directory if database else None),
         events=EventService(bus, on.feed, on.snapshots.pulse, Topics(bus), on.streams, guard, authenticator),
+        audit=AuditService(database, guard),
         configuration=ConfigurationService(settings, dashboard, guard),
     )
 
