@@ -50,6 +50,7 @@ from .queues import QueueService
 from .search import SearchService
 from .tokens import TokenService
 from .users import UserService
+from .views import ViewService
 from .workers import WorkerService
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Services:
     fleet: FleetService
     search: SearchService
     completions: CompletionService
+    views: ViewService
     jobs: JobService
     enqueuing: EnqueueService
     kinds: KindService
@@ -156,6 +158,7 @@ def open_services(
         completions=CompletionService(search),
         jobs=JobService(link, database, settings, guard, audit, bus, on.producer, known, on.closing),
         enqueuing=EnqueueService(guard, audit, bus, on.producer, known, IdempotencyKeys(link)),
+        views=ViewService(link, guard),
         kinds=KindService(link, guard, known),
         letters=LetterService(on.letters, guard, audit, bus),
         letter_groups=LetterGroupService(on.letters, Snoozes(link), guard, audit, bus),

@@ -28,6 +28,7 @@ from monarq.dashboard.services.series import Metric
 from monarq.dashboard.services.services import Services
 from monarq.dashboard.services.tokens import TokenService
 from monarq.dashboard.services.users import UserService
+from monarq.dashboard.services.views import ViewService
 from monarq.dashboard.services.windows import Wish
 from monarq.dashboard.services.workers import WorkerService
 from monarq.jobs.priority import Priority
@@ -68,6 +69,10 @@ CALLS: dict[str, Call] = {
     "search.export": lambda it, who: anext(
         it.search.export(who, JobSearch(), order=job_sections.Order.STATE, at_most=1)
     ),
+    "completions.values": lambda it, who: it.completions.values(who, "queue"),
+    "views.list": lambda it, who: it.views.list(who),
+    "views.keep": lambda it, who: it.views.keep(who, "x", "q=x"),
+    "views.forget": lambda it, who: it.views.forget(who, "x"),
     "completions.complete": lambda it, who: it.completions.complete(who, "queue:", 6),
     "insights.series": lambda it, who: it.insights.series(who, Metric.THROUGHPUT, Wish()),
     "insights.kinds": lambda it, who: it.insights.kinds(who, Wish(), Order.BUSIEST, limit=1),
@@ -122,6 +127,7 @@ def test_every_method_of_a_service_is_in_the_table() -> None:
         "operations": OperationService,
         "search": SearchService,
         "completions": CompletionService,
+        "views": ViewService,
         "insights": InsightService,
         "workers": WorkerService,
         "fleet": FleetService,
