@@ -95,7 +95,7 @@
         const stroke = this.colour(`var(--${line.tone})`);
         const fill = n === 0 && !isLog ? this.colour(`color-mix(in srgb, var(--${line.tone}) 10%, transparent)`) : undefined;
         const values = line.values.map(floor);
-        series.push({ stroke, fill, width: 1.5, points: { show: at.length < 2 }, spanGaps: false });
+        series.push({ stroke, fill, width: 1.5, points: { size: 4, fill: stroke, filter: this.lonely }, spanGaps: false });
         data.push(values.map((value, n) => (n < whole ? value : null)));
         series.push({ stroke, width: 1.5, dash: [3, 3], points: { show: false } });
         data.push(values.map((value, n) => (n >= whole - 1 ? value : null)));
@@ -132,6 +132,12 @@
         ],
         hooks: { setCursor: [(plot) => this.tell(plot.cursor.idx)] },
       };
+    }
+
+    /* A point between two gaps is no line; it is drawn as a dot. */
+    lonely(plot, series) {
+      const values = plot.data[series];
+      return [...values.keys()].filter((n) => values[n] !== null && (values[n - 1] ?? null) === null && (values[n + 1] ?? null) === null);
     }
 
     magnitudes(_, low, high) {
