@@ -34,7 +34,12 @@ CORPUS = (
 
 
 #: Where the API lists what a parameter of a path names.
-_LOOK_UPS = {"user_id": ("/v1/users", "id"), "token_id": ("/v1/tokens", "id")}
+_LOOK_UPS = {
+    "user_id": ("/v1/users", "id"),
+    "token_id": ("/v1/tokens", "id"),
+    "fingerprint": ("/v1/dead-letters/groups", "fingerprint"),
+    "operation_id": ("/v1/operations", "id"),
+}
 
 
 class Town:
@@ -71,6 +76,9 @@ class Town:
     def _look_up(self) -> None:
         """Ids that the stack has given by itself."""
         with self.stack.api() as api:
+            of_none = {"action": "replay", "filter": {"queue": "nowhere"}}
+            token = api.post("/v1/operations", json=of_none).json()["token"]
+            api.post("/v1/operations", json={**of_none, "dry_run": False, "token": token})
             for name, (path, member) in _LOOK_UPS.items():
                 if (answer := api.get(path)).status_code == 200 and (items := answer.json()["items"]):
                     self.found[name] = str(items[0][member])
