@@ -77,7 +77,9 @@ class Audit:
             "before": before,
             "after": after,
         }
-        log.info("dashboard.changed", **act, **{f"detail_{name}": value for name, value in detail.items()})
+        # `result` would be taken for that of a job, and hidden
+        told = {"outcome" if name == "result" else name: value for name, value in act.items()}
+        log.info("dashboard.changed", **told, **{f"detail_{name}": value for name, value in detail.items()})
         await self._write(act, detail)
         owner = owner_tag(caller.subject)
         self._bus.tell(EventType.AUDIT_ADDED, queue=queue, kind=kind, owner=owner, by=caller.name)

@@ -21,7 +21,7 @@
         ├── PreconditionFailed         what it would change is no longer what the caller has seen
         ├── PreconditionRequired       it does not say which version it would change
         ├── InvalidRequest             a member of it cannot be used
-        ├── InvalidParameter           a parameter of the address cannot be used
+        ├── InvalidParameter           a parameter of its address cannot be used
         ├── UnknownParameter           it has one that nobody knows
         ├── UnsupportedMedia           its body is not JSON, or for a page: no form
         └── BodyTooLarge               its body says that it is larger than allowed

@@ -38,8 +38,9 @@ class Feed:
         self._wanted_by = 0
         self._listening: asyncio.Task[None] | None = None
         self._ending: asyncio.TimerHandle | None = None
-        #: Set while the subscription stands.
+        #: Set while the subscription stands, and since when it does: ms of this machine's clock.
         self.stands = asyncio.Event()
+        self.stands_since_ms = 0
 
     @contextmanager
     def wanted(self) -> Iterator[None]:
@@ -92,7 +93,9 @@ class Feed:
             self._bus.remember(False)
 
     def _begin(self, *, again: bool) -> None:
+        now_ms = time.time_ns() // 1_000_000
         self.stands.set()
+        self.stands_since_ms = now_ms
         self._bus.remember(True)
         if again:
-            self._bus.deliver(Event(type=EventType.EVENTS_MISSED, at_ms=time.time_ns() // 1_000_000))
+            self._bus.deliver(Event(type=EventType.EVENTS_MISSED, at_ms=now_ms))

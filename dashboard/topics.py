@@ -7,6 +7,7 @@ another version, and no more.  What has changed is told to nobody who could not 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ EVERY_TOPIC = "*"
 #: Changes that are remembered: kinds of things, not things, so that they are few.
 _MOST = 5_000
 #: Topics of one thing among many: remembered only while somebody watches it.
-_OF_ONE = ("job:", "operation:")
+OF_ONE = ("job:", "operation:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class Topics:
         #: What was before this version is not known any more.
         self._floor = 0
         self._versions: dict[Change, int] = {}
+        #: ms of this machine's clock, beside each version.
+        self._noted_ms: dict[Change, int] = {}
         self._watches: set[Watch] = set()
         self._watched: Counter[str] = Counter()
         bus.on("*", self._note)
@@ -82,6 +85,11 @@ class Topics:
         version = int(number) if number.isdecimal() and len(number) < 20 else -1
         return version if token == self._token and self._floor <= version <= self.version else None
 
+    def place_at(self, ms: int) -> int:
+        """The version of a moment: whatever changed then or later is behind it."""
+        before = (self._versions[change] for change, noted in self._noted_ms.items() if noted < ms)
+        return max(before, default=self._floor)
+
     def changes(self, watch: Watch, after: int) -> tuple[int, list[tuple[Change, int]]]:
         """The version of now, and what the watch waits for of what came after another one."""
         if after < self._floor:
@@ -94,15 +102,17 @@ class Topics:
         return self.version, found
 
     def _note(self, event: Event) -> None:
-        touched = set()
+        touched, now_ms = set(), time.time_ns() // 1_000_000
         for change in changes_of(event):
-            if change.topic.startswith(_OF_ONE) and not self._watched[change.topic]:
+            if change.topic.startswith(OF_ONE) and not self._watched[change.topic]:
                 continue
             self.version += 1
             self._versions[change] = self.version
+            self._noted_ms[change] = now_ms
             touched.add(change.topic)
         if len(self._versions) > _MOST:
             self._versions.clear()
+            self._noted_ms.clear()
             self._floor = self.version
             touched.add(EVERY_TOPIC)
         for watch in self._watches:

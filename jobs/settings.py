@@ -74,6 +74,8 @@ class Settings(BaseSettings):
     history_keep: Annotated[timedelta, Field(ge=timedelta(0))] = timedelta(days=30)
     #: How long the history's numbers per hour are kept, of which charts are drawn; 0: for ever.
     insights_keep: Annotated[timedelta, Field(ge=timedelta(0))] = timedelta(days=365)
+    #: How long it is kept who changed what by hand; 0: for ever.
+    audit_keep: Annotated[timedelta, Field(ge=timedelta(0))] = timedelta(days=730)
     #: Finished jobs that a worker keeps while PostgreSQL is away; of more, the oldest are not written.
     history_buffer: int = Field(50_000, ge=1)
     #: Let workers bring jobs from PostgreSQL to Redis.  Turn it off where `monarq relay` does it alone.
@@ -144,6 +146,7 @@ class Settings(BaseSettings):
         "dead_keep",
         "history_keep",
         "insights_keep",
+        "audit_keep",
         "database_connect_timeout",
         "database_acquire_timeout",
         "database_statement_timeout",

@@ -66,7 +66,12 @@ class Persistence:
             self.epochs,
             Archiver(archive, queues, keep=settings.dead_keep),
             KeptEnds(link, database, queues, self.ledger),
-            Forgetting(database, keep=settings.durable_keep, dead_keep=settings.dead_keep),
+            Forgetting(
+                database,
+                keep=settings.durable_keep,
+                dead_keep=settings.dead_keep,
+                audit_keep=settings.audit_keep,
+            ),
         )
         if settings.history:
             self.history = History(database, worker_id=worker_id, limit=settings.history_buffer)

@@ -46,8 +46,9 @@ A template fills the blocks of `layout.html` (`content`, `actions` beside the he
   scripts: `{% block scripts %}<script src="{{ static('charts.js') }}" defer></script>{% endblock %}`.
 - An `ETag` comes by itself; what `ui.age` and `ui.stamp` show does not count, so that a page that only became
   older is a 304.  Do not print a moment otherwise.
-- `ui.live(id, topics)` is fetched anew from the same address whenever one of its topics changes.  Its id,
-  and those of its rows (`<tr id="queue-…">`), must be stable: the new content is morphed into the old one, so
-  that focus, selection and open `<details>` stay.
+- `ui.live(id, topics)` is fetched anew from the same address whenever one of its topics changes
+  (`static/live.js`).  Its id, and those of its rows (`<tr id="queue-…">`), must be stable: the new content is
+  morphed into the old one.  While something in it has the focus, or is ticked, no row comes, goes or moves by
+  itself; with `pill=true` never.  After each change the region gets the event `monarq:refreshed`.
 - Rows for the keyboard: `<tr data-row>`; Enter opens the first link of one, `x` ticks its checkbox.
 """

@@ -2,7 +2,7 @@
 
 A WebSocket that is refused gets the same answer as any other request.  One that ends says why:
 
-    1001  the server stops: connect again          4403  the caller may not listen any more
+    1012  the server stops: connect again          4403  the caller may not listen any more
     1013  a store is away: try again later         4429  more has happened than was read
     4401  the login, or the token, holds no more
 """
@@ -30,7 +30,7 @@ from .guarded import Guarded, TheCaller, TheServices, admit, needs, shown_by, th
 router = APIRouter(route_class=Guarded, tags=["events"])
 
 _CODES: Mapping[WhyEnded, int] = {
-    WhyEnded.STOPPING: 1001,
+    WhyEnded.STOPPING: 1012,
     WhyEnded.STORE_AWAY: 1013,
     WhyEnded.LOGGED_OUT: 4401,
     WhyEnded.NOT_PERMITTED: 4403,
@@ -54,9 +54,10 @@ async def follow_topics(
     caller: TheCaller,
     services: TheServices,
     topic: Annotated[list[Topic], Query(min_length=1, max_length=_MOST_PATTERNS)],
+    since: Annotated[str | None, Query(max_length=_LONGEST_MARK)] = None,
 ) -> StreamingResponse:
     """Which of a page's topics have changed, as server-sent events: `{"topic": "queues", "version": 7}`."""
-    since = request.headers.get("last-event-id", "")[:_LONGEST_MARK] or None
+    since = request.headers.get("last-event-id", "")[:_LONGEST_MARK] or since or None
     changes = services.events.topics(caller, shown_by(request), topic, since)
     # the first one here, so that who cannot be served is told so by the status
     first = await anext(changes)

@@ -27,7 +27,7 @@ from ..errors import NotAuthenticated, NotPermitted, ReadOnly
 from ..feed import Feed
 from ..pulse import Pulse
 from ..streams import Streams
-from ..topics import EVERY_TOPIC, Topics
+from ..topics import EVERY_TOPIC, OF_ONE, Topics
 
 #: Seconds: after which a stream that says nothing says that it lives; after which login and permissions are
 #: looked at again; and between two words of a page's stream.
@@ -39,6 +39,9 @@ MOST_PER_SECOND = 500
 #: Seconds to wait for the subscription: who is told that the stream is open misses nothing from then on.
 _OPENS_WITHIN = 2.0
 _MOST_JUDGED = 1_000
+#: How `since` begins where it is a time, and by how much the clocks of our machines may differ, in ms.
+_TIME = "t"
+_SLACK_MS = 500
 
 #: What it takes to be told.
 _NEEDED: Mapping[str, Permission] = {
@@ -200,7 +203,7 @@ class EventService:
         ):
             watch = _Watchman(self, caller, shown, await self.view_of(caller))
             await self._wait_for_feed()
-            known = None if since is None else self._topics.place_of(since)
+            known = None if since is None else self._place_of(since)
             changed = [] if since is None else self._after_absence(watched.topics, known)
             after = self._topics.version if known is None else known
             watched.changed.set()  # there may be some already
@@ -253,6 +256,15 @@ class EventService:
         except TimeoutError:  # Redis is away: what happens here is told all the same
             pass
 
+    def _place_of(self, since: str) -> int | None:
+        """The version that a page knows: by a mark of ours, or by when it was made (`t` and ms)."""
+        if not since.startswith(_TIME):
+            return self._topics.place_of(since)
+        ms = since.removeprefix(_TIME)
+        if not (ms.isdecimal() and len(ms) < 16) or int(ms) < self._feed.stands_since_ms:
+            return None
+        return self._topics.place_at(int(ms) - _SLACK_MS)
+
     def _missed(self, since: str) -> list[Event]:
         known = self._bus.since(since)
         if known is not None:
@@ -263,7 +275,7 @@ class EventService:
         """What is told to who comes back, besides what is remembered: all of which nobody knows."""
         if known is None:
             return [(EVERY_TOPIC, 0)]
-        return [(topic, known) for topic in sorted(topics) if ":" in topic]
+        return [(topic, known) for topic in sorted(topics) if topic.startswith(OF_ONE)]
 
 
 class _Watchman:

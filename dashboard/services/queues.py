@@ -138,7 +138,7 @@ class QueueService:
         await self._write_through(keys)
         self._bus.tell(EventType.QUEUE_PAUSED, queue=name, kind=kind, by=caller.name)
         await self._audit.record(
-            caller, "queue.pause", name, queue=name, kind=kind, why=why, until=str(pause.until), now=now
+            caller, "queue.pause", name, queue=name, kind=kind, why=why, until=pause.until, now=now
         )
         return pause
 

@@ -31,6 +31,7 @@ from ..limits import Limiter, amounts_of
 from ..settings import DashboardSettings, Issuer
 from ..streams import Streams
 from ..topics import Topics
+from .audit import AuditService
 from .completions import CompletionService
 from .configuration import ConfigurationService
 from .enqueuing import EnqueueService
@@ -50,6 +51,7 @@ from .queues import QueueService
 from .search import SearchService
 from .tokens import TokenService
 from .users import UserService
+from .views import ViewService
 from .workers import WorkerService
 
 if TYPE_CHECKING:
@@ -71,6 +73,7 @@ class Services:
     fleet: FleetService
     search: SearchService
     completions: CompletionService
+    views: ViewService
     jobs: JobService
     enqueuing: EnqueueService
     kinds: KindService
@@ -83,6 +86,7 @@ class Services:
     insights: InsightService
     health: HealthService
     events: EventService
+    audit: AuditService
     configuration: ConfigurationService
 
     @property
@@ -153,8 +157,9 @@ def open_services(
         fleet=FleetService(guard, queues, workers, on.snapshots, settings),
         search=search,
         completions=CompletionService(search),
-        jobs=JobService(link, database, settings, guard, audit, on.producer, known, on.closing),
-        enqueuing=EnqueueService(guard, audit, on.producer, known, IdempotencyKeys(link)),
+        jobs=JobService(link, database, settings, guard, audit, bus, on.producer, known, on.closing),
+        enqueuing=EnqueueService(guard, audit, bus, on.producer, known, IdempotencyKeys(link)),
+        views=ViewService(link, guard),
         kinds=KindService(link, guard, known),
         letters=LetterService(on.letters, guard, audit, bus),
         letter_groups=LetterGroupService(on.letters, Snoozes(link), guard, audit, bus),
@@ -165,6 +170,7 @@ def open_services(
         insights=insights_of(settings, link, database, guard),
         health=HealthService(link, directory if database else None),
         events=EventService(bus, on.feed, on.snapshots.pulse, Topics(bus), on.streams, guard, authenticator),
+        audit=AuditService(database, guard),
         configuration=ConfigurationService(settings, dashboard, guard),
     )
 

@@ -10,7 +10,10 @@
   const policy = window.trustedTypes?.createPolicy("monarq", rules) ?? rules;
   const refuse = () => { throw new Error("no text is run as a script here"); };
   htmx.registerExtension("monarq", {
-    init: (api) => api.initSecurity(policy, refuse, refuse),
+    init: (api) => {
+      api.initSecurity(policy, refuse, refuse);
+      window.monarq = { morph: api.morph };
+    },
   });
 
   // on a phone the strip of pages is longer than the screen

@@ -264,7 +264,7 @@ async def test_a_stream_ends_when_the_server_stops(house: House) -> None:
     async with listening(house.app, authorization=await bearer(house, {"role": "viewer"})) as wire:
         house.services.streams.end()
         closed = await wire.next()
-        assert (closed["code"], closed["reason"]) == (1001, "stopping")
+        assert (closed["code"], closed["reason"]) == (1012, "stopping")
 
 
 async def test_a_listener_that_reads_too_slowly_is_closed_and_holds_no_more_than_it_may(

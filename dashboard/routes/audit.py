@@ -1,0 +1,191 @@
+"""`/v1/audit`: who changed what by hand."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import csv
+import io
+from collections.abc import AsyncIterator
+from datetime import datetime
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import AwareDatetime, BaseModel, Field
+from pydantic_core import to_json
+
+from monarq.jobs.store.audit_filter import AuditFilter
+
+from ..access.caller import Caller
+from ..access.permissions import Permission
+from ..errors import InvalidParameter
+from ..services.audit import ActPage
+from ..services.services import Services
+from .guarded import Guarded, TheCaller, TheServices, needs
+from .pages import Cursor, Limit, link_pages
+
+if TYPE_CHECKING:
+    from monarq.jobs.store.postgres.repositories.audit import Act
+
+router = APIRouter(route_class=Guarded, tags=["audit"])
+
+Text = Annotated[str | None, Query(max_length=300)]
+Moment = Annotated[AwareDatetime | None, Query()]
+
+#: Rows of an export, and those that are read at once.
+_MOST_EXPORTED = 50_000
+_READ_AT_ONCE = 1_000
+_NO_CURSOR = "it is none, or belongs to another search: filters must stay the same; begin without one"
+
+
+class ActDocument(BaseModel):
+    """One thing that somebody did."""
+
+    id: int
+    at: datetime
+    actor: str
+    actor_id: str | None = Field(description="what no other has: `user:…`, `token:…`; null: by the CLI")
+    role: str | None = Field(description="the roles in which it was done")
+    means: str | None = Field(description="session, token or jwt")
+    address: str | None = Field(description="from where")
+    place: str
+    action: str
+    subject: str = Field(description="what it was done to: a job's id, a queue, a user, …")
+    queue: str | None
+    kind: str | None
+    result: str
+    request_id: str | None
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    detail: dict[str, Any]
+
+
+class ActList(BaseModel):
+    """Acts, the newest first."""
+
+    items: list[ActDocument]
+    next: str | None
+    prev: str | None
+
+
+def audit_filter(
+    actor: Text = None,
+    action: Annotated[str | None, Query(max_length=300, description="`queue.pause`, `login`, …")] = None,
+    subject: Text = None,
+    queue: Text = None,
+    since: Annotated[AwareDatetime | None, Query(description="Of this time or later.")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="Before this time.")] = None,
+) -> AuditFilter:
+    """Which acts are meant, by the address."""
+    return AuditFilter(actor=actor, action=action, subject=subject, queue=queue, since=since, until=until)
+
+
+TheFilter = Annotated[AuditFilter, Depends(audit_filter)]
+
+
+@router.get("/v1/audit", openapi_extra=needs(Permission.AUDIT_READ))
+async def list_audit(
+    request: Request,
+    response: Response,
+    wanted: TheFilter,
+    caller: TheCaller,
+    services: TheServices,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> ActList:
+    """List what was changed by hand, the newest first."""
+    page = await acts_at(services, caller, wanted, cursor, limit)
+    following, before = cursors_of(page, wanted)
+    link_pages(request, response, next=following, prev=before)
+    items = [ActDocument.model_validate(act, from_attributes=True) for act in page.acts]
+    return ActList(items=items, next=following, prev=before)
+
+
+@router.get(
+    "/v1/audit.csv",
+    openapi_extra=needs(Permission.AUDIT_READ),
+    response_class=Response,
+    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+)
+async def export_audit(wanted: TheFilter, caller: TheCaller, services: TheServices) -> StreamingResponse:
+    """The same as a file, the newest 50,000 at most."""
+    first = await services.audit.list(caller, wanted, limit=_READ_AT_ONCE)
+    return StreamingResponse(
+        _lines(services, caller, wanted, first),
+        media_type="text/csv; charset=utf-8",
+        headers={"content-disposition": 'attachment; filename="audit.csv"'},
+    )
+
+
+async def acts_at(
+    services: Services, caller: Caller, wanted: AuditFilter, cursor: str | None, limit: int
+) -> ActPage:
+    """The page that a cursor stands for.
+
+    Raises:
+        InvalidParameter: The cursor is none of ours, or of another search.
+    """
+    before, after = (None, None) if cursor is None else _opened(cursor, wanted)
+    return await services.audit.list(caller, wanted, before=before, after=after, limit=limit)
+
+
+def cursors_of(page: ActPage, wanted: AuditFilter) -> tuple[str | None, str | None]:
+    """Those of the pages behind this one and before it."""
+    mark = _mark(wanted)
+    return (
+        None if page.next_before is None else _sealed(f"b{page.next_before}{mark}"),
+        None if page.prev_after is None else _sealed(f"a{page.prev_after}{mark}"),
+    )
+
+
+def _sealed(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+
+
+def _opened(cursor: str, wanted: AuditFilter) -> tuple[int | None, int | None]:
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        text = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        raise InvalidParameter("cursor", _NO_CURSOR) from None
+    mark = _mark(wanted)
+    number = text[1:].removesuffix(mark)
+    if text[:1] not in ("a", "b") or not text.endswith(mark) or not (number.isdecimal() and len(number) < 19):
+        raise InvalidParameter("cursor", _NO_CURSOR)
+    return (int(number), None) if text[0] == "b" else (None, int(number))
+
+
+def _mark(wanted: AuditFilter) -> str:
+    return "." + blake2b(repr(wanted).encode("utf-8", "backslashreplace"), digest_size=6).hexdigest()
+
+
+async def _lines(
+    services: Services, caller: Caller, wanted: AuditFilter, page: ActPage
+) -> AsyncIterator[str]:
+    names = list(ActDocument.model_fields)
+    yield _line(names)
+    told = 0
+    while True:
+        for act in page.acts:
+            yield _line([_cell(act, name) for name in names])
+        told += len(page.acts)
+        if page.next_before is None or told >= _MOST_EXPORTED:
+            return
+        page = await services.audit.list(caller, wanted, before=page.next_before, limit=_READ_AT_ONCE)
+
+
+def _line(cells: list[str]) -> str:
+    written = io.StringIO()
+    csv.writer(written).writerow(cells)
+    return written.getvalue()
+
+
+def _cell(act: Act, name: str) -> str:
+    value = getattr(act, name)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    text = "" if value is None else to_json(value).decode() if isinstance(value, dict) else str(value)
+    # else a spreadsheet takes what somebody has typed for a formula
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

@@ -1,0 +1,253 @@
+"""Pages that stay as the server has things: at once, quietly, and without moving what somebody reads."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, Request, expect
+
+from .conftest import OpenPage
+from .stack import Stack
+from .watch import Watch
+
+#: Milliseconds.
+WITHIN = 10_000
+
+Act = Callable[[str], None]
+
+
+@pytest.fixture
+def act(stack: Stack) -> Iterator[Act]:
+    """Somebody else changes something: it stands in the audit with this reason."""
+    with stack.api() as api:
+
+        def pause(why: str) -> None:
+            answer = api.post("/v1/queues/default/pause", json={"why": why})
+            assert answer.status_code == 200, answer.text
+
+        pause("it began")
+        yield pause
+
+
+def rows_move_by_themselves(page: Page) -> None:
+    """The audit as a list whose rows come by themselves, in this page."""
+    page.add_init_script(
+        """new MutationObserver(() => {
+            for (const it of document.querySelectorAll("[data-live-pill]")) {
+                it.removeAttribute("data-live-pill");
+            }
+        }).observe(document, { childList: true, subtree: true, attributes: true })"""
+    )
+
+
+def show(page: Page) -> Page:
+    """The audit, once it is live."""
+    page.goto("/audit")
+    expect(page.locator("[data-live-toggle]")).to_have_text("Live")
+    return page
+
+
+def test_a_change_shows_by_itself(open_page: OpenPage, act: Act) -> None:
+    page = open_page()
+    rows_move_by_themselves(page)
+    show(page)
+    before = page.locator("#acts tbody tr").count()
+    act("the server moves")
+    expect(page.locator("#acts tbody tr")).to_have_count(before + 1, timeout=WITHIN)
+    expect(page.locator("#acts tbody tr").first).to_contain_text("the server moves")
+
+
+def test_in_a_growing_list_a_button_says_what_has_come(page: Page, act: Act) -> None:
+    show(page)
+    before = page.locator("#acts tbody tr").count()
+    act("one")
+    act("two")
+    expect(page.locator(".pill")).to_have_text("2 new", timeout=WITHIN)
+    expect(page.locator("#acts tbody tr")).to_have_count(before)
+    page.locator(".pill").click()
+    expect(page.locator("#acts tbody tr")).to_have_count(before + 2)
+    expect(page.locator(".pill")).to_have_count(0)
+
+
+def test_the_key_p_pauses_and_goes_on(open_page: OpenPage, act: Act) -> None:
+    page = open_page()
+    rows_move_by_themselves(page)
+    show(page)
+    before = page.locator("#acts tbody tr").count()
+    page.keyboard.press("p")
+    expect(page.locator("[data-live-toggle]")).to_have_text("Paused")
+    expect(page.locator("[data-live-toggle]")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#live")).to_have_text("Live updates are paused")
+    act("while it rests")
+    page.wait_for_timeout(2_500)  # longer than a change takes to come
+    expect(page.locator("#acts tbody tr")).to_have_count(before)
+    page.reload()
+    expect(page.locator("[data-live-toggle]")).to_have_text("Paused")
+    page.locator("[data-live-toggle]").click()
+    expect(page.locator("#acts tbody tr").first).to_contain_text("while it rests", timeout=WITHIN)
+
+
+def test_a_row_with_the_focus_does_not_move_until_it_is_left(open_page: OpenPage, act: Act) -> None:
+    page = open_page()
+    rows_move_by_themselves(page)
+    show(page)
+    page.keyboard.press("j")
+    first = page.evaluate("document.activeElement.id")
+    assert first.startswith("act-")
+    act("behind your back")
+    expect(page.locator(".pill")).to_have_text("1 new", timeout=WITHIN)
+    assert page.evaluate("document.activeElement.id") == first
+    assert page.locator("#acts tbody tr").first.get_attribute("id") == first
+    page.evaluate("document.activeElement.blur()")
+    expect(page.locator("#acts tbody tr").first).to_contain_text("behind your back", timeout=WITHIN)
+    expect(page.locator(".pill")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        "() => { const it = document.createElement('dialog'); document.body.append(it); it.showModal(); }",
+        "() => getSelection().selectAllChildren(document.querySelector('#acts tbody td'))",
+    ],
+    ids=["an open dialog", "a selection"],
+)
+def test_nothing_changes_below_an_open_dialog_or_a_selection(
+    open_page: OpenPage, act: Act, begin: str
+) -> None:
+    page = open_page()
+    rows_move_by_themselves(page)
+    show(page)
+    before = page.locator("#acts tbody tr").count()
+    page.evaluate(begin)
+    act("not now")
+    expect(page.locator(".pill")).to_have_text("1 new", timeout=WITHIN)
+    expect(page.locator("#acts tbody tr")).to_have_count(before)
+
+
+def test_what_is_open_stays_open(open_page: OpenPage, act: Act) -> None:
+    page = open_page()
+    rows_move_by_themselves(page)
+    show(page)
+    page.locator("#acts details summary").first.click()
+    row = page.locator("#acts tbody tr").first.get_attribute("id")
+    page.mouse.click(2, 2)  # the focus leaves the list
+    act("another")
+    expect(page.locator("#acts tbody tr").first).to_contain_text("another", timeout=WITHIN)
+    assert page.locator(f"#{row} details").get_attribute("open") is not None
+
+
+def test_eight_tabs_are_one_stream_and_another_takes_over(open_page: OpenPage, act: Act) -> None:
+    first = open_page()
+    context = first.context
+    streams, _ = _watch_streams(context)
+    rows_move_by_themselves(first)
+    show(first)
+    tabs = [context.new_page() for _ in range(7)]
+    for tab in tabs:
+        rows_move_by_themselves(tab)
+        show(tab)
+    act("to all")
+    for tab in (first, *tabs):
+        expect(tab.locator("#acts tbody tr").first).to_contain_text("to all", timeout=WITHIN)
+    assert len(streams) == 1
+    first.close()
+    act("to those who are left")
+    for tab in tabs:
+        expect(tab.locator("#acts tbody tr").first).to_contain_text("to those who are left", timeout=WITHIN)
+    assert len(streams) == 2
+
+
+def test_a_tab_that_nobody_sees_asks_nothing_and_catches_up(open_page: OpenPage, act: Act) -> None:
+    page = open_page()
+    streams, ended = _watch_streams(page.context)
+    rows_move_by_themselves(page)
+    show(page)
+    _hide(page, True)
+    page.wait_for_timeout(200)
+    assert len(ended) == len(streams) == 1
+    asked: list[Request] = []
+    page.on("request", lambda request: asked.append(request))
+    act("unseen")
+    page.wait_for_timeout(2_500)
+    assert asked == []
+    _hide(page, False)
+    expect(page.locator("#acts tbody tr").first).to_contain_text("unseen", timeout=WITHIN)
+
+
+def test_where_the_stream_is_refused_it_looks_now_and_then(
+    open_page: OpenPage, act: Act, watch: Watch
+) -> None:
+    watch.allow("events")
+    page = open_page()
+    page.route(re.compile(r"/events\?"), lambda route: route.fulfill(status=503, body=""))
+    rows_move_by_themselves(page)
+    page.goto("/audit")
+    act("by and by")
+    expect(page.locator("#acts tbody tr").first).to_contain_text("by and by", timeout=20_000)
+    expect(page.locator("[data-live-toggle]")).to_have_text("Slow")
+
+
+def test_an_idle_tab_asks_at_most_every_five_seconds(open_page: OpenPage, act: Act) -> None:
+    page = open_page()
+    show(page)
+    page.wait_for_timeout(11_000)  # from here on nobody is there
+    asked: list[Request] = []
+    page.on("request", lambda request: asked.append(request) if request.url.endswith("/audit") else None)
+    for number in range(12):
+        act(str(number))
+        page.wait_for_timeout(800)
+    assert 1 <= len(asked) <= 3
+
+
+def test_what_has_come_is_said_aloud_at_most_every_thirty_seconds_and_can_be_muted(
+    open_page: OpenPage, act: Act
+) -> None:
+    page = open_page()
+    rows_move_by_themselves(page)
+    show(page)
+    act("one")
+    expect(page.locator("#live")).to_have_text("Updated: 1 new", timeout=WITHIN)
+    page.evaluate("document.getElementById('live').textContent = ''")
+    act("two")
+    expect(page.locator("#acts tbody tr").first).to_contain_text("two", timeout=WITHIN)
+    expect(page.locator("#live")).to_have_text("")
+    page.evaluate("localStorage.setItem('monarq:announce-off', 'yes')")
+    page.reload()
+    act("three")
+    expect(page.locator("#acts tbody tr").first).to_contain_text("three", timeout=WITHIN)
+    expect(page.locator("#live")).to_have_text("")
+
+
+def test_who_is_logged_out_elsewhere_is_told(open_page: OpenPage, act: Act, watch: Watch) -> None:
+    watch.allow("401")
+    page = open_page()
+    show(page)
+    act("before")
+    expect(page.locator(".pill")).to_be_visible(timeout=WITHIN)
+    page.context.clear_cookies()
+    act("after")
+    expect(page.locator("[data-live-toggle]")).to_have_text("Stopped", timeout=WITHIN)
+
+
+def _watch_streams(context: BrowserContext) -> tuple[list[str], list[str]]:
+    began: list[str] = []
+    ended: list[str] = []
+
+    def is_stream(request: Request) -> bool:
+        return "/events?" in request.url
+
+    context.on("request", lambda request: began.append(request.url) if is_stream(request) else None)
+    for name in ("requestfailed", "requestfinished"):
+        context.on(name, lambda request: ended.append(request.url) if is_stream(request) else None)  # type: ignore[call-overload]
+    return began, ended
+
+
+def _hide(page: Page, hidden: bool) -> Any:
+    page.evaluate(
+        """hidden => {
+            Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        hidden,
+    )
