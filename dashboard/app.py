@@ -33,8 +33,11 @@ from .media import check_media, path_of
 from .mounting import Place
 from .openapi import told_as_it_is
 from .pages import audit as audit_page
-from .pages import files, login, settings, theme
+from .pages import chosen_jobs, failures, files, job, job_search, job_views, login, settings, theme
+from .pages import dead_letters as dead_letters_page
 from .pages import insights as insights_page
+from .pages import kinds as kind_pages
+from .pages import operations as operations_page
 from .pages.telling import tell, tell_all_errors
 from .problems import ProblemDocument, problem_of
 from .request_id import current_request_id
@@ -66,6 +69,9 @@ from .visit import Door, Visit
 log = structlog.get_logger("monarq.dashboard")
 
 ROUTERS: tuple[APIRouter, ...] = (
+    job_search.router,
+    chosen_jobs.router,
+    job_views.router,
     queues.router,
     letter_groups.router,  # before the letters, one of which could be called so
     dead_letters.router,
@@ -90,7 +96,12 @@ ROUTERS: tuple[APIRouter, ...] = (
     login.router,
     theme.router,
     audit_page.router,
+    kind_pages.router,
+    job.router,
     insights_page.router,
+    failures.router,
+    dead_letters_page.router,
+    operations_page.router,
     *settings.routers,
 )
 #: Asked by machines next door, under whatever name they have for us.

@@ -84,6 +84,18 @@ def without_secrets(value: Any) -> Any:
     return [without_secrets(one) for one in value] if isinstance(value, list | tuple) else value
 
 
+def with_secrets_of(original: Any, shown: Any) -> Any:
+    """What was shown without secrets, and changed elsewhere: what still is hidden is what it was."""
+    if shown == HIDDEN:
+        return original
+    if isinstance(shown, Mapping) and isinstance(original, Mapping):
+        return {name: with_secrets_of(original.get(name, one), one) for name, one in shown.items()}
+    if isinstance(shown, list) and isinstance(original, list):
+        kept = [with_secrets_of(*pair) for pair in zip(original, shown, strict=False)]
+        return kept + shown[len(kept) :]
+    return shown
+
+
 def escape_controls(logger: Any, method: str, event: EventDict) -> EventDict:
     """A processor for lines that go to a terminal: what it would obey is shown instead."""
     for name, value in event.items():

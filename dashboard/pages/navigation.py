@@ -42,7 +42,7 @@ GROUPS: Sequence[Sequence[Entry]] = (
     (
         Entry("Failures", "/failures", "failures", P.JOBS_READ, "f"),
         Entry("Dead letters", "/dead-letters", "letters", P.JOBS_READ, "d"),
-        Entry("Operations", "/operations", "operations", P.OPERATIONS_RUN, "b"),
+        Entry("Operations", "/operations", "operations", P.JOBS_READ, "b"),
     ),
     (
         Entry("Audit", "/audit", "audit", P.AUDIT_READ, "a"),

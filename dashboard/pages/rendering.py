@@ -28,7 +28,7 @@ from ..access.permissions import Permission
 from ..access.scope import Resource, Scope
 from ..media import path_of
 from ..routes.guarded import the_services
-from . import addresses, files, flash, navigation, words
+from . import addresses, files, flash, json_view, navigation, words
 from .theme import Theme, read_theme
 
 _LOOKS = frozenset({"GET", "HEAD"})
@@ -59,6 +59,10 @@ class View:
         if not scope:
             return False
         return (queue is None and kind is None) or scope.covers(Resource(queue=queue, kind=kind))
+
+    def navigation(self) -> list[list[navigation.Entry]]:
+        """The pages that the caller may open, in groups; Settings is always one of them."""
+        return navigation.groups_for(self.scopes)
 
 
 async def page(request: Request, template: str, *, title: str, status: int = 200, **values: Any) -> Response:
@@ -143,10 +147,6 @@ def _ago(moment: datetime) -> str:
     return words.ago(moment, _shown.get().now)
 
 
-def _navigation() -> list[list[navigation.Entry]]:
-    return navigation.groups_for(_shown.get().scopes)
-
-
 def _make_environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -163,7 +163,7 @@ def _make_environment() -> Environment:
         static=_static,
         may=_may,
         view=_shown.get,
-        navigation=_navigation,
+        navigation=lambda: _shown.get().navigation(),
     )
     environment.filters.update(
         number=words.number,
@@ -177,6 +177,7 @@ def _make_environment() -> Environment:
         in_full=words.in_full,
         pattern=words.pattern,
         browser=words.browser,
+        as_json=json_view.as_json,
     )
     environment.globals["ui"] = ui = SimpleNamespace()
     for path in sorted((TEMPLATES / "parts").glob("*.html")):

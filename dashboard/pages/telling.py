@@ -12,7 +12,7 @@ from starlette.types import Scope
 from monarq.jobs.errors import MonarqError
 
 from ..cookies import read_session
-from ..errors import NotAuthenticated
+from ..errors import NotAuthenticated, NotPermitted
 from ..media import path_of
 from ..problems import Problem, problem_of, respond
 from ..routes.guarded import admit
@@ -46,10 +46,20 @@ def tell_all_errors(app: FastAPI) -> None:
             return respond(problem, request.scope)
         if isinstance(error, NotAuthenticated):
             return _to_login(request)
-        return pack(request, _page(problem, request.scope, await _view(request)))
+        view = await _view(request)
+        home = _home(view) if isinstance(error, NotPermitted) else None
+        return home or pack(request, _page(problem, request.scope, view))
 
     for kind in (HTTPException, RequestValidationError, MonarqError, Exception):
         app.add_exception_handler(kind, told)
+
+
+def _home(view: View) -> Response | None:
+    """For who logs in but may not see the overview: the first page that they may."""
+    if view.path != "/":
+        return None
+    address = addresses.build(view.root, view.navigation()[0][0].path)
+    return RedirectResponse(address, HTTP_303_SEE_OTHER)
 
 
 async def _view(request: Request) -> View:

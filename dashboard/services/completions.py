@@ -68,16 +68,14 @@ class CompletionService:
             await self._search.page(caller, _NOTHING, limit=1)
             names = [f"{name}:" for name in NAMES] + [ARGUMENT]
             return Completions(typing.start, at, _beginning(names, typing.begun))
-        values = _FIXED.get(typing.name)
-        if values is None:
-            values = tuple(await self._seen(caller, typing.name))
-        found = _beginning(values, typing.begun)
+        found = _beginning(await self.values(caller, typing.name), typing.begun)
         return Completions(typing.start, at, [spelled("", value)[1:] for value in found])
 
-    async def _seen(self, caller: Caller, name: str) -> list[str]:
+    async def values(self, caller: Caller, name: str) -> Sequence[str]:
+        """What a name can be, or is of jobs that the caller may see."""
         values_of = _VALUES_OF.get(name)
         if values_of is None:
-            return []
+            return _FIXED.get(name, ())
         ended = await self._search.page(caller, _ENDED, order=Order.LATEST_ENDED, limit=_LOOKED_AT)
         waits = await self._search.page(caller, _LIVE, limit=_LOOKED_AT)
         counts = Counter(value for row in (*ended.items, *waits.items) for value in values_of(row) if value)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from monarq.jobs.errors import InvalidArguments, JobRejected, MonarqError
+from monarq.jobs.events import EventType
 from monarq.jobs.handler import Call, Handler
 from monarq.jobs.registry import Registry
 from monarq.jobs.unique import Unique
@@ -21,6 +22,7 @@ from ..access.ownership import OWNER_TAG, owner_tag
 from ..access.permissions import Permission
 from ..access.scope import Resource
 from ..audit import Audit
+from ..bus import Bus
 from ..errors import InvalidRequest, NotPermitted, RequestRefused
 from ..idempotency import IdempotencyKeys, KeyedRequest
 from ..pointers import pointer_to
@@ -70,10 +72,17 @@ class EnqueueService:
     """Enqueues jobs, each owned by who has asked for it."""
 
     def __init__(
-        self, guard: Guard, audit: Audit, producer: Producer, kinds: Registry, keys: IdempotencyKeys
+        self,
+        guard: Guard,
+        audit: Audit,
+        bus: Bus,
+        producer: Producer,
+        kinds: Registry,
+        keys: IdempotencyKeys,
     ) -> None:
         self._guard = guard
         self._audit = audit
+        self._bus = bus
         self._producer = producer
         self._kinds = kinds
         self._keys = keys
@@ -99,9 +108,15 @@ class EnqueueService:
             [outcome] = await self._write([order], [seed])
             if isinstance(outcome, MonarqError):
                 raise outcome
-            detail: dict[str, Any] = {"created": outcome.created, **told}
+            self._tell(caller, [outcome])
             await self._audit.record(
-                caller, "job.enqueue", outcome.job_id, queue=outcome.queue, kind=outcome.kind, **detail
+                caller,
+                "job.enqueue",
+                outcome.job_id,
+                queue=outcome.queue,
+                kind=outcome.kind,
+                created=outcome.created,
+                **told,
             )
             return asdict(outcome)
 
@@ -179,13 +194,27 @@ class EnqueueService:
 
     async def _note_many(self, caller: Caller, outcomes: Sequence[Enqueued | MonarqError]) -> None:
         made = [one for one in outcomes if isinstance(one, Enqueued) and one.created]
+        self._tell(caller, made)
         kinds = sorted({one.kind for one in made})
-        counts: dict[str, Any] = {
-            "created": len(made),
-            "refused": sum(isinstance(one, MonarqError) for one in outcomes),
-        }
-        first = made[0].job_id if made else None
-        await self._audit.record(caller, "job.enqueue_many", ", ".join(kinds), first=first, **counts)
+        queues = {one.queue for one in made}
+        await self._audit.record(
+            caller,
+            "job.enqueue_many",
+            ", ".join(kinds),
+            queue=queues.pop() if len(queues) == 1 else None,
+            kind=kinds[0] if len(kinds) == 1 else None,
+            first=made[0].job_id if made else None,
+            created=len(made),
+            refused=sum(isinstance(one, MonarqError) for one in outcomes),
+        )
+
+    def _tell(self, caller: Caller, made: Sequence[Enqueued]) -> None:
+        owner = owner_tag(caller.subject)
+        for one in made:
+            if one.created:
+                self._bus.tell(
+                    EventType.JOB_ENQUEUED, queue=one.queue, kind=one.kind, job_id=one.job_id, owner=owner
+                )
 
 
 def _call(handler: Handler[..., Any], args: dict[str, Any]) -> Call[Any]:

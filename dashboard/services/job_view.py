@@ -12,6 +12,7 @@ from typing import Any
 
 from monarq.jobs.envelope import Envelope, is_durable
 from monarq.jobs.failure import Cause, Failure
+from monarq.jobs.fingerprint import fingerprint
 from monarq.jobs.priority import Priority
 from monarq.jobs.record import Record
 from monarq.jobs.redaction import without_secrets
@@ -146,6 +147,7 @@ def of_queue(found: Found, failures: Iterable[Failure]) -> JobView | None:
         lease_until=_moment(job.lease_end_ms) if state is State.RUNNING else None,
         cancel_asked_at=_moment(job.abort_ms),
         error=attempts[-1].error if attempts and told[-1].cause is not Cause.REPLAY else None,
+        fingerprint=fingerprint(job.failure) if attempts and job.failure else None,
         attempts=attempts,
         replays=[_replay(one) for one in told if one.cause is Cause.REPLAY],
         **_of_envelope(envelope),

@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from monarq.jobs.errors import CorruptRecord, StoreError, StoreRefused
+from monarq.jobs.events import EventType
 from monarq.jobs.failure import decode_failure
 from monarq.jobs.priority import Priority
+from monarq.jobs.redaction import with_secrets_of
 from monarq.jobs.registry import Registry
 from monarq.jobs.settings import Settings
 from monarq.jobs.state import State
@@ -20,6 +22,7 @@ from monarq.jobs.store.keys import FAILURES
 from monarq.jobs.store.moving import NOW, Became, Movement, move_job
 from monarq.jobs.store.verbs import Cancellation, inspect
 from monarq.jobs.store.why import Explanation, explain
+from monarq.jobs.tags import owner_tag_of
 from monarq.producer.cancelling import cancel_request
 from monarq.producer.producer import Producer
 
@@ -27,6 +30,7 @@ from ..access.caller import Caller
 from ..access.guard import Guard
 from ..access.permissions import Permission
 from ..audit import Audit
+from ..bus import Bus
 from ..closing import Closing
 from ..errors import InvalidRequest, NotThere, StateConflict
 from ..preconditions import UNCONDITIONAL, Precondition
@@ -62,6 +66,7 @@ class JobService:
         settings: Settings,
         guard: Guard,
         audit: Audit,
+        bus: Bus,
         producer: Producer,
         kinds: Registry,
         closing: Closing,
@@ -71,6 +76,7 @@ class JobService:
         self._settings = settings
         self._guard = guard
         self._audit = audit
+        self._bus = bus
         self._producer = producer
         self._kinds = kinds
         self._closing = closing
@@ -108,6 +114,21 @@ class JobService:
             words=not view.is_payload_hidden,
         )
 
+    async def with_secrets(self, caller: Caller, job_id: str, args: dict[str, Any]) -> dict[str, Any]:
+        """Arguments that were made of this job's, with what is hidden in them as the job has it.
+
+        For an enqueue only, and never shown to anybody.
+
+        Raises:
+            NotThere: See `get`.
+            NotPermitted: The caller may not see its payload.
+        """
+        _, view = await self._seen(caller, job_id)
+        await self._guard.require(caller, Permission.JOBS_PAYLOAD, view.resource(caller.subject))
+        _, whole = await self._find(job_id)
+        restored: dict[str, Any] = with_secrets_of(whole.arguments if whole else {}, args)
+        return restored
+
     # --- steering
 
     async def retry(self, caller: Caller, job_id: str, asked: Precondition = UNCONDITIONAL) -> JobView:
@@ -123,7 +144,9 @@ class JobService:
             self._check(await self._move(found, job_id, due=NOW))
         else:
             raise StateConflict(view.state, "only a dead or a retrying job can be retried")
-        return await self._done(caller, "job.retry", job_id, was=str(view.state))
+        was_dead = view.state is State.DEAD
+        happened = EventType.JOB_REPLAYED if was_dead else EventType.JOB_CHANGED
+        return await self._done(caller, "job.retry", happened, view)
 
     async def cancel(
         self, caller: Caller, job_id: str, *, reason: str, asked: Precondition = UNCONDITIONAL
@@ -143,7 +166,9 @@ class JobService:
         if became in (Cancellation.ENDED, Cancellation.UNKNOWN) and view.state is not State.CANCELLED:
             now = (await self._seen(caller, job_id))[1].state
             raise StateConflict(now, "it is too late to cancel it")
-        return await self._done(caller, "job.cancel", job_id, reason=reason, became=str(became))
+        is_ended = became is Cancellation.CANCELLED
+        happened = EventType.JOB_CANCELLED if is_ended else EventType.JOB_CHANGED
+        return await self._done(caller, "job.cancel", happened, view, reason=reason, became=str(became))
 
     async def reschedule(
         self,
@@ -165,8 +190,7 @@ class JobService:
         if view.expires_at is not None and isinstance(due, datetime) and due >= view.expires_at:
             raise InvalidRequest({"#/at": f"it expires at {view.expires_at.isoformat()}, before that"})
         self._check(await self._move(found, job_id, due=due))
-        was, to = str(view.due_at), due.isoformat() if isinstance(due, datetime) else f"in {due}"
-        return await self._done(caller, "job.reschedule", job_id, was=was, to=to)
+        return await self._done(caller, "job.reschedule", EventType.JOB_CHANGED, view)
 
     async def set_priority(
         self, caller: Caller, job_id: str, priority: Priority, asked: Precondition = UNCONDITIONAL
@@ -178,7 +202,7 @@ class JobService:
         """
         found, view = await self._meant(caller, job_id, Permission.JOBS_EDIT, asked)
         self._check(await self._move(found, job_id, priority=priority))
-        return await self._done(caller, "job.priority", job_id, was=str(view.priority), to=str(priority))
+        return await self._done(caller, "job.priority", EventType.JOB_CHANGED, view)
 
     # ---
 
@@ -273,9 +297,25 @@ class JobService:
             if now is None or now.state.is_final:
                 raise StateConflict(str(now.state if now else "gone"), "its letter is not there any more")
 
-    async def _done(self, caller: Caller, action: str, job_id: str, **detail: Any) -> JobView:
-        await self._audit.record(caller, action, job_id, **detail)
-        return (await self._seen(caller, job_id))[1]
+    async def _done(
+        self, caller: Caller, action: str, happened: EventType, before: JobView, **detail: Any
+    ) -> JobView:
+        """Tell of a change, and how the job stands after it."""
+        queue, kind, job_id = before.queue, before.kind, before.job_id
+        owner = owner_tag_of(before.tags)
+        self._bus.tell(happened, queue=queue, kind=kind, job_id=job_id, owner=owner, by=caller.name)
+        after = (await self._seen(caller, job_id))[1]
+        await self._audit.record(
+            caller,
+            action,
+            job_id,
+            queue=queue,
+            kind=kind,
+            before=_standing(before),
+            after=_standing(after),
+            **detail,
+        )
+        return after
 
     def _letters(self, caller: Caller | None) -> DeadLetters:
         origin = Origin(actor=caller.name if caller else "", place=PLACE)
@@ -292,3 +332,9 @@ class JobService:
             return await asked
         except StoreError:
             return None
+
+
+def _standing(view: JobView) -> dict[str, Any]:
+    """What a change may change, for the audit."""
+    due = None if view.due_at is None else view.due_at.isoformat()
+    return {"state": str(view.state), "priority": str(view.priority), "due_at": due}

@@ -38,6 +38,8 @@ class KindView:
     #: Live workers that know it, and the queues that these serve.
     workers: Sequence[str]
     queues: Sequence[str]
+    #: The module and the name of its function.
+    origin: tuple[str, str] | None
     #: May the caller enqueue such jobs here?
     can_enqueue: bool
 
@@ -92,6 +94,7 @@ class KindService:
             schema=None if handler is None else schema_of(handler),
             workers=[worker.worker for worker in knowing],
             queues=[queue for queue in queues if scope.covers(here(queue=queue))],
+            origin=None if handler is None else (handler.function.__module__, handler.function.__qualname__),
             can_enqueue=can_enqueue,
         )
 

@@ -93,6 +93,10 @@ class LetterGroupService:
             kept.is_stale,
         )
 
+    async def count(self, caller: Caller, wanted: LetterFilter) -> int:
+        """How many letters are meant; counted some seconds ago, perhaps."""
+        return sum(cell.count for cell in (await self._cells(caller, wanted)).value)
+
     async def get(self, caller: Caller, fingerprint: str) -> SeenGroup:
         """One of them.
 

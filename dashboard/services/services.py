@@ -51,6 +51,7 @@ from .queues import QueueService
 from .search import SearchService
 from .tokens import TokenService
 from .users import UserService
+from .views import ViewService
 from .workers import WorkerService
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class Services:
     fleet: FleetService
     search: SearchService
     completions: CompletionService
+    views: ViewService
     jobs: JobService
     enqueuing: EnqueueService
     kinds: KindService
@@ -155,8 +157,9 @@ def open_services(
         fleet=FleetService(guard, queues, workers, on.snapshots, settings),
         search=search,
         completions=CompletionService(search),
-        jobs=JobService(link, database, settings, guard, audit, on.producer, known, on.closing),
-        enqueuing=EnqueueService(guard, audit, on.producer, known, IdempotencyKeys(link)),
+        jobs=JobService(link, database, settings, guard, audit, bus, on.producer, known, on.closing),
+        enqueuing=EnqueueService(guard, audit, bus, on.producer, known, IdempotencyKeys(link)),
+        views=ViewService(link, guard),
         kinds=KindService(link, guard, known),
         letters=LetterService(on.letters, guard, audit, bus),
         letter_groups=LetterGroupService(on.letters, Snoozes(link), guard, audit, bus),

@@ -39,6 +39,7 @@ The layout is a superset of arq's, so that arq's `enqueue_job`, `Job` and worker
     monarq:sessions:<user>            zset    digests of a user's logins → when they end at the latest, ms
     monarq:login:<digest>             string  a login that can be used once: whose, with a TTL
     monarq:ended-jwt:<digest>         string  there if that JWT is refused before its time, with a TTL
+    monarq:views:<digest>             hash    searches that a user of the dashboard keeps: name → address
     monarq:limit:<what>               string  how often it was asked for, with a TTL
     monarq:operation:<id>             hash    what is to be done to many jobs, and how far it is, with a TTL
     monarq:operation-items:<id>       list    which jobs, where no filter tells: <queue>=<id>, with a TTL
@@ -87,6 +88,7 @@ SESSIONS = "monarq:sessions:"
 LOGIN = "monarq:login:"
 ENDED_JWT = "monarq:ended-jwt:"
 LIMIT = "monarq:limit"
+VIEWS = "monarq:views:"
 OPERATION = "monarq:operation:"
 OPERATION_ITEMS = "monarq:operation-items:"
 OPERATIONS = "monarq:operations"

@@ -34,7 +34,13 @@ CORPUS = (
 
 
 #: Where the API lists what a parameter of a path names.
-_LOOK_UPS = {"user_id": ("/v1/users", "id"), "token_id": ("/v1/tokens", "id")}
+_LOOK_UPS = {
+    "user_id": ("/v1/users", "id"),
+    "token_id": ("/v1/tokens", "id"),
+    "worker": ("/v1/workers", "worker"),
+    "fingerprint": ("/v1/dead-letters/groups", "fingerprint"),
+    "operation_id": ("/v1/operations", "id"),
+}
 
 
 class Town:

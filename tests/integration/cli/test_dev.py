@@ -43,7 +43,7 @@ def test_a_job_runs_by_what_dev_prints(bare_stage: Stage) -> None:
     dev = bare_stage.start("dev", "--no-dashboard").says("worker.started")
     ended = bare_stage.monarq("enqueue", "add", "--args", "[1]", "--wait", MONARQ_REDIS_URL=_url(dev))
     assert (ended.returncode, ended.stdout.splitlines()[-1]) == (0, "2")
-    assert "worker.1 |" in dev.output
+    assert "worker.1  |" in dev.output
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

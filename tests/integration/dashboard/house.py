@@ -1,5 +1,6 @@
 """A dashboard under test, and those who ask it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -14,12 +15,12 @@ from monarq.dashboard.auth.passwords import hash_password
 from monarq.dashboard.auth.secrets import new_token
 from monarq.dashboard.directory.directory import NewToken, User
 from monarq.dashboard.services.services import Services, directory_of
-from monarq.jobs.envelope import decode
+from monarq.jobs.envelope import Envelope, decode
 from monarq.jobs.identity import new_job_id
 from monarq.jobs.record import Attempt, encode_failure, encode_success
 from monarq.jobs.settings import Settings
 from monarq.jobs.state import State
-from monarq.jobs.store.keys import queue_keys
+from monarq.jobs.store.keys import JOB, queue_keys
 from monarq.jobs.store.verbs import Verb
 from tests.contract.store import Store, a_failure, an_end
 
@@ -104,6 +105,10 @@ class House:
         """A queue behind the dashboard, for those who play a worker."""
         return Store(self.services.link, self.redis, queue_keys(queue))
 
+    async def envelope(self, job_id: str) -> Envelope:
+        """What Redis has of a job that has not ended."""
+        return decode(await self.services.link.call("GET", JOB + job_id))
+
     async def run_one(
         self,
         job_id: str,
@@ -121,6 +126,8 @@ class House:
         now_ms = await store.now()
         attempt = Attempt(job_id, queue, claimed.starts, now_ms, now_ms)
         failure = told.get("failure")
+        if failure is not None:
+            failure = told["failure"] = replace(failure, fence=claimed.starts)
         if verb is Verb.SUCCEEDED:
             record = encode_success(envelope, attempt, to_json(result))
         else:

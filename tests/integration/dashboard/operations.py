@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from monarq.dashboard.app import openapi_document
 
 _DOCUMENT = openapi_document()
-_A_TIME = "2099-01-01T00:00:00Z"
+_A_TIME = (datetime.now(UTC) + timedelta(days=1)).isoformat()
 
 
 @dataclass(frozen=True, kw_only=True)

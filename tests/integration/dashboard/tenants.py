@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import httpx
+
 from monarq import JobContext, fixed, job
 from monarq.jobs.store.keys import queue_keys
 from monarq.jobs.store.queues import announce
@@ -61,6 +63,7 @@ class Tenant:
     ids: dict[str, list[str]] = field(default_factory=dict)
     #: The job that runs: its lease is renewed.
     running: str = ""
+    dead: list[str] = field(default_factory=list)
 
     def add(self, name: str, *values: str) -> None:
         self.ids.setdefault(name, []).extend(values)
@@ -113,6 +116,7 @@ async def _make_jobs(producer: Producer, tenant: Tenant) -> None:
 
         await eventually(is_there)
     tenant.running = held.job_id
+    tenant.dead = [one.job_id for one in dead]
     tenant.add("job_id", *(one.job_id for one in (*ended, *dead, tried, held, later, cancelled)))
 
 
@@ -125,7 +129,25 @@ async def _make_people(house: House, tenant: Tenant) -> None:
         f"/v1/queues/{QUEUE}/pause", json={"why": f"{MARK} why", "kind": f"{MARK}.none"}
     )
     assert paused.status_code == 200, paused.text
+    await _run_operation(browser, tenant)
     [session] = (await browser.get("/v1/sessions")).json()["items"]
     tenant.add("user_id", user.id)
     tenant.add("token_id", token_id)
     tenant.add("session_id", session["id"])
+
+
+async def _run_operation(browser: httpx.AsyncClient, tenant: Tenant) -> None:
+    """One letter is discarded, so that there is an operation; the others are a group."""
+    [group] = (await browser.get("/v1/dead-letters/groups")).json()["items"]
+    order = {"action": "discard", "filter": {"ids": [tenant.dead.pop()]}}
+    plan = (await browser.post("/v1/operations", json=order)).json()
+    begun = await browser.post("/v1/operations", json=order | {"dry_run": False, "token": plan["token"]})
+    assert begun.status_code == 202, begun.text
+    address = f"/v1/operations/{begun.json()['id']}"
+
+    async def has_ended() -> bool:
+        return (await browser.get(address)).json()["ended_at"] is not None
+
+    await eventually(has_ended)
+    tenant.add("fingerprint", group["fingerprint"])
+    tenant.add("operation_id", begun.json()["id"])

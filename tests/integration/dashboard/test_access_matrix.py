@@ -45,6 +45,8 @@ PUBLIC = {
     "GET /static/{name:path}",
 }
 OWN_AFFAIRS = {
+    "POST /job-views",  # searches that somebody keeps for themselves
+    "POST /job-views/forget",
     "GET /events",  # which of a page's topics have changed: of each, only what the caller may see
     "GET /v1/me",
     "PUT /v1/me/password",

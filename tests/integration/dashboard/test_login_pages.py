@@ -94,3 +94,11 @@ async def test_a_look_at_a_link_does_not_use_it_up(house: House) -> None:
 def _without_clock(page: str) -> str:
     before, _, rest = page.partition('data-now="')
     return before + rest.partition('"')[2]
+
+
+async def test_who_may_not_see_the_overview_lands_on_what_they_may_see(house: House) -> None:
+    viewer, nobody = await house.browser({"role": "viewer"}), await house.browser()
+    assert (await viewer.get("/")).status_code == 200
+    producer = await house.browser({"role": "producer"})
+    assert (await producer.get("/")).headers["location"] == "/jobs"
+    assert (await nobody.get("/")).headers["location"] == "/settings"

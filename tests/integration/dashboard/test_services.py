@@ -13,6 +13,7 @@ from monarq.dashboard.operations.filters import OperationFilter
 from monarq.dashboard.services import job_sections
 from monarq.dashboard.services.audit import AuditService
 from monarq.dashboard.services.completions import CompletionService
+from monarq.dashboard.services.configuration import ConfigurationService
 from monarq.dashboard.services.enqueuing import EnqueueService, JobOrder
 from monarq.dashboard.services.fleet import FleetService
 from monarq.dashboard.services.insights import InsightService, Order
@@ -27,6 +28,7 @@ from monarq.dashboard.services.series import Metric
 from monarq.dashboard.services.services import Services
 from monarq.dashboard.services.tokens import TokenService
 from monarq.dashboard.services.users import UserService
+from monarq.dashboard.services.views import ViewService
 from monarq.dashboard.services.windows import Wish
 from monarq.dashboard.services.workers import WorkerService
 from monarq.jobs.priority import Priority
@@ -53,6 +55,7 @@ CALLS: dict[str, Call] = {
     "letters.replay": lambda it, who: it.letters.replay(who, "x"),
     "letters.discard": lambda it, who: it.letters.discard(who, "x"),
     "letter_groups.list": lambda it, who: it.letter_groups.list(who, LetterFilter(), snoozed=False),
+    "letter_groups.count": lambda it, who: it.letter_groups.count(who, LetterFilter()),
     "letter_groups.get": lambda it, who: it.letter_groups.get(who, FINGERPRINT),
     "letter_groups.snooze": lambda it, who: it.letter_groups.snooze(who, FINGERPRINT, until=SOON, why=""),
     "letter_groups.wake": lambda it, who: it.letter_groups.wake(who, FINGERPRINT),
@@ -66,6 +69,10 @@ CALLS: dict[str, Call] = {
     "search.export": lambda it, who: anext(
         it.search.export(who, JobSearch(), order=job_sections.Order.STATE, at_most=1)
     ),
+    "completions.values": lambda it, who: it.completions.values(who, "queue"),
+    "views.list": lambda it, who: it.views.list(who),
+    "views.keep": lambda it, who: it.views.keep(who, "x", "q=x"),
+    "views.forget": lambda it, who: it.views.forget(who, "x"),
     "completions.complete": lambda it, who: it.completions.complete(who, "queue:", 6),
     "insights.series": lambda it, who: it.insights.series(who, Metric.THROUGHPUT, Wish()),
     "insights.kinds": lambda it, who: it.insights.kinds(who, Wish(), Order.BUSIEST, limit=1),
@@ -80,6 +87,7 @@ CALLS: dict[str, Call] = {
     "jobs.get": lambda it, who: it.jobs.get(who, "x"),
     "jobs.why": lambda it, who: it.jobs.why(who, "x"),
     "jobs.retry": lambda it, who: it.jobs.retry(who, "x"),
+    "jobs.with_secrets": lambda it, who: it.jobs.with_secrets(who, "x", {}),
     "jobs.cancel": lambda it, who: it.jobs.cancel(who, "x", reason=""),
     "jobs.reschedule": lambda it, who: it.jobs.reschedule(who, "x", due=timedelta(0)),
     "jobs.set_priority": lambda it, who: it.jobs.set_priority(who, "x", Priority.LOW),
@@ -93,6 +101,8 @@ CALLS: dict[str, Call] = {
     "users.change": lambda it, who: it.users.change(who, "x", is_active=False),
     "users.offer_login": lambda it, who: it.users.offer_login(who, "x"),
     "users.delete": lambda it, who: it.users.delete(who, "x"),
+    "configuration.list": lambda it, who: it.configuration.list(who),
+    "configuration.roles": lambda it, who: it.configuration.roles(who),
     "tokens.list": lambda it, who: it.tokens.list(who, after="", limit=1),
     "tokens.get": lambda it, who: it.tokens.get(who, "x"),
     "tokens.create": lambda it, who: it.tokens.create(who, name="x", grants=(), life=timedelta(days=1)),
@@ -111,11 +121,13 @@ def test_every_method_of_a_service_is_in_the_table() -> None:
     services = {
         "audit": AuditService,
         "queues": QueueService,
+        "configuration": ConfigurationService,
         "letters": LetterService,
         "letter_groups": LetterGroupService,
         "operations": OperationService,
         "search": SearchService,
         "completions": CompletionService,
+        "views": ViewService,
         "insights": InsightService,
         "workers": WorkerService,
         "fleet": FleetService,

@@ -16,6 +16,9 @@ from monarq.jobs.store.postgres.database import Database
 from monarq.jobs.store.postgres.history_writing import record
 from monarq.jobs.store.postgres.repositories.jobs import EndedJob, JobRow
 from monarq.jobs.store.postgres.rolling import FIVE_KEPT, Roller
+from monarq.jobs.store.postgres.rollup_reader import RollupReader
+from monarq.jobs.store.postgres.rollup_search import RollupFilter, by_time
+from monarq.jobs.store.postgres.statements import statement
 from monarq.worker.maintenance.rollups import Rollups
 
 pytestmark = pytest.mark.every_postgres
@@ -277,3 +280,41 @@ async def test_what_is_written_in_time_is_not_marked_as_late(
 ) -> None:
     await write(database, made_up(100, now() - 4 * MINUTE, now()))
     assert await sql.fetchval("SELECT count(*) FROM monarq.late_ends") == 0
+
+
+async def test_what_is_counted_is_found_by_an_index_in_its_own_day(sql: asyncpg.Connection) -> None:
+    await sql.execute("SELECT monarq.make_history_days(current_date - 3, 5)")
+    await sql.execute("""
+        INSERT INTO monarq.jobs (job_id, ended_at, state, queue, kind, priority, run_ms, wait_ms)
+        SELECT n::text, now() - n * interval '9 s', 'succeeded', 'q', 'k', 'normal', n, n
+        FROM generate_series(1, 25000) AS n
+    """)
+    await sql.execute("ANALYZE monarq.jobs")
+    spans = [rolling._floor(now(), 5) - n * 5 * MINUTE for n in range(1, 15)]
+    for name, arguments in (("roll_up", (5, spans)), ("rollup_progress", ())):
+        told = await sql.fetch(f"EXPLAIN ANALYZE {statement(name)}", *arguments)
+        scans = [line[0] for line in told if " on jobs_" in line[0] and "never executed" not in line[0]]
+        assert scans
+        days = {f"{moment:%Y%m%d}" for moment in (*spans, now())}
+        for scan in scans:  # tomorrow is empty yet: how it is read is all the same
+            assert f"{now() + DAY:%Y%m%d}" in scan or "Index" in scan
+            assert name != "roll_up" or any(day in scan for day in days)
+
+
+async def test_a_look_at_one_queue_reads_its_window_by_the_key(
+    database: Database, sql: asyncpg.Connection
+) -> None:
+    await sql.execute("""
+        INSERT INTO monarq.rollups
+        SELECT 60, now() - h * interval '1 hour', 'q' || p, 'k', 1, 1, 1, 1, 1, 1, 1, 1, 1,
+            array_fill(1, ARRAY[19]), array_fill(1, ARRAY[19])
+        FROM generate_series(1, 5000) AS h, generate_series(1, 4) AS p
+    """)
+    await sql.execute("ANALYZE monarq.rollups")
+    wanted = RollupFilter(minutes=60, since=now() - DAY, until=now(), queue="q1")
+    query = by_time(wanted, HOUR)
+    told = await sql.fetch(f"EXPLAIN {query.sql}", *query.parameters)
+    assert "rollups_pkey" in "\n".join(line[0] for line in told)
+    found = await RollupReader(database).by_time(wanted, HOUR)
+    assert {tally.ended for tally in found.values()} == {4}
+    assert len(found) in (23, 24)

@@ -15,7 +15,9 @@ from monarq.jobs.store.epoch import beat, read_mark
 from monarq.jobs.store.examine import examine
 from monarq.jobs.store.execute import execute, execute_sync
 from monarq.jobs.store.letter_verbs import Letter, Revival, Revived
+from monarq.jobs.store.live_jobs import glance, lineup
 from monarq.jobs.store.measure import measure
+from monarq.jobs.store.moving import move
 from monarq.jobs.store.operations import Noted, advance_request, take_request
 from monarq.jobs.store.pauses import pause_request, resume_request
 from monarq.jobs.store.restoring import Known, compare, restore
@@ -185,17 +187,35 @@ async def _examine(store: Store) -> Request[Any]:
     return Request(request.script, request.keys, request.arguments, lambda reply: read(reply).state)
 
 
+async def _lineup(store: Store) -> Request[Any]:
+    for name in ("a", "b"):
+        await store.enqueue(a_job(name))
+    request = lineup(store.queue, limit=10)
+    return _reading(request, lambda spots: sorted(spot.job_id for spot in spots))
+
+
+async def _glance(store: Store) -> Request[Any]:
+    await store.run("a")
+    await store.enqueue(a_job("b"))
+    request = glance(store.queue, ["a", "b"], budget_bytes=100_000)
+    return _reading(request, lambda seen: [one.body is not None for one in seen])
+
+
+async def _move(store: Store) -> Request[Any]:
+    await store.enqueue(a_job("a", due=timedelta(hours=1)))
+    request = move(store.queue, "a", priority=Priority.HIGH)
+    return _reading(request, lambda movement: movement.priority)
+
+
+def _reading(request: Request[Any], tell: Callable[[Any], Any]) -> Request[Any]:
+    read = request.read
+    return Request(request.script, request.keys, request.arguments, lambda reply: tell(read(reply)))
+
+
 async def _measure(store: Store) -> Request[Any]:
     await store.run("a")
     await store.enqueue(a_job("b"))
-    request = measure(store.queue)
-    read = request.read
-
-    def counted(reply: Any) -> tuple[int, int]:
-        numbers = read(reply)
-        return numbers.ready, numbers.running
-
-    return Request(request.script, request.keys, request.arguments, counted)
+    return _reading(measure(store.queue), lambda numbers: (numbers.ready, numbers.running))
 
 
 async def _compare(store: Store) -> Request[Any]:
@@ -254,6 +274,9 @@ CALLS: dict[str, VerbCall] = {
     "resume": VerbCall(_resume, 0, 0),
     "resume-in-steps": VerbCall(_resume_in_steps, 3, 1, ("monarq:pause:", "monarq:parked:", "arq:queue")),
     "examine": VerbCall(_examine, State.RUNNING, State.RUNNING, reads=True),
+    "lineup": VerbCall(_lineup, ["a", "b"], ["a", "b"], reads=True),
+    "glance": VerbCall(_glance, [True, True], [True, True], reads=True),
+    "move": VerbCall(_move, Priority.HIGH, Priority.HIGH),
     "measure": VerbCall(_measure, (1, 1), (1, 1), reads=True),
     "compare": VerbCall(_compare, [0, 2, 1], [0, 2, 1], reads=True),
     "restore": VerbCall(_restore, [0, 2, 1], [0, 0, 0]),

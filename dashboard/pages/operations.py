@@ -1,0 +1,193 @@
+"""`/operations`: something is done to many jobs: look at what it would be, begin it, watch it, end it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Path, Request
+from pydantic import Field
+from starlette.responses import Response
+
+from monarq.jobs.store.clock import moment_of
+from monarq.jobs.store.operations import Operation
+
+from ..access.permissions import Permission
+from ..errors import InvalidParameter
+from ..operations.actions import Action
+from ..operations.filters import MOST_IDS, OperationFilter
+from ..routes.documents import Body
+from ..routes.guarded import TheCaller, TheServices, needs
+from ..routes.pages import Cursor, after, cut
+from ..services.operations import WorkOrder
+from .letter_filters import filter_of, words_of
+from .rendering import go_on, page
+from .route import Page
+
+router = APIRouter(route_class=Page)
+
+OperationId = Annotated[str, Path(max_length=100)]
+_SHOWN = 50
+
+
+class PlanForm(Body):
+    """What is to be done to which jobs: to those that are ticked, or to all that fit."""
+
+    action: Action
+    queue: str = ""
+    kind: str = ""
+    error: str = ""
+    fingerprint: str = ""
+    after: str = ""
+    before: str = ""
+    text: str = ""
+    ids: list[str] = Field(default_factory=list, max_length=MOST_IDS)
+
+
+class BeginForm(Body):
+    """How fast."""
+
+    rate: str = Field("", max_length=20)
+
+
+@router.get("/operations", openapi_extra=needs(Permission.JOBS_READ))
+async def show_operations(
+    request: Request, caller: TheCaller, services: TheServices, cursor: Cursor = None
+) -> Response:
+    """Those of the last 30 days, the newest first."""
+    found = await services.operations.list(caller, after=after(cursor), limit=_SHOWN + 1)
+    shown, following = cut([operation.plan for operation in found], _SHOWN)
+    return await page(
+        request,
+        "operations/list.html",
+        title="Operations",
+        operations=[Shown(operation) for operation in found[: len(shown)]],
+        next=following,
+        taken_at=datetime.now(UTC),
+    )
+
+
+@router.post("/operations/plan", openapi_extra=needs(Permission.OPERATIONS_RUN))
+async def plan(
+    form: Annotated[PlanForm, Form()], request: Request, caller: TheCaller, services: TheServices
+) -> Response:
+    """Count what it would be; the page of the plan asks whether to begin."""
+    wanted = filter_of(**form.model_dump(exclude={"action"}))
+    planned = await services.operations.plan(caller, WorkOrder(form.action, wanted))
+    return go_on(request, "/operations", planned.plan.id)
+
+
+@router.get("/operations/{operation_id}", openapi_extra=needs(Permission.JOBS_READ))
+async def show_operation(
+    operation_id: OperationId, request: Request, caller: TheCaller, services: TheServices
+) -> Response:
+    """What it would be, with the question whether to begin; or how far it is."""
+    shown = Shown(await services.operations.get(caller, operation_id))
+    return await page(
+        request,
+        "operations/plan.html" if shown.it.start is None else "operations/operation.html",
+        title=f"{shown.verb} {shown.things}",
+        shown=shown,
+        taken_at=datetime.now(UTC),
+    )
+
+
+@router.post("/operations/{operation_id}/begin", openapi_extra=needs(Permission.OPERATIONS_RUN))
+async def begin(
+    operation_id: OperationId,
+    form: Annotated[BeginForm, Form()],
+    request: Request,
+    caller: TheCaller,
+    services: TheServices,
+) -> Response:
+    """Begin what was planned."""
+    planned = (await services.operations.get(caller, operation_id)).plan
+    order = WorkOrder(Action(planned.action), OperationFilter.model_validate(planned.filter))
+    await services.operations.begin(caller, operation_id, order, _rate(form.rate))
+    return go_on(request, "/operations", operation_id)
+
+
+@router.post("/operations/{operation_id}/cancel", openapi_extra=needs(Permission.OPERATIONS_RUN))
+async def cancel(
+    operation_id: OperationId, request: Request, caller: TheCaller, services: TheServices
+) -> Response:
+    """Let it end."""
+    await services.operations.cancel(caller, operation_id)
+    return go_on(request, "/operations", operation_id)
+
+
+class Shown:
+    """An operation in the words of its pages."""
+
+    def __init__(self, operation: Operation) -> None:
+        self.it = operation
+        self.plan = operation.plan
+        self.advance = operation.advance
+        self.state = str(operation.state)
+        self.has_ended = operation.state.has_ended
+        self.action = Action(operation.plan.action)
+
+    @property
+    def verb(self) -> str:
+        """What is done: `Replay`."""
+        return self.action.capitalize().replace("_", " ")
+
+    @property
+    def past(self) -> str:
+        """What has happened to them then: `replayed`."""
+        return {"replay": "replayed", "discard": "discarded"}[self.action]
+
+    @property
+    def things(self) -> str:
+        """To what: `dead letters`."""
+        return "dead letter" if self.plan.total == 1 else "dead letters"
+
+    @property
+    def words(self) -> str:
+        """Which: `queue mail, kind email.send`."""
+        return words_of(self.plan.filter)
+
+    @property
+    def left(self) -> int:
+        return self.plan.total - self.advance.seen
+
+    @property
+    def note(self) -> str:
+        """Why it waits, or why it failed."""
+        return self.advance.note if self.it.end is None else self.it.end.why
+
+    @property
+    def planned_at(self) -> datetime:
+        return moment_of(self.plan.planned_ms)
+
+    @property
+    def began_at(self) -> datetime | None:
+        return moment_of(self.it.start.at_ms) if self.it.start else None
+
+    @property
+    def ended_at(self) -> datetime | None:
+        return moment_of(self.it.end.at_ms) if self.it.end else None
+
+    @property
+    def bound(self) -> datetime:
+        return moment_of(self.plan.bound_ms)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the pace so far; None if nobody can tell yet."""
+        if self.has_ended or self.began_at is None or not self.advance.seen:
+            return None
+        elapsed = (datetime.now(UTC) - self.began_at).total_seconds()
+        return elapsed / self.advance.seen * self.left
+
+
+def _rate(text: str) -> float | None:
+    if not text.strip():
+        return None
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0.001 < rate <= 100_000:
+        raise InvalidParameter("rate", "it is no number of jobs per second; leave it empty for no limit")
+    return rate
