@@ -78,8 +78,9 @@ def share(value: float | None) -> str:
     return f"{value * 100:.0f} %" if value in (0, 1) or value >= 0.1 else f"{value * 100:.2g} %"
 
 
-def rough(seconds: float) -> str:
+def rough(value: float | timedelta) -> str:
     """How long, in one word or two: `3 s`, `5 min`, `2 h`, `3 d`."""
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
     for size, unit in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min")):
         if seconds >= 2 * size or (seconds >= size and unit != "min"):
             return f"{int(seconds // size):,} {unit}"
