@@ -22,7 +22,7 @@ FILLED = {
     "secret": "none",
 }
 #: With charts that answer to the mouse, which weigh more.
-CHARTED = frozenset({"/", "/insights", "/queues/{queue:path}", "/kinds/{kind}"})
+CHARTED = frozenset({"/", "/insights", "/queues/{queue:path}", "/kinds/{kind:path}"})
 
 
 @dataclass(frozen=True)
