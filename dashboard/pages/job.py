@@ -179,7 +179,7 @@ async def show_job(
 
 
 def _topics(job: JobView) -> str:
-    """What changes the page.  Workers tell of a job as well as they can; its queue's numbers surely change."""
+    """What changes the page: workers tell of a job as well as they can, and its queue has other numbers."""
     own = f"job:{job.job_id}"
     return own if job.state.is_final else f"{own} queue:{job.queue}"
 
