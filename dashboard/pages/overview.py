@@ -15,9 +15,12 @@ from ..errors import NotPermitted
 from ..routes.guarded import TheCaller, TheServices, needs
 from ..services.fleet import FleetView
 from ..services.letter_groups import SeenGroup
+from ..services.series import Metric
 from ..services.services import Services
+from ..services.windows import Range
 from ..services.workers import WorkerState
 from ..verdicts import Level
+from .charts import TheRange, charts_of
 from .rendering import page
 from .route import Page
 
@@ -29,7 +32,9 @@ _HOURS = 24
 
 
 @router.get("/", openapi_extra=needs(Permission.QUEUES_READ))
-async def show_overview(request: Request, caller: TheCaller, services: TheServices) -> Response:
+async def show_overview(
+    request: Request, caller: TheCaller, services: TheServices, range_: TheRange = Range.HOUR
+) -> Response:
     """All queues, and what is wrong."""
     view = await services.fleet.overview(caller)
     return await page(
@@ -44,6 +49,8 @@ async def show_overview(request: Request, caller: TheCaller, services: TheServic
         cron=view.next_cron_runs(_CRON_RUNS),
         failures=await _failures(caller, services),
         hours=_HOURS,
+        range=range_,
+        charts=await charts_of(services, caller, range_, metrics=(Metric.THROUGHPUT, Metric.WAIT)),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import httpx
@@ -208,7 +207,7 @@ def insights_of(settings: Settings, link: Link, database: Database | None, guard
 
         history = History(RollupReader(database))
     samples = Samples(link, tagged=settings.hash_tags)
-    return InsightService(guard, samples, history, lambda queue: timedelta(seconds=60))
+    return InsightService(guard, samples, history, settings.objective)
 
 
 def _verifier(dashboard: DashboardSettings, keys: SigningKeys, http: httpx.AsyncClient) -> JwtVerifier:

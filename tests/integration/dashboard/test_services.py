@@ -66,6 +66,9 @@ CALLS: dict[str, Call] = {
     "operations.begin": lambda it, who: it.operations.begin(who, "x", REPLAY_ALL, None),
     "operations.cancel": lambda it, who: it.operations.cancel(who, "x"),
     "search.page": lambda it, who: it.search.page(who, JobSearch(), limit=1),
+    "search.view": lambda it, who: it.search.view(
+        who, JobSearch(), order=job_sections.Order.STATE, cursor=None, limit=1, as_of="x"
+    ),
     "search.count": lambda it, who: it.search.count(who, JobSearch()),
     "search.export": lambda it, who: anext(
         it.search.export(who, JobSearch(), order=job_sections.Order.STATE, at_most=1)
