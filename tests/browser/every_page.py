@@ -1,5 +1,6 @@
 """Every page, from the app's own routes, so that a new one is tested without being named."""
 
+import re
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -20,7 +21,7 @@ FILLED = {
     "secret": "none",
 }
 #: With charts that answer to the mouse, which weigh more.
-CHARTED = frozenset({"/", "/insights", "/queues/{queue:path}", "/kinds/{kind}"})
+CHARTED = frozenset({"/", "/insights", "/queues/{queue:path}", "/kinds/{kind:path}"})
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class EveryPage:
 
     def address(self, found: dict[str, str]) -> str:
         """Where it is, with these values for its parameters."""
-        address = self.path.replace(":path}", "}")
+        address = re.sub(r":(?:path|job)}", "}", self.path)
         for name, value in (FILLED | found).items():
             address = address.replace(f"{{{name}}}", quote(value, safe=""))
         assert "{" not in address, f"{self.path}: say in FILLED, and in town.py, what fills it"

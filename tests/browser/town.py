@@ -77,6 +77,9 @@ class Town:
     def _look_up(self) -> None:
         """Ids that the stack has given by itself."""
         with self.stack.api() as api:
+            of_none = {"action": "replay", "filter": {"queue": "nowhere"}}
+            token = api.post("/v1/operations", json=of_none).json()["token"]
+            api.post("/v1/operations", json={**of_none, "dry_run": False, "token": token})
             for name, (path, member) in _LOOK_UPS.items():
                 if (answer := api.get(path)).status_code == 200 and (items := answer.json()["items"]):
                     self.found[name] = str(items[0][member])
