@@ -8,6 +8,7 @@ from monarq.dashboard.access.permissions import Permission
 from monarq.dashboard.app import ROUTERS
 from monarq.dashboard.pages.route import Page
 
+_CONVERTER = re.compile(r":\w+}")
 #: What fills a parameter of a path, before a town says better; a new one must be named here.
 FILLED = {
     "queue": "mail",
@@ -37,7 +38,7 @@ class EveryPage:
 
     def address(self, found: dict[str, str]) -> str:
         """Where it is, with these values for its parameters."""
-        address = re.sub(r":(?:path|job)}", "}", self.path)
+        address = _CONVERTER.sub("}", self.path)
         for name, value in (FILLED | found).items():
             address = address.replace(f"{{{name}}}", quote(value, safe=""))
         assert "{" not in address, f"{self.path}: say in FILLED, and in town.py, what fills it"
