@@ -23,11 +23,14 @@ from ..services.operations import WorkOrder
 from .letter_filters import filter_of, words_of
 from .rendering import go_on, page
 from .route import Page
+from .words import rough
 
 router = APIRouter(route_class=Page)
 
 OperationId = Annotated[str, Path(max_length=100)]
 _SHOWN = 50
+#: Seconds after which the pace so far says something.
+_LONG_ENOUGH = 2.0
 
 
 class PlanForm(Body):
@@ -173,12 +176,16 @@ class Shown:
         return moment_of(self.plan.bound_ms)
 
     @property
-    def seconds_left(self) -> float | None:
-        """At the pace so far; None if nobody can tell yet."""
-        if self.has_ended or self.began_at is None or not self.advance.seen:
+    def time_left(self) -> str | None:
+        """By its rate, or at its pace so far; None if nobody can tell yet."""
+        if self.has_ended or self.it.start is None or self.began_at is None:
             return None
+        if self.it.start.rate is not None:
+            return rough(self.left / self.it.start.rate)
         elapsed = (datetime.now(UTC) - self.began_at).total_seconds()
-        return elapsed / self.advance.seen * self.left
+        if not self.advance.seen or elapsed < _LONG_ENOUGH:
+            return None
+        return rough(elapsed / self.advance.seen * self.left)
 
 
 def _rate(text: str) -> float | None:

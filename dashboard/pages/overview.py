@@ -14,19 +14,27 @@ from ..access.permissions import Permission
 from ..errors import NotPermitted
 from ..routes.guarded import TheCaller, TheServices, needs
 from ..services.fleet import FleetView
+from ..services.letter_groups import SeenGroup
+from ..services.series import Metric
 from ..services.services import Services
+from ..services.windows import Range
 from ..services.workers import WorkerState
 from ..verdicts import Level
+from .charts import TheRange, charts_of
 from .rendering import page
 from .route import Page
 
 router = APIRouter(route_class=Page)
 
-_CRON_RUNS = 5
+_CRON_RUNS = _FAILURES = 5
+#: Of the line of each failure.
+_HOURS = 24
 
 
 @router.get("/", openapi_extra=needs(Permission.QUEUES_READ))
-async def show_overview(request: Request, caller: TheCaller, services: TheServices) -> Response:
+async def show_overview(
+    request: Request, caller: TheCaller, services: TheServices, range_: TheRange = Range.HOUR
+) -> Response:
     """All queues, and what is wrong."""
     view = await services.fleet.overview(caller)
     return await page(
@@ -39,7 +47,20 @@ async def show_overview(request: Request, caller: TheCaller, services: TheServic
         urgent=[verdict for verdict in view.verdicts if verdict.level is Level.PAGE],
         notable=[verdict for verdict in view.verdicts if verdict.level is Level.TICKET],
         cron=view.next_cron_runs(_CRON_RUNS),
+        failures=await _failures(caller, services),
+        hours=_HOURS,
+        range=range_,
+        charts=await charts_of(services, caller, range_, metrics=(Metric.THROUGHPUT, Metric.WAIT)),
     )
+
+
+async def _failures(caller: Caller, services: Services) -> Sequence[SeenGroup] | None:
+    """The largest groups; None for who may not see them, and while they are being counted."""
+    try:
+        found = await services.top_failures.list(caller)
+    except NotPermitted:
+        return None
+    return None if found is None else found.groups[:_FAILURES]
 
 
 async def sparklines(caller: Caller, services: Services) -> Mapping[str, Sequence[float | None]]:

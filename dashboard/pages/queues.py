@@ -18,8 +18,10 @@ from ..routes.guarded import TheCaller, TheServices, needs
 from ..routes.queues import QueueName
 from ..services.queues import QueueView
 from ..services.services import Services
+from ..services.windows import Range
 from ..services.workers import WorkerState, WorkerView
 from ..verdicts import diagnose, judge_queue
+from .charts import TheRange, charts_of
 from .overview import sparklines
 from .rendering import go_on, page
 from .route import Page
@@ -78,7 +80,11 @@ async def show_queues(
 
 @router.get("/queues/{queue:path}", openapi_extra=needs(Permission.QUEUES_READ))
 async def show_queue(
-    queue: QueueName, request: Request, caller: TheCaller, services: TheServices
+    queue: QueueName,
+    request: Request,
+    caller: TheCaller,
+    services: TheServices,
+    range_: TheRange = Range.HOUR,
 ) -> Response:
     """One queue."""
     view = await services.queues.get(caller, queue)
@@ -93,6 +99,8 @@ async def show_queue(
         verdicts=list(judge_queue(view.facts)),
         diagnosis=diagnose(view.facts, len(stopping)),
         lines=await sparklines(caller, services),
+        range=range_,
+        charts=await charts_of(services, caller, range_, queue=queue, objective=view.objective),
     )
 
 

@@ -120,7 +120,12 @@ def pattern(text: str) -> str:
 
 
 def _in_two(seconds: int) -> str:
-    for size, unit, next_size, next_unit in ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min")):
+    for size, unit, next_size, next_unit in (
+        (86_400, "d", 3_600, "h"),
+        (3_600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
         if seconds >= size:
-            return f"{seconds // size:,} {unit} {seconds % size // next_size} {next_unit}"
-    return f"{seconds // 60} min {seconds % 60} s"
+            rest = seconds % size // next_size
+            return f"{seconds // size:,} {unit}" + (f" {rest} {next_unit}" if rest else "")
+    return f"{seconds} s"

@@ -27,6 +27,7 @@ from monarq.dashboard.services.search import SearchService
 from monarq.dashboard.services.series import Metric
 from monarq.dashboard.services.services import Services
 from monarq.dashboard.services.tokens import TokenService
+from monarq.dashboard.services.top_failures import TopFailures
 from monarq.dashboard.services.users import UserService
 from monarq.dashboard.services.views import ViewService
 from monarq.dashboard.services.windows import Wish
@@ -85,6 +86,7 @@ CALLS: dict[str, Call] = {
     "workers.list": lambda it, who: it.workers.list(who),
     "workers.get": lambda it, who: it.workers.get(who, "x"),
     "workers.drain": lambda it, who: it.workers.drain(who, "x", why="x"),
+    "top_failures.list": lambda it, who: it.top_failures.list(who),
     "fleet.overview": lambda it, who: it.fleet.overview(who),
     "fleet.scaling": lambda it, who: it.fleet.scaling(who, "mail"),
     "jobs.get": lambda it, who: it.jobs.get(who, "x"),
@@ -134,6 +136,7 @@ def test_every_method_of_a_service_is_in_the_table() -> None:
         "insights": InsightService,
         "workers": WorkerService,
         "fleet": FleetService,
+        "top_failures": TopFailures,
         "jobs": JobService,
         "enqueuing": EnqueueService,
         "kinds": KindService,
