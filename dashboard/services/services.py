@@ -163,7 +163,7 @@ def open_services(
         kinds=KindService(link, guard, known),
         letters=LetterService(on.letters, guard, audit, bus),
         letter_groups=LetterGroupService(on.letters, Snoozes(link), guard, audit, bus),
-        operations=OperationService(on.operations, on.letters, on.runner, guard, audit, on.works.tell),
+        operations=OperationService(on.operations, on.works, on.runner, guard, audit),
         users=UserService(directory, sessions, passwords, guard, audit),
         tokens=TokenService(directory, guard, audit),
         logins=LoginService(directory, sessions, passwords, limiter, jwt_issuer, authenticator, audit),
