@@ -33,11 +33,13 @@ from .media import check_media, path_of
 from .mounting import Place
 from .openapi import told_as_it_is
 from .pages import audit as audit_page
-from .pages import chosen_jobs, failures, files, job, job_search, job_views, login, settings, theme
+from .pages import chosen_jobs, failures, files, job, job_search, job_views, login, overview, settings, theme
 from .pages import dead_letters as dead_letters_page
 from .pages import insights as insights_page
 from .pages import kinds as kind_pages
 from .pages import operations as operations_page
+from .pages import queues as queue_pages
+from .pages import workers as worker_pages
 from .pages.telling import tell, tell_all_errors
 from .problems import ProblemDocument, problem_of
 from .request_id import current_request_id
@@ -92,6 +94,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     events.router,
     audit.router,
     probes.router,
+    overview.router,
+    queue_pages.router,
+    worker_pages.router,
     files.router,
     login.router,
     theme.router,

@@ -40,6 +40,7 @@ class Budget(StrEnum):
 
     READ = "read"
     WRITE = "write"
+    ENQUEUE = "enqueue"
     FAILURE = "failure"  #: requests without an identity that holds, by address
     ACCOUNT = "login"  #: logins that are tried, by account
     ADDRESS = "login-address"  #: the same by address
@@ -126,6 +127,7 @@ def amounts_of(settings: DashboardSettings) -> dict[Budget, int]:
     return {
         Budget.READ: settings.reads_per_minute,
         Budget.WRITE: settings.writes_per_minute,
+        Budget.ENQUEUE: settings.enqueues_per_minute,
         Budget.FAILURE: _FAILURES,
         Budget.ACCOUNT: settings.logins_per_minute,
         Budget.ADDRESS: settings.logins_per_minute * 3,

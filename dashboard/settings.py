@@ -145,6 +145,8 @@ class DashboardSettings(BaseSettings):
     reads_per_minute: int = Field(1_200, ge=1)
     #: Requests of one caller that change something, per minute.
     writes_per_minute: int = Field(240, ge=1)
+    #: Requests of one caller that enqueue, per minute; one may bring 1,000 jobs.
+    enqueues_per_minute: int = Field(6_000, ge=1)
     #: Logins per minute that may be tried for one account; from one address it is three times that.
     logins_per_minute: int = Field(10, ge=1)
     #: Streams of events that one process serves at once, to pages and to apps.

@@ -5,6 +5,7 @@ Redis is asked at most once a second, PostgreSQL at most every ten, and neither 
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -28,6 +29,8 @@ _FRESH_COUNTS = 10.0
 _SPREAD = 0.2
 #: Seconds to wait for newer ones while there are some.
 _PATIENCE = 0.05
+#: Seconds that letters may take from Redis to PostgreSQL.
+_MOVE_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +72,11 @@ class Snapshots:
         self.pulse = Pulse(self.take, bus)
         self.watch = FleetWatch(transport, tagged=settings.hash_tags)
         self._counts = None if database is None else _counts_of(database)
+        #: Dead letters in Redis at the last look, and until when they may be on their way to PostgreSQL.
+        self._dead = 0
+        self._move_until = 0.0
+        for change in ("job.dead", "job.replayed", "job.discarded", "events.missed"):
+            bus.on(change, lambda _: self._recount())
 
     async def take(self) -> Snapshot:
         """What is known now.
@@ -77,6 +85,7 @@ class Snapshots:
             StoreUnavailable: Redis does not answer, and has not since this process began.
         """
         fleet = await self.watch.look()
+        self._follow_letters(sum(numbers.dead for numbers in fleet.value.queues.values()))
         counts, failure = await self._read_counts()
         freshness = Freshness(
             taken_at=fleet.value.taken_at,
@@ -92,6 +101,18 @@ class Snapshots:
         await self.watch.close()
         if self._counts is not None:
             await self._counts.close()
+
+    def _follow_letters(self, dead: int) -> None:
+        """Letters that leave Redis are in PostgreSQL a moment later: count them there."""
+        if dead < self._dead:
+            self._move_until = time.monotonic() + _MOVE_SECONDS
+        self._dead = dead
+        if time.monotonic() < self._move_until:
+            self._recount()
+
+    def _recount(self) -> None:
+        if self._counts is not None:
+            self._counts.expire()
 
     async def _read_counts(self) -> tuple[DatabaseCounts | None, StoreError | None]:
         if self._counts is None:

@@ -206,6 +206,40 @@ def _judge_installation(
         yield Verdict(alert="VersionSkew", level=Level.TICKET, sentence=told, mend="finish the deploy")
 
 
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """Why a queue looks as it does, and what can be done about it."""
+
+    sentence: str
+    #: A command to run; empty if there is none.
+    mend: str = ""
+
+
+def diagnose(facts: QueueFacts, stopping: int) -> Diagnosis | None:
+    """What is to be said of a queue in which nothing moves; None if something does.
+
+    Args:
+        stopping: Workers that served it, and are draining or do not report.
+    """
+    numbers, name = facts.numbers, facts.name
+    run = f"monarq worker --queues {name}"
+    if numbers.pause is not None:
+        waits = f"; {numbers.ready:,} wait for its resume" if numbers.ready else ""
+        return Diagnosis(f"Paused by {numbers.pause.by}: {numbers.pause.why}{waits}")
+    if not facts.serving and numbers.claimable:
+        gone = f" ({stopping} that did will claim no more)" if stopping else ""
+        return Diagnosis(f"{numbers.claimable:,} ready, no worker listens on {name}{gone}", run)
+    if numbers.ready and not numbers.claimable:
+        return Diagnosis(f"All {numbers.ready:,} ready jobs are of kinds that are paused")
+    if not facts.serving and not numbers.is_empty:
+        return Diagnosis(f"{numbers.waiting:,} wait for their time, and no worker listens on {name}", run)
+    if not facts.serving:
+        return Diagnosis(f"Nothing waits, and no worker listens on {name}", run)
+    if numbers.is_empty:
+        return Diagnosis("Nothing waits and nothing runs")
+    return None
+
+
 def span(time: timedelta) -> str:
     """A span in the words of people: `45 s`, `3 min`, `2 h`, `5 d`."""
     seconds = time.total_seconds()

@@ -38,10 +38,10 @@ A template fills the blocks of `layout.html` (`content`, `actions` beside the he
 - Every address goes through `url(path, *segments, **parameters)`; this page with other parameters is
   `here(cursor=…)`, a file is `static("charts.js")`.  `may("queues:pause", queue=…, kind=…)` asks whether the
   caller may: show nothing that they may not.
-- Filters: `number` (1,234), `count_of` (10,000+ where it was capped), `duration` (seconds or timedelta),
-  `bytes`, `plural`.  Macros, in `templates/parts/`, all as `ui.…`: `state` `age` `until` `moment` `stamp`
-  `table` `pager` `live` `confirm` `button` `field` `choice` `copy` `empty` `notice` `tile` `facts` `bar` `id`
-  `tabs` `icon`.
+- Filters: `number` (1,234), `count_of` (10,000+ where it was capped), `duration` and `rough` (seconds or
+  timedelta), `bytes`, `plural`.  Macros, in `templates/parts/`, all as `ui.…`: `state` `age` `until` `moment`
+  `stamp` `table` `pager` `live` `confirm` `button` `field` `choice` `copy` `empty` `notice` `tile` `facts`
+  `bar` `id` `tabs` `icon`.
 - The policy of the site allows no inline script and no inline style: classes and SVG attributes only.  Extra
   scripts: `{% block scripts %}<script src="{{ static('charts.js') }}" defer></script>{% endblock %}`.
 - An `ETag` comes by itself; what `ui.age` and `ui.stamp` show does not count, so that a page that only became

@@ -6,9 +6,9 @@ For any page that shows some:
     return await page(request, …, charts=charts, range=Range.DAY)
 
     {% block scripts %}{{ ui.chart_scripts() }}{% endblock %}
-    {{ ui.ranges(range) }}
-    {{ ui.charts(charts) }}
+    {{ ui.chart_section(charts, range) }}
 
+The section stands outside of regions that are live: it fetches itself anew each minute.
 A chart whose numbers cannot be had says why in its place; the page shows the rest.
 """
 
@@ -22,6 +22,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from fastapi import Query
+from markupsafe import Markup
 
 from monarq.jobs.errors import MonarqError, StoreError
 
@@ -30,8 +31,8 @@ from ..errors import InvalidRequest, NotPermitted, NotSetUp, NotThere
 from ..services.series import Metric, Series
 from ..services.services import Services
 from ..services.windows import Range, Window, Wish
-from . import words
 
+_MISSING = "\N{EN DASH}"
 #: The parameter of a page with charts.
 TheRange = Annotated[Range, Query(alias="range", description="How far back.")]
 
@@ -39,15 +40,16 @@ TheRange = Annotated[Range, Query(alias="range", description="How far back.")]
 class Unit(StrEnum):
     """What a chart's numbers are: how its axis and its cells are written."""
 
-    PER_MINUTE = "per-minute"
-    SHARE = "share"
-    SECONDS = "seconds"
+    PER_MINUTE = "per minute"
+    PER_CENT = "%"
+    SECONDS = "s"
 
     def write(self, value: float | None) -> str:
-        """A number in words."""
-        if self is Unit.SECONDS:
-            return words.duration(value)
-        return words.share(value) if self is Unit.SHARE else words.number(value)
+        """A number as its cell has it: three digits are as good as any chart."""
+        if value is None:
+            return _MISSING
+        shown = round(value * 100 if self is Unit.PER_CENT else value, 4)
+        return f"{shown:.3g}" if abs(shown) < 1_000 else f"{shown:.0f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,17 @@ class Line:
 
     label: str
     tone: str
+    values: Sequence[float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One step of a chart."""
+
+    #: Which one of the window, from 0.
+    number: int
+    start: datetime
+    is_whole: bool
     values: Sequence[float | None]
 
 
@@ -83,16 +96,31 @@ class Chart:
         return self.unit is Unit.SECONDS
 
     @property
-    def rows(self) -> Sequence[tuple[datetime, bool, Sequence[float | None]]]:
-        """Step by step, the newest first: when it begins, whether it is whole, and its numbers."""
+    def rows(self) -> Sequence[Row]:
+        """Step by step, the newest first; those of which nothing is known are left out."""
         if self.window is None:
             return []
-        step, known = self.window.step, self.known_until
+        whole_until = None if self.known_until is None else self.known_until - self.window.step
         rows = [
-            (start, known is not None and start + step <= known, [line.values[at] for line in self.lines])
+            Row(
+                number=at,
+                start=start,
+                is_whole=whole_until is not None and start <= whole_until,
+                values=[line.values[at] for line in self.lines],
+            )
             for at, start in enumerate(self.window.starts)
         ]
-        return [row for row in rows[::-1] if any(value is not None for value in row[2])]
+        return [row for row in rows[::-1] if any(value is not None for value in row.values)]
+
+    @property
+    def body(self) -> Markup:
+        """The rows as HTML: many, so that it is short, and not made by a template."""
+        return Markup("\n".join(self._write(row) for row in self.rows))
+
+    def _write(self, row: Row) -> str:
+        cells = "".join(f"<td>{self.unit.write(value)}" for value in row.values)
+        mark, so_far = ("", "") if row.is_whole else (" data-partial", " (so far)")
+        return f"<tr data-n={row.number}{mark}><th scope=row>{row.start:%m-%d %H:%M}{so_far}{cells}"
 
 
 _TONES = {
@@ -112,7 +140,7 @@ _BLANK = {
         id="throughput", title="Throughput", about="jobs that ended, per minute", unit=Unit.PER_MINUTE
     ),
     Metric.FAILURE_RATE: Chart(
-        id="failure-rate", title="Failures", about="of jobs that succeeded or died", unit=Unit.SHARE
+        id="failure-rate", title="Failures", about="of jobs that succeeded or died", unit=Unit.PER_CENT
     ),
     Metric.RUN: Chart(id="run", title="Run time", about="of the last attempt of each job", unit=Unit.SECONDS),
     Metric.WAIT: Chart(

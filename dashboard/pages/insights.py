@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -12,7 +12,7 @@ from monarq.jobs.errors import StoreError
 
 from ..access.caller import Caller
 from ..access.permissions import Permission
-from ..errors import NotSetUp
+from ..errors import NotPermitted, NotSetUp
 from ..routes.guarded import TheCaller, TheServices, needs
 from ..services.insights import Order, Ranking
 from ..services.services import Services
@@ -32,10 +32,11 @@ async def show_insights(
     request: Request, caller: TheCaller, services: TheServices, range_: TheRange = Range.DAY
 ) -> Response:
     """Numbers over time."""
-    charts, rankings, waits = await asyncio.gather(
+    charts, rankings, waits, kinds = await asyncio.gather(
         charts_of(services, caller, range_),
         _rankings(services, caller, range_),
         _waits(services, caller, range_),
+        _kinds(services, caller),
     )
     return await page(
         request,
@@ -45,6 +46,7 @@ async def show_insights(
         charts=charts,
         rankings=rankings,
         waits=waits,
+        kinds=kinds,
     )
 
 
@@ -65,3 +67,11 @@ async def _waits(services: Services, caller: Caller, range_: Range) -> Ranking |
         return await services.insights.queues(caller, Wish(range=range_))
     except (NotSetUp, StoreError):
         return None
+
+
+async def _kinds(services: Services, caller: Caller) -> Container[str]:
+    """Those that have a page: the history may know others."""
+    try:
+        return {view.kind for view in await services.kinds.list(caller)}
+    except (NotPermitted, StoreError):
+        return ()

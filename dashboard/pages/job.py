@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Form, Request
 from pydantic import AwareDatetime, BeforeValidator, Field
 from starlette.responses import Response
 
-from monarq.jobs.errors import JobRejected
+from monarq.jobs.errors import JobRejected, StoreError
 from monarq.jobs.priority import Priority
 from monarq.jobs.state import State
 
@@ -30,6 +31,9 @@ from .rendering import go_on, page
 from .route import Page
 from .snippets import as_command, as_curl, as_python
 from .timeline import timeline
+
+if TYPE_CHECKING:
+    from monarq.jobs.store.postgres.repositories.audit import Act
 
 router = APIRouter(route_class=Page)
 
@@ -169,7 +173,7 @@ async def show_job(
         result=shown_json(job.result),
         snippets=_snippets(job, kind, visit, request) if can_be_copied else [],
         priorities=list(Priority),
-        acts=[],
+        acts=await _acts(job_id, caller, services),
     )
 
 
@@ -191,6 +195,14 @@ async def _kind_of(job: JobView, caller: TheCaller, services: TheServices) -> Ki
         return await services.kinds.get(caller, job.kind or "")
     except NotThere:
         return None
+
+
+async def _acts(job_id: str, caller: TheCaller, services: TheServices) -> Sequence[Act]:
+    """What was done to it by hand, as far as the caller may know, and as far as it can be known now."""
+    try:
+        return await services.audit.about(caller, job_id)
+    except StoreError:
+        return []
 
 
 def _options_in_words(job: JobView) -> dict[str, str]:

@@ -52,7 +52,7 @@ SHOWN = (Column.KIND, Column.QUEUE, Column.WHEN, Column.RUN, Column.ATTEMPTS, Co
 _NUMBERS = (Column.RUN, Column.WAIT, Column.ATTEMPTS)
 SORTS = {Column.WHEN: "ended_at", Column.RUN: "run_ms"}
 ORDERS = {
-    Order.STATE: "running, waiting, ended",
+    Order.STATE: "by state",
     Order.LATEST_ENDED: "ended last",
     Order.ENDED: "ended first",
     Order.SLOWEST: "slowest",
@@ -133,7 +133,15 @@ async def show_jobs(
     if box.search is None:
         return await page(request, "job_search/list.html", title="Jobs", status=400, found=None, **known)
     try:
-        found = await services.search.page(caller, box.search, order=sort, cursor=cursor, limit=limit)
+        found, count = await services.search.view(
+            caller,
+            box.search,
+            order=sort,
+            cursor=cursor,
+            limit=limit,
+            # what is fetched anew by itself may be what another screen has just got
+            as_of=q if "hx-request" in request.headers else None,
+        )
     except InvalidParameter:  # a cursor of another search, or of what somebody else may see
         return go_on(request, "/jobs", q=q or None, sort=str(sort), told="The list begins anew.")
     return await page(
@@ -141,7 +149,7 @@ async def show_jobs(
         "job_search/list.html",
         title="Jobs",
         found=found,
-        count=await services.search.count(caller, box.search),
+        count=count,
         hints=[] if found.items else await hints_for(services.completions, caller, box.terms),
         letters=letters_meant(box.terms, box.search),
         is_first=cursor is None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
@@ -14,6 +14,8 @@ from ..access.permissions import Permission
 from ..errors import InvalidRequest, NotPermitted
 from ..routes.guarded import TheCaller, TheServices, needs
 from ..services.kinds import KindView
+from ..services.windows import Range
+from .charts import TheRange, charts_of
 from .enqueue_form import EnqueueForm, blank, read
 from .json_view import as_json
 from .rendering import go_on, page
@@ -32,10 +34,17 @@ async def show_kinds(request: Request, caller: TheCaller, services: TheServices)
 
 
 @router.get("/kinds/{kind:path}", openapi_extra=needs(Permission.JOBS_READ))
-async def show_kind(kind: KindName, request: Request, caller: TheCaller, services: TheServices) -> Response:
-    """One kind, and its form."""
+async def show_kind(
+    kind: KindName,
+    request: Request,
+    caller: TheCaller,
+    services: TheServices,
+    range_: TheRange = Range.DAY,
+) -> Response:
+    """One kind, its numbers over time, and its form."""
     view = await services.kinds.get(caller, kind)
-    return await _show(request, view, blank(view))
+    charts = await charts_of(services, caller, range_, kind=kind)
+    return await _show(request, view, blank(view), charts=charts, range=range_)
 
 
 @router.post("/kinds/{kind:path}", openapi_extra=needs(Permission.JOBS_ENQUEUE))
@@ -53,7 +62,7 @@ async def enqueue(kind: KindName, request: Request, caller: TheCaller, services:
     return go_on(request, "/jobs", made.job_id, told=told)
 
 
-async def _show(request: Request, view: KindView, form: EnqueueForm) -> Response:
+async def _show(request: Request, view: KindView, form: EnqueueForm, **numbers: Any) -> Response:
     is_refused = not form.is_sound
     return await page(
         request,
@@ -64,4 +73,5 @@ async def _show(request: Request, view: KindView, form: EnqueueForm) -> Response
         form=form,
         priorities=list(Priority),
         schema=None if view.schema is None else as_json(view.schema),
+        **numbers,
     )

@@ -171,6 +171,8 @@ def _make_environment() -> Environment:
         plural=words.plural,
         bytes=words.bytes_in_words,
         duration=words.duration,
+        rough=words.rough,
+        moment_in=datetime.fromisoformat,
         share=words.share,
         ago=_ago,
         iso=words.iso,

@@ -78,8 +78,9 @@ def share(value: float | None) -> str:
     return f"{value * 100:.0f} %" if value in (0, 1) or value >= 0.1 else f"{value * 100:.2g} %"
 
 
-def rough(seconds: float) -> str:
+def rough(value: float | timedelta) -> str:
     """How long, in one word or two: `3 s`, `5 min`, `2 h`, `3 d`."""
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
     for size, unit in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min")):
         if seconds >= 2 * size or (seconds >= size and unit != "min"):
             return f"{int(seconds // size):,} {unit}"
@@ -119,7 +120,12 @@ def pattern(text: str) -> str:
 
 
 def _in_two(seconds: int) -> str:
-    for size, unit, next_size, next_unit in ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min")):
+    for size, unit, next_size, next_unit in (
+        (86_400, "d", 3_600, "h"),
+        (3_600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
         if seconds >= size:
-            return f"{seconds // size:,} {unit} {seconds % size // next_size} {next_unit}"
-    return f"{seconds // 60} min {seconds % 60} s"
+            rest = seconds % size // next_size
+            return f"{seconds // size:,} {unit}" + (f" {rest} {next_unit}" if rest else "")
+    return f"{seconds} s"

@@ -99,11 +99,17 @@ async def admit(request: HTTPConnection, permission: Permission | None) -> Calle
         await services.limiter.take(Budget.FAILURE, network_of(visit.address))
         raise
     request.state.caller = caller  # known also to the page that says what they may not
-    budget = Budget.READ if request.scope.get("method", "GET") in _LOOKS else Budget.WRITE
+    budget = _budget(request.scope.get("method", "GET"), permission)
     setattr(request.state, QUOTA, await services.limiter.take(budget, caller.subject))
     if permission is not None:
         await services.guard.scope(caller, permission)
     return caller
+
+
+def _budget(method: str, permission: Permission | None) -> Budget:
+    if method in _LOOKS:
+        return Budget.READ
+    return Budget.ENQUEUE if permission is Permission.JOBS_ENQUEUE else Budget.WRITE
 
 
 def the_services(request: HTTPConnection) -> Services:

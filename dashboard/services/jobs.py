@@ -302,9 +302,10 @@ class JobService:
     ) -> JobView:
         """Tell of a change, and how the job stands after it."""
         queue, kind, job_id = before.queue, before.kind, before.job_id
-        owner = owner_tag_of(before.tags)
-        self._bus.tell(happened, queue=queue, kind=kind, job_id=job_id, owner=owner, by=caller.name)
-        after = (await self._seen(caller, job_id))[1]
+        try:
+            _, after = await self._seen(caller, job_id)
+        except (NotThere, StoreError):  # it is done all the same, and the job may be gone already
+            after = before
         await self._audit.record(
             caller,
             action,
@@ -315,6 +316,8 @@ class JobService:
             after=_standing(after),
             **detail,
         )
+        owner = owner_tag_of(before.tags)  # told last: who looks again then finds the act, too
+        self._bus.tell(happened, queue=queue, kind=kind, job_id=job_id, owner=owner, by=caller.name)
         return after
 
     def _letters(self, caller: Caller | None) -> DeadLetters:

@@ -78,8 +78,15 @@ class LoginService:
         """The caller's own, the newest first."""
         return [] if caller.user_id is None else await self._sessions.of_user(caller.user_id)
 
+    async def has_password(self, caller: Caller) -> bool:
+        """Whether the caller could log in by one."""
+        user = None if caller.user_id is None else await self._directory.user(caller.user_id)
+        return user is not None and bool(user.password_hash)
+
     async def change_password(self, caller: Caller, old: str, new: str) -> None:
         """Give the caller another password, and end all their other logins.
+
+        Who has none yet, since a one-time login let them in, chooses their first one: `old` does not count.
 
         Raises:
             WrongMeans: No user asks from a browser.
@@ -94,7 +101,9 @@ class LoginService:
         # who has found an open browser must not guess here what they may not guess at the login
         await self._limiter.take(Budget.ACCOUNT, caller.name.lower())
         user = await self._directory.user(caller.user_id)
-        if not await self._passwords.is_right(user.password_hash if user else None, old):
+        if user is None or not (
+            user.password_hash is None or await self._passwords.is_right(user.password_hash, old)
+        ):
             raise LoginFailed
         await self._directory.change_user(caller.user_id, password_hash=await self._passwords.hashed(new))
         await self._sessions.end_all(caller.user_id, but=caller.credential)

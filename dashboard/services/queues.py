@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from monarq.jobs.events import EventType
 from monarq.jobs.settings import Settings
+from monarq.jobs.store.clock import moment_of
 from monarq.jobs.store.execute import Transport, execute
 from monarq.jobs.store.keys import QueueKeys
 from monarq.jobs.store.measure import QueueNumbers, measure
@@ -32,6 +34,16 @@ _WHAT = "queue"
 _PURGE_SECONDS = 10.0
 
 
+class QueueState(StrEnum):
+    """What a queue does, in a word."""
+
+    PAUSED = "paused"  #: nothing of it is started
+    UNSERVED = "unserved"  #: jobs are ready, and no worker claims from it
+    LATE = "late"  #: its oldest ready job has been ready for longer than it may
+    ACTIVE = "active"  #: jobs are ready or run
+    IDLE = "idle"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueView:
     """One queue in numbers, what is paused in it, and who works on it."""
@@ -50,6 +62,24 @@ class QueueView:
     def id(self) -> str:
         """Its name: by this a list goes on."""
         return self.numbers.queue
+
+    @property
+    def state(self) -> QueueState:
+        """What it does."""
+        facts, numbers = self.facts, self.numbers
+        if numbers.pause is not None:
+            return QueueState.PAUSED
+        if numbers.claimable and not self.workers:
+            return QueueState.UNSERVED
+        if facts.is_late:
+            return QueueState.LATE
+        return QueueState.ACTIVE if numbers.ready or numbers.running else QueueState.IDLE
+
+    @property
+    def oldest_ready_at(self) -> datetime | None:
+        """Since when the oldest of the ready jobs has been ready."""
+        oldest = self.numbers.oldest_ready
+        return None if oldest is None else moment_of(self.numbers.at_ms) - oldest
 
     @property
     def facts(self) -> QueueFacts:

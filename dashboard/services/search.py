@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 
 from monarq.jobs.errors import StoreError
 from monarq.jobs.store.execute import Transport
+from monarq.jobs.store.job_filter import JobFilter
 from monarq.jobs.store.job_search import JobSearch
 from monarq.jobs.store.keys import QueueKeys
+from monarq.jobs.store.live_counts import count_by_queue, count_one_by_one
 from monarq.jobs.store.live_search import LOOKED_AT, LiveLook
 from monarq.jobs.store.paging import Mark, turn
 from monarq.jobs.store.queues import known_queues
@@ -23,7 +25,8 @@ from monarq.jobs.store.queues import known_queues
 from ..access.caller import Caller
 from ..access.guard import Guard
 from ..access.permissions import Permission
-from ..access.scope import Scope
+from ..access.scope import Resource, Scope
+from ..cache import Cache
 from ..cursors import Cursors
 from ..errors import NotPermitted
 from .job_rows import AnyJob, JobRow, resource_of, row_of
@@ -38,6 +41,8 @@ PATIENCE = timedelta(seconds=5)
 #: Counting goes no further.
 COUNTED_UP_TO = 10_000
 _EXPORTED_AT_ONCE = 500
+#: What is on many screens is read no more often than that.
+_SHOWN_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +120,7 @@ class SearchService:
         self._guard = guard
         self._cursors = cursors
         self._tagged = tagged
+        self._views: Cache[tuple[JobPage, JobCount]] = Cache(_SHOWN_SECONDS, stale_for=0, most=100)
 
     async def page(
         self,
@@ -151,30 +157,49 @@ class SearchService:
             notes=notes,
         )
 
+    async def view(
+        self,
+        caller: Caller,
+        search: JobSearch,
+        *,
+        order: Order,
+        cursor: str | None,
+        limit: int,
+        as_of: str | None = None,
+    ) -> tuple[JobPage, JobCount]:
+        """A page and the number of all, as they are shown; with `as_of`, what that text has found just now.
+
+        Many screens that show the same are so one question to the stores.
+        """
+
+        async def read() -> tuple[JobPage, JobCount]:
+            page = await self.page(caller, search, order=order, cursor=cursor, limit=limit)
+            return page, await self.count(caller, search)
+
+        if as_of is None:
+            return await read()
+        asked = await self._asked(caller, search, order)
+        key = f"{_identity(asked)}|{asked.words}|{as_of}|{cursor}|{limit}"
+        return (await self._views.get(key, read)).value
+
     async def count(self, caller: Caller, search: JobSearch) -> JobCount:
         """How many jobs a search has, as far as they can be counted; exact up to `COUNTED_UP_TO`."""
         asked = await self._asked(caller, search, Order.STATE)
-        sections, notes = await self._sections(asked, looked_at=COUNTED_UP_TO)
-        number, is_capped = 0, bool(notes)
-        for section in sections.live:
-            try:
-                stretch = await section.look(None, COUNTED_UP_TO + 1 - number, backwards=False)
-            except StoreError:
-                is_capped = True
-            else:
-                number += len(stretch.found)
-                is_capped = is_capped or stretch.reached is not None
-        if sections.waiting is not None and sections.waiting.is_partial:
-            is_capped = True
+        try:
+            live = await self._count_live(asked)
+        except StoreError:
+            live = JobCount(0, is_capped=True)
         finished = finished_filter(search, asked.scope)
-        if self._history is not None and finished is not None:
+        ended = JobCount(0, is_capped=False)
+        if finished is not None:
             try:
-                counted = await self._history.count(finished, COUNTED_UP_TO)
+                ended = await self._count_ended(finished)
             except StoreError:
-                is_capped = True
-            else:
-                number, is_capped = number + counted.number, is_capped or counted.is_capped
-        return JobCount(min(number, COUNTED_UP_TO), is_capped or number > COUNTED_UP_TO)
+                ended = JobCount(0, is_capped=True)
+        number = live.number + ended.number
+        return JobCount(
+            min(number, COUNTED_UP_TO), live.is_capped or ended.is_capped or number > COUNTED_UP_TO
+        )
 
     async def export(
         self, caller: Caller, search: JobSearch, *, order: Order, at_most: int
@@ -190,6 +215,25 @@ class SearchService:
             if cursor is None:
                 return
 
+    async def _count_ended(self, finished: JobFilter) -> JobCount:
+        if self._history is None:
+            return JobCount(0, is_capped=False)
+        counted = await self._history.count(finished, COUNTED_UP_TO)
+        return JobCount(counted.number, counted.is_capped)
+
+    async def _count_live(self, asked: _Asked) -> JobCount:
+        if not wants_live(asked.search):
+            return JobCount(0, is_capped=False)
+        known = await known_queues(self._transport, tagged=self._tagged)
+        queues = [keys for keys in known if asked.scope.touches(keys.name)]
+        look = LiveLook(self._transport, queues, asked.search, asked.sees, LOOKED_AT)
+        if all(asked.scope.covers(Resource(queue=keys.name)) for keys in queues):
+            number = await count_by_queue(look)
+            if number is not None:
+                return JobCount(number, is_capped=False)
+        number, is_partial = await count_one_by_one(look, COUNTED_UP_TO + 1)
+        return JobCount(number, is_partial)
+
     async def _asked(self, caller: Caller, search: JobSearch, order: Order) -> _Asked:
         scope = await self._guard.scope(caller, Permission.JOBS_READ)
         try:
@@ -203,7 +247,7 @@ class SearchService:
             scope &= words
         return _Asked(caller, search, order, scope, words)
 
-    async def _sections(self, asked: _Asked, looked_at: int | None = None) -> tuple[Sections, list[Note]]:
+    async def _sections(self, asked: _Asked) -> tuple[Sections, list[Note]]:
         search, order = asked.search, asked.order
         notes: list[Note] = []
         finished = finished_filter(search, asked.scope)
@@ -219,7 +263,7 @@ class SearchService:
                 queues = [keys for keys in known if asked.scope.touches(keys.name)]
             except StoreError as error:
                 away = error
-        look = LiveLook(self._transport, queues, search, asked.sees, looked_at or LOOKED_AT)
+        look = LiveLook(self._transport, queues, search, asked.sees, LOOKED_AT)
         return sections_of(look, self._history, finished, order, away=away), notes
 
 

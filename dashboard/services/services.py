@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import httpx
@@ -50,6 +49,7 @@ from .operations import OperationService
 from .queues import QueueService
 from .search import SearchService
 from .tokens import TokenService
+from .top_failures import TopFailures
 from .users import UserService
 from .views import ViewService
 from .workers import WorkerService
@@ -79,6 +79,7 @@ class Services:
     kinds: KindService
     letters: LetterService
     letter_groups: LetterGroupService
+    top_failures: TopFailures
     operations: OperationService
     users: UserService
     tokens: TokenService
@@ -143,6 +144,7 @@ def open_services(
     authenticator = Authenticator(directory, sessions, _verifier(dashboard, keys, on.http), link, issuers)
     queues = QueueService(link, guard, audit, bus, on.snapshots, settings)
     workers = WorkerService(link, guard, audit, on.snapshots)
+    groups = LetterGroupService(on.letters, Snoozes(link), guard, audit, bus)
     known = load_kinds(settings) if kinds is None else kinds
     search = SearchService(link, database, guard, _cursors(settings, dashboard), tagged=settings.hash_tags)
     return Services(
@@ -162,7 +164,8 @@ def open_services(
         views=ViewService(link, guard),
         kinds=KindService(link, guard, known),
         letters=LetterService(on.letters, guard, audit, bus),
-        letter_groups=LetterGroupService(on.letters, Snoozes(link), guard, audit, bus),
+        letter_groups=groups,
+        top_failures=TopFailures(groups, guard),
         operations=OperationService(on.operations, on.works, on.runner, guard, audit),
         users=UserService(directory, sessions, passwords, guard, audit),
         tokens=TokenService(directory, guard, audit),
@@ -204,7 +207,7 @@ def insights_of(settings: Settings, link: Link, database: Database | None, guard
 
         history = History(RollupReader(database))
     samples = Samples(link, tagged=settings.hash_tags)
-    return InsightService(guard, samples, history, lambda queue: timedelta(seconds=60))
+    return InsightService(guard, samples, history, settings.objective)
 
 
 def _verifier(dashboard: DashboardSettings, keys: SigningKeys, http: httpx.AsyncClient) -> JwtVerifier:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from monarq.jobs.store.execute import Transport
@@ -49,6 +50,16 @@ class WorkerView:
         if self.worker.is_stale:
             return WorkerState.STALE
         return WorkerState.DRAINING if self.worker.stopping else WorkerState.LIVE
+
+    @property
+    def reported_at(self) -> datetime:
+        """When it reported last."""
+        return self.freshness.taken_at - timedelta(milliseconds=self.worker.reported_ago_ms)
+
+    @property
+    def started_at(self) -> datetime:
+        """When it was started, by the server's clock."""
+        return self.reported_at - timedelta(milliseconds=self.worker.up_ms)
 
     @property
     def report_age_seconds(self) -> float:

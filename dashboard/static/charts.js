@@ -4,14 +4,14 @@
 (() => {
   const HEIGHT = 180;
   const units = {
-    seconds(value) {
+    s(value) {
       if (value < 1) return `${+(value * 1000).toPrecision(2)} ms`;
       if (value < 120) return `${+value.toPrecision(2)} s`;
       if (value < 7200) return `${Math.round(value / 60)} min`;
       return `${+(value / 3600).toPrecision(2)} h`;
     },
-    share: (value) => `${+(value * 100).toPrecision(2)} %`,
-    "per-minute": (value) => (value < 10 ? String(+value.toPrecision(2)) : Math.round(value).toLocaleString("en")),
+    "%": (value) => `${+value.toPrecision(2)} %`,
+    "per minute": (value) => (value < 10 ? String(+value.toPrecision(2)) : Math.round(value).toLocaleString("en")),
   };
   const schemes = matchMedia("(prefers-color-scheme: dark)");
 
@@ -19,7 +19,7 @@
     connectedCallback() {
       if (!this.shadowRoot) this.build();
       this.watch = new MutationObserver(() => this.later());
-      this.watch.observe(this.parentElement, { subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: ["data-v", "data-at"] });
+      this.watch.observe(this.parentElement, { subtree: true, childList: true, characterData: true, });
       this.sizes = new ResizeObserver(() => this.resize());
       this.sizes.observe(this);
       this.recolour = () => this.draw();
@@ -37,8 +37,7 @@
 
     build() {
       const root = this.attachShadow({ mode: "open" });
-      for (const href of [this.dataset.style, document.querySelector("link[href*='/charts-']")?.href]) {
-        if (!href) continue;
+      for (const href of this.dataset.style.split(" ")) {
         const link = document.createElement("link");
         link.rel = "stylesheet";
         link.href = href;
@@ -63,11 +62,15 @@
       const table = this.parentElement.querySelector("table");
       const heads = [...table.tHead.rows[0].cells].slice(1);
       const rows = [...table.tBodies[0].rows].reverse();
-      const at = rows.map((row) => Number(row.dataset.at));
+      const { since, step } = this.dataset;
+      const at = rows.map((row) => Number(since) + row.dataset.n * step);
       const lines = heads.map((head, n) => ({
-        label: head.textContent,
+        label: head.dataset.label,
         tone: head.dataset.tone,
-        values: rows.map((row) => (row.cells[n + 1].dataset.v === undefined ? null : Number(row.cells[n + 1].dataset.v))),
+        values: rows.map((row) => {
+          const value = parseFloat(row.cells[n + 1].textContent);
+          return Number.isNaN(value) ? null : value;
+        }),
       }));
       const whole = rows.findIndex((row) => row.hasAttribute("data-partial"));
       // a line that is nowhere else than at zero would only hide the axis
@@ -92,7 +95,7 @@
         const stroke = this.colour(`var(--${line.tone})`);
         const fill = n === 0 && !isLog ? this.colour(`color-mix(in srgb, var(--${line.tone}) 10%, transparent)`) : undefined;
         const values = line.values.map(floor);
-        series.push({ stroke, fill, width: 1.5, points: { show: at.length < 2 }, spanGaps: false });
+        series.push({ stroke, fill, width: 1.5, points: { size: 4, fill: stroke, filter: this.lonely }, spanGaps: false });
         data.push(values.map((value, n) => (n < whole ? value : null)));
         series.push({ stroke, width: 1.5, dash: [3, 3], points: { show: false } });
         data.push(values.map((value, n) => (n >= whole - 1 ? value : null)));
@@ -129,6 +132,12 @@
         ],
         hooks: { setCursor: [(plot) => this.tell(plot.cursor.idx)] },
       };
+    }
+
+    /* A point between two gaps is no line; it is drawn as a dot. */
+    lonely(plot, series) {
+      const values = plot.data[series];
+      return [...values.keys()].filter((n) => values[n] !== null && (values[n - 1] ?? null) === null && (values[n + 1] ?? null) === null);
     }
 
     magnitudes(_, low, high) {
@@ -183,4 +192,21 @@
   }
 
   customElements.define("monarq-chart", Chart);
+
+  /* Sections of numbers that change once a minute; not while nobody sees them, or somebody copies from them. */
+  let paused = false;
+  const isPaused = () => {
+    const state = document.documentElement.dataset.liveState;
+    return state ? state === "paused" : paused;
+  };
+  document.addEventListener("monarq:pause", () => {
+    paused = !paused;
+  });
+  setInterval(() => {
+    const selection = getSelection();
+    if (document.hidden || isPaused()) return;
+    for (const section of document.querySelectorAll("[data-every-minute]")) {
+      if (selection.isCollapsed || !selection.containsNode(section, true)) section.dispatchEvent(new Event("refresh"));
+    }
+  }, 60000);
 })();

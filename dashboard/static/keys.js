@@ -2,7 +2,7 @@
 (() => {
   "use strict";
   const root = document.body.dataset.root;
-  const OFF = "monarq:keys-off";
+  const OFF = "monarq:keys-off", MUTED = "monarq:announce-off"; // the second is read by live.js
   const make = (tag, attributes = {}, ...children) => {
     const element = document.createElement(tag);
     for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
@@ -11,7 +11,8 @@
   };
   const links = () => [...document.querySelectorAll(".side nav a")];
   const rows = () => [...document.querySelectorAll("main tr[data-row]")].filter((row) => row.offsetParent);
-  const isOff = () => { try { return localStorage.getItem(OFF) === "yes"; } catch { return false; } };
+  const isSet = (name) => { try { return localStorage.getItem(name) === "yes"; } catch { return false; } };
+  const keep = (name, on) => { try { on ? localStorage.setItem(name, "yes") : localStorage.removeItem(name); } catch { /* not kept */ } };
 
   // Rows: one of them has the focus; j and k move it, as the arrows do once it is there.
   const move = (by) => {
@@ -47,7 +48,7 @@
       return;
     }
     const target = event.target;
-    if (event.ctrlKey || event.metaKey || event.altKey || isOff() || document.querySelector("dialog[open]")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || isSet(OFF) || document.querySelector("dialog[open]")) return;
     if (target.isContentEditable || target.closest("input:not([type=checkbox], [type=radio]), textarea, select")) {
       if (event.key === "Escape") target.blur();
       return;
@@ -84,14 +85,16 @@
     for (const link of links()) if (link.dataset.letter) line(["g", link.dataset.letter], link.textContent.trim());
     for (const [key, [words]] of Object.entries(SHORTCUTS)) line([key], words);
     const off = make("input", { type: "checkbox" });
-    off.checked = !isOff();
-    off.addEventListener("change", () => {
-      try { off.checked ? localStorage.removeItem(OFF) : localStorage.setItem(OFF, "yes"); } catch { /* not kept */ }
-    });
+    off.checked = !isSet(OFF);
+    off.addEventListener("change", () => keep(OFF, !off.checked));
+    const quiet = make("input", { type: "checkbox" });
+    quiet.checked = !isSet(MUTED);
+    quiet.addEventListener("change", () => keep(MUTED, !quiet.checked));
     const close = make("button", { class: "primary" }, "Close");
     const title = make("h2", { id: "keys-title" }, "Keyboard");
     const dialog = show(make("dialog", { class: "keys", "aria-labelledby": "keys-title" }, title, list,
-      make("label", {}, off, "Shortcuts of one letter"), make("p", { class: "buttons" }, close)));
+      make("label", {}, off, "Shortcuts of one letter"),
+      make("label", {}, quiet, "Screen readers say what has come"), make("p", { class: "buttons" }, close)));
     close.addEventListener("click", () => dialog.close());
     close.focus();
   };

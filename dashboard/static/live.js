@@ -17,18 +17,13 @@
 
   // --- what it is doing, for eyes and ears
   let paused = stored("sessionStorage", PAUSED), ended = false, announced = 0;
-  const WORDS = { live: "Live", polling: "Slow", paused: "Paused", ended: "Stopped" };
-  const TITLES = {
-    live: "Shows changes at once. p pauses it.", polling: "Live updates do not come through: it looks now and then.",
-    paused: "Nothing changes until you go on. p goes on.", ended: "You are logged out, or may not see this any more. Reload the page.",
-  };
+  const WORDS = { live: "Live", polling: "Slow", paused: "Paused", ended: "Logged out" };
   const show = () => {
     const state = ended ? "ended" : paused ? "paused" : source?.readyState === 2 || delay > POLL ? "polling" : "live";
     document.documentElement.dataset.liveState = state;
     if (!toggle) return;
     toggle.hidden = false;
     toggle.textContent = WORDS[state];
-    toggle.title = TITLES[state];
     toggle.setAttribute("aria-pressed", String(paused));
   };
   const announce = (words) => {
@@ -62,7 +57,7 @@
     request.onloadend = () => done(request);
     request.send();
   });
-  const stop = () => { ended = true; close(); show(); if (status) status.textContent = TITLES.ended; };
+  const stop = () => { ended = true; close(); show(); if (status) status.textContent = WORDS.ended; };
   const refresh = async () => {
     if (paused || ended || document.hidden) return;
     if (loading) { again = true; return; }
@@ -92,7 +87,6 @@
     pill.type = "button";
     pill.className = "pill";
     pill.textContent = count ? `${count} new` : "Changed";
-    pill.title = "Show what has changed";
     pill.onclick = () => { apply(region, pending.get(region.id).fresh, count); region.querySelector("tr[data-row]")?.scrollIntoView({ block: "nearest" }); };
     if (!held) region.before(pill);
     pending.set(region.id, { fresh, pill });
@@ -110,7 +104,7 @@
     window.monarq.morph(region, whole, false);
     htmx.process(region);
     region.dispatchEvent(new CustomEvent("monarq:refreshed", { bubbles: true }));
-    announce(count ? `Updated: ${count} new` : "Updated");
+    if (count) announce(`Updated: ${count} new`);
   };
   setInterval(() => {
     for (const [id, { fresh }] of pending) {

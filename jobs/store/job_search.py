@@ -145,7 +145,10 @@ def _states(word: Word) -> frozenset[State]:
     if name in STATE_GROUPS:
         return STATE_GROUPS[name]
     if name not in set(State):
-        _fail(word, f"state: {short_repr(word.text)} is none; there are {', '.join((*State, *STATE_GROUPS))}")
+        known = (*map(str, State), *STATE_GROUPS)
+        near = get_close_matches(name, known, n=1)
+        meant = f"; did you mean {near[0]}?" if near else "."
+        _fail(word, f"state: {short_repr(word.text)} is none{meant} There are {', '.join(known)}")
     return frozenset({State(name)})
 
 

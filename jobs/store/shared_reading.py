@@ -81,6 +81,10 @@ class SharedReading(Generic[T]):
         if self._last is not None:
             self._last = Reading(change(self._last.value), self._last.read_at)
 
+    def expire(self) -> None:
+        """Somebody knows that it has changed: who asks next reads."""
+        self._fresh_until = 0.0
+
     async def close(self) -> None:
         """Read no more."""
         if self._reading is not None:

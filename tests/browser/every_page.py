@@ -1,5 +1,6 @@
 """Every page, from the app's own routes, so that a new one is tested without being named."""
 
+import re
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -7,6 +8,7 @@ from monarq.dashboard.access.permissions import Permission
 from monarq.dashboard.app import ROUTERS
 from monarq.dashboard.pages.route import Page
 
+_CONVERTER = re.compile(r":\w+}")
 #: What fills a parameter of a path, before a town says better; a new one must be named here.
 FILLED = {
     "queue": "mail",
@@ -20,7 +22,7 @@ FILLED = {
     "secret": "none",
 }
 #: With charts that answer to the mouse, which weigh more.
-CHARTED = frozenset({"/", "/insights", "/queues/{queue:path}", "/kinds/{kind}"})
+CHARTED = frozenset({"/", "/insights", "/queues/{queue:path}", "/kinds/{kind:path}"})
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class EveryPage:
 
     def address(self, found: dict[str, str]) -> str:
         """Where it is, with these values for its parameters."""
-        address = self.path.replace(":path}", "}")
+        address = _CONVERTER.sub("}", self.path)
         for name, value in (FILLED | found).items():
             address = address.replace(f"{{{name}}}", quote(value, safe=""))
         assert "{" not in address, f"{self.path}: say in FILLED, and in town.py, what fills it"

@@ -74,6 +74,7 @@ class Stack:
             "MONARQ_JOBS": "tests.browser.shop",
             "MONARQ_DASHBOARD_READS_PER_MINUTE": _MUCH,
             "MONARQ_DASHBOARD_WRITES_PER_MINUTE": _MUCH,
+            "MONARQ_DASHBOARD_ENQUEUES_PER_MINUTE": _MUCH,
             **({} if self.database_url is None else {"MONARQ_DATABASE_URL": self.database_url}),
             **self._environ,
         }

@@ -157,7 +157,7 @@ def test_a_region_that_is_fetched_anew_keeps_its_charts(page: Page, stack: Stack
     drawn(page, "run")
     page.evaluate("document.querySelector('#chart-run monarq-chart').mark = 1")
     with page.expect_response("**/insights?range=7d"):
-        page.evaluate("htmx.trigger('#insights', 'refresh')")
+        page.evaluate("document.getElementById('insights').dispatchEvent(new Event('refresh'))")
     page.wait_for_function("() => document.querySelector('#chart-run monarq-chart').mark === 1")
     assert drawn(page, "run")["painted"]
 

@@ -212,7 +212,8 @@ def test_what_has_come_is_said_aloud_at_most_every_thirty_seconds_and_can_be_mut
     act("two")
     expect(page.locator("#acts tbody tr").first).to_contain_text("two", timeout=WITHIN)
     expect(page.locator("#live")).to_have_text("")
-    page.evaluate("localStorage.setItem('monarq:announce-off', 'yes')")
+    page.keyboard.press("?")
+    page.get_by_label("Screen readers say what has come").uncheck()
     page.reload()
     act("three")
     expect(page.locator("#acts tbody tr").first).to_contain_text("three", timeout=WITHIN)
@@ -227,7 +228,7 @@ def test_who_is_logged_out_elsewhere_is_told(open_page: OpenPage, act: Act, watc
     expect(page.locator(".pill")).to_be_visible(timeout=WITHIN)
     page.context.clear_cookies()
     act("after")
-    expect(page.locator("[data-live-toggle]")).to_have_text("Stopped", timeout=WITHIN)
+    expect(page.locator("[data-live-toggle]")).to_have_text("Logged out", timeout=WITHIN)
 
 
 def _watch_streams(context: BrowserContext) -> tuple[list[str], list[str]]:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import redis
 
 from monarq.jobs.errors import JobUnsuccessful
@@ -43,6 +44,14 @@ _LOOK_UPS = {
 }
 
 
+def _replay(api: httpx.Client, job_id: str) -> None:
+    """Begin an operation on one letter."""
+    order = {"action": "replay", "filter": {"ids": [job_id]}}
+    token = api.post("/v1/operations", json=order).json()["token"]
+    begun = api.post("/v1/operations", json=order | {"dry_run": False, "token": token})
+    assert begun.status_code == 202, begun.text
+
+
 class Town:
     """Fills a stack; what is there is found by the names that path parameters have."""
 
@@ -67,6 +76,7 @@ class Town:
         with self.stack.api() as api:
             paused = api.post("/v1/queues/stock/pause", json={"why": "the warehouse counts"})
             assert paused.status_code == 200, paused.text
+            _replay(api, dead[-1].job_id)
         producer.enqueue(sync.of("south"))
         self.stack.wait(lambda: str(running.status()) == "running")
         self._look_up()

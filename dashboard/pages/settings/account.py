@@ -26,7 +26,8 @@ _HERE = "/settings"
 class PasswordForm(Body):
     """One's own password, old and new."""
 
-    old_password: SecretStr = Field(max_length=LONGEST)
+    #: Empty for who has none yet.
+    old_password: SecretStr = Field(SecretStr(""), max_length=LONGEST)
     new_password: SecretStr = Field(max_length=LONGEST)
 
 
@@ -41,7 +42,8 @@ async def show_account(request: Request, caller: TheCaller, services: TheService
         themes=list(Theme),
         sessions=sessions,
         grants=write_lines(caller.grants).splitlines(),
-        has_password=caller.means is Means.SESSION and services.database is not None,
+        has_password=await services.logins.has_password(caller),
+        may_change=caller.means is Means.SESSION and services.database is not None,
     )
 
 

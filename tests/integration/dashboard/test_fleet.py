@@ -8,6 +8,7 @@ import pytest
 from monarq.jobs.priority import Priority
 from monarq.jobs.store.execute import Transport
 from monarq.jobs.store.keys import queue_keys
+from tests.integration.worker.deadlines import eventually
 
 from .crowd import fill, report
 from .house import House
@@ -87,18 +88,46 @@ async def test_who_may_not_see_workers_sees_the_queues_all_the_same(house: House
     assert (told["totals"]["queues"], told["workers"]["live"], told["workers"]["versions"]) == (3, 0, [])
 
 
-async def test_dead_letters_in_postgresql_count_too(house: House) -> None:
+async def bury_in_postgresql(house: House, number: int) -> None:
+    """Let there be so many dead letters of `mail`."""
     assert house.services.database is not None
     async with house.services.database.connection() as connection:
         await connection.execute(
             "INSERT INTO monarq.dead_letters (job_id, died_at, queue, queue_entry, rank, fingerprint, starts,"
-            " body, attempts, searchable, moved_at) SELECT n::text, now(),"
-            " 'mail', 'mail', 2, '0123456789abcdef', 1, '', '{}', '', now()"
-            " FROM generate_series(1, 7) AS n"
+            " body, attempts, searchable, moved_at) SELECT n::text, now(), 'mail', 'mail', 2,"
+            " '0123456789abcdef', 1, '', '{}', '', now() FROM generate_series(1, $1) AS n",
+            number,
         )
+
+
+async def test_dead_letters_in_postgresql_count_too(house: House) -> None:
+    await bury_in_postgresql(house, 7)
     await house.services.link.call("ZADD", queue_keys("mail").dead, 1, "x")
     program = await house.program({"role": "viewer"})
     assert (await program.get("/v1/queues/mail")).json()["dead"] == 8
+
+
+async def test_letters_that_move_to_postgresql_are_never_lost_from_sight_for_long(house: House) -> None:
+    link, dead = house.services.link, queue_keys("mail").dead
+    await link.call("ZADD", dead, *(part for n in range(7) for part in (1, f"x{n}")))
+    program = await house.program({"role": "viewer"})
+
+    async def seen() -> int:
+        return int((await program.get("/v1/queues/mail")).json()["dead"])
+
+    assert await seen() == 7
+    await bury_in_postgresql(house, 7)
+    await link.call("DEL", dead)
+
+    async def are_seen() -> bool:
+        return await seen() == 7
+
+    async def have_left_redis() -> bool:
+        numbers = (await house.services.ground.snapshots.take()).fleet.queues["mail"]
+        return numbers.dead == 0
+
+    await eventually(have_left_redis)
+    await eventually(are_seen, within=5)
 
 
 async def test_a_pause_shows_at_once_however_fresh_the_look_was(house: House) -> None:
@@ -116,6 +145,22 @@ async def test_a_queue_is_found_as_soon_as_it_exists(house: House) -> None:
     assert (await program.get("/v1/queues/new")).status_code == 404
     await fill(house.services.link, "new", ready=2)
     assert (await program.get("/v1/queues/new")).json()["ready"] == 2
+
+
+async def test_a_look_costs_the_same_however_many_jobs_wait(house: House) -> None:
+    link = house.services.link
+
+    async def cost() -> int:
+        await link.call("CONFIG", "RESETSTAT")
+        await house.services.ground.snapshots.watch._look()
+        stats = (await link.call("INFO", "commandstats")).decode().splitlines()
+        return sum(int(line.partition("calls=")[2].partition(",")[0]) for line in stats if "calls=" in line)
+
+    await fill(link, "mail", ready=1, scheduled=1)
+    await cost()  # it teaches the server the script
+    few = await cost()
+    await fill(link, "mail", ready=3_000, scheduled=3_000)
+    assert await cost() == few
 
 
 async def test_lists_of_queues_go_on_where_a_page_ended(house: House) -> None:

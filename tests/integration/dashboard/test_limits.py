@@ -33,6 +33,15 @@ async def test_looking_and_changing_are_counted_apart(open_house: Callable[..., 
     assert (await program.post("/v1/queues/mail/resume", json={})).status_code == 429
 
 
+async def test_enqueuing_is_counted_apart_from_steering(open_house: Callable[..., Any]) -> None:
+    house = await open_house(writes_per_minute=1, enqueues_per_minute=2)
+    program = await house.program({"role": "admin"})
+    job = {"kind": "mail.send", "args": {"user_id": 1}}
+    answers = [(await program.post("/v1/jobs", json=job)).status_code for _ in range(3)]
+    assert answers == [201, 201, 429]
+    assert (await program.post("/v1/queues/mail/resume", json={})).status_code == 200
+
+
 async def test_what_is_asked_at_once_is_counted_all(open_house: Callable[..., Any]) -> None:
     house = await open_house(reads_per_minute=5)
     program = await house.program({"role": "viewer"})

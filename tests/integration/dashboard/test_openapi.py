@@ -46,6 +46,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer) -
             "MONARQ_JOBS": "monarq.jobs.catalog",
             "MONARQ_DASHBOARD_READS_PER_MINUTE": "1000000",
             "MONARQ_DASHBOARD_WRITES_PER_MINUTE": "1000000",
+            "MONARQ_DASHBOARD_ENQUEUES_PER_MINUTE": "1000000",
             "MONARQ_DASHBOARD_SIGNING_KEYS": stage.monarq("tokens", "key").stdout.strip(),
         }
         token = stage.monarq("tokens", "create", "fuzz", "--role", "admin").stdout.strip()

@@ -27,6 +27,7 @@ from monarq.dashboard.services.search import SearchService
 from monarq.dashboard.services.series import Metric
 from monarq.dashboard.services.services import Services
 from monarq.dashboard.services.tokens import TokenService
+from monarq.dashboard.services.top_failures import TopFailures
 from monarq.dashboard.services.users import UserService
 from monarq.dashboard.services.views import ViewService
 from monarq.dashboard.services.windows import Wish
@@ -65,6 +66,9 @@ CALLS: dict[str, Call] = {
     "operations.begin": lambda it, who: it.operations.begin(who, "x", REPLAY_ALL, None),
     "operations.cancel": lambda it, who: it.operations.cancel(who, "x"),
     "search.page": lambda it, who: it.search.page(who, JobSearch(), limit=1),
+    "search.view": lambda it, who: it.search.view(
+        who, JobSearch(), order=job_sections.Order.STATE, cursor=None, limit=1, as_of="x"
+    ),
     "search.count": lambda it, who: it.search.count(who, JobSearch()),
     "search.export": lambda it, who: anext(
         it.search.export(who, JobSearch(), order=job_sections.Order.STATE, at_most=1)
@@ -82,6 +86,7 @@ CALLS: dict[str, Call] = {
     "workers.list": lambda it, who: it.workers.list(who),
     "workers.get": lambda it, who: it.workers.get(who, "x"),
     "workers.drain": lambda it, who: it.workers.drain(who, "x", why="x"),
+    "top_failures.list": lambda it, who: it.top_failures.list(who),
     "fleet.overview": lambda it, who: it.fleet.overview(who),
     "fleet.scaling": lambda it, who: it.fleet.scaling(who, "mail"),
     "jobs.get": lambda it, who: it.jobs.get(who, "x"),
@@ -131,6 +136,7 @@ def test_every_method_of_a_service_is_in_the_table() -> None:
         "insights": InsightService,
         "workers": WorkerService,
         "fleet": FleetService,
+        "top_failures": TopFailures,
         "jobs": JobService,
         "enqueuing": EnqueueService,
         "kinds": KindService,

@@ -167,3 +167,25 @@ def _secret(text: str) -> Any:
     from pydantic import SecretStr
 
     return SecretStr(text)
+
+
+async def test_who_was_let_in_by_a_link_chooses_their_first_password(house: House) -> None:
+    admin = await house.browser({"role": "admin"})
+    place = (await admin.post("/settings/users", data={"name": "ben", "grants": "viewer"})).headers[
+        "location"
+    ]
+    link = re.search(
+        r'class="secret">http://localhost:8080([^<]+)<', (await admin.post(f"{place}/login")).text
+    )
+    assert link is not None
+    ben = house.client(sec_fetch_site="same-origin")
+    await ben.post(link[1])
+    page = (await ben.get("/settings")).text
+    assert 'name="old_password"' not in page
+    assert (await ben.post("/settings/password", data={"new_password": PASSWORD})).status_code == 303
+    assert 'name="old_password"' in (await ben.get("/settings")).text
+    again = await ben.post("/settings/password", data={"new_password": "another " + PASSWORD})
+    assert again.status_code == 401
+    assert (
+        await house.client().post("/login", data={"name": "ben", "password": PASSWORD})
+    ).status_code == 303

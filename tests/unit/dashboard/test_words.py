@@ -31,6 +31,8 @@ def test_a_count_that_was_capped_says_so() -> None:
         (1.236, "1.24 s"),
         (59.95, "60.0 s"),
         (200, "3 min 20 s"),
+        (300, "5 min"),
+        (3_600, "1 h"),
         (timedelta(hours=2, minutes=5), "2 h 5 min"),
         (timedelta(days=4, hours=3), "4 d 3 h"),
         (-1.5, "-1.50 s"),

@@ -67,7 +67,8 @@ def test_states_are_named_one_by_one_or_in_groups() -> None:
     [
         ("queue:mail stat:dead", "stat", "did you mean state"),
         ("queue:mail nonsense:1 kind:x", "nonsense", "there are state, queue"),
-        ("state:dead,faild", "faild", "there are scheduled, ready"),
+        ("state:dead,faild", "faild", "did you mean failed"),
+        ("state:x", "x", "There are scheduled, ready"),
         ("invoice state:dead", "invoice", "kind:invoice"),
         ('"two words"', '"two', "say what it is"),
         ("priority:urgent", "urgent", "critical, high"),

@@ -136,3 +136,10 @@ async def test_the_time_between_reads_varies(source: Source) -> None:
         spans.add(round(shared._fresh_until - reading.read_at, 3))
     assert len(spans) > 1
     assert all(79 < span < 121 for span in spans)
+
+
+async def test_what_somebody_knows_to_be_old_is_read_anew(source: Source) -> None:
+    shared = SharedReading(source.read, fresh=60)
+    await shared.get()
+    shared.expire()
+    assert [(await shared.get()).value for _ in range(2)] == [2, 2]
