@@ -122,7 +122,7 @@ async def set_priority(
     return go_on(request, "/jobs", job_id, told=f"Its priority is {form.priority} now.")
 
 
-@router.get("/jobs/{job_id:job}/again", openapi_extra=needs(Permission.JOBS_ENQUEUE))
+@router.get("/jobs/{job_id:job}/again", openapi_extra=needs(Permission.JOBS_PAYLOAD))
 async def show_again(job_id: JobId, request: Request, caller: TheCaller, services: TheServices) -> Response:
     """The form of its kind, filled in with what it has."""
     job = await services.jobs.get(caller, job_id)
