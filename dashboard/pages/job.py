@@ -167,6 +167,7 @@ async def show_job(
         kind=kind,
         tags=plain_tags(job.tags),
         waits=job.state in _WAITS,
+        topics=_topics(job),
         why=_AGES.sub("", (await services.jobs.why(caller, job_id)).sentence),
         steps=timeline(job),
         arguments=arguments,
@@ -175,6 +176,12 @@ async def show_job(
         priorities=list(Priority),
         acts=await _acts(job_id, caller, services),
     )
+
+
+def _topics(job: JobView) -> str:
+    """What changes the page.  Workers tell of a job as well as they can; its queue's numbers surely change."""
+    own = f"job:{job.job_id}"
+    return own if job.state.is_final else f"{own} queue:{job.queue}"
 
 
 async def _show_again(request: Request, job: JobView, kind: KindView, form: EnqueueForm) -> Response:
