@@ -195,6 +195,16 @@ async def test_what_was_done_to_a_job_is_shown_with_it_to_those_who_may_know(hou
     assert await house.services.audit.about(viewer, "j1") == []
 
 
+async def test_a_changed_user_is_told_as_they_were_and_as_they_are(house: House) -> None:
+    user = await house.user({"role": "viewer"})
+    admin = await house.program({"role": "admin"})
+    answer = await admin.patch(f"/v1/users/{user.id}", json={"grants": [{"role": "operator"}]})
+    assert answer.status_code == 200, answer.text
+    [act] = (await admin.get("/v1/audit", params={"action": "user.change"})).json()["items"]
+    assert act["before"] == {"grants": [{"role": "viewer"}]}
+    assert act["after"] == {"grants": [{"role": "operator"}]}
+
+
 async def test_nobody_changes_an_act(house: House) -> None:
     admin = await house.program({"role": "admin"})
     await pause(admin, "mail", "x")
