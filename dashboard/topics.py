@@ -135,6 +135,7 @@ def changes_of(event: Event) -> Iterator[Change]:
             yield Change("operations", Permission.JOBS_READ, about)
             yield Change(f"operation:{event.operation}", Permission.JOBS_READ, about)
             yield Change("dead-letters", Permission.JOBS_READ, about)
+            yield Change("jobs", Permission.JOBS_READ, about)
             yield from _of_queue(event)
         case "audit":
             about = Resource(queue=event.queue, kind=event.kind, owner=event.owner)

@@ -12,6 +12,15 @@ class Action(StrEnum):
 
     REPLAY = "replay"
     DISCARD = "discard"
+    CANCEL = "cancel"
+    RETRY_NOW = "retry_now"  #: do not wait out the backoff
+    RESCHEDULE = "reschedule"
+    PRIORITY = "priority"
+
+    @property
+    def is_on_letters(self) -> bool:
+        """Whether it is done to dead letters, and not to jobs that have not ended."""
+        return self in (Action.REPLAY, Action.DISCARD)
 
     @property
     def permission(self) -> Permission:
@@ -19,4 +28,11 @@ class Action(StrEnum):
         return _PERMISSIONS[self]
 
 
-_PERMISSIONS = {Action.REPLAY: Permission.DEAD_REPLAY, Action.DISCARD: Permission.DEAD_PURGE}
+_PERMISSIONS = {
+    Action.REPLAY: Permission.DEAD_REPLAY,
+    Action.DISCARD: Permission.DEAD_PURGE,
+    Action.CANCEL: Permission.JOBS_CANCEL,
+    Action.RETRY_NOW: Permission.JOBS_RETRY,
+    Action.RESCHEDULE: Permission.JOBS_EDIT,
+    Action.PRIORITY: Permission.JOBS_EDIT,
+}

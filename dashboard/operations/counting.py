@@ -15,8 +15,9 @@ from monarq.jobs.store.letter_pages import Turn
 
 from .mandate import Reach
 
-_SAMPLE = 5
-_NOT_PERMITTED = "not_permitted"
+#: Jobs that are shown, of those that are meant.
+SAMPLE = 5
+NOT_PERMITTED = "not_permitted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +41,7 @@ async def count_letters(letters: DeadLetters, wanted: LetterFilter, read: Reach,
         read: What may be seen, and `act`: to what it may be done.
     """
     survey = await letters.survey(wanted)
-    page = await letters.page(
-        wanted, Turn(limit=_SAMPLE), lambda head: act.covers(head.queue.name, head.kind)
-    )
+    page = await letters.page(wanted, Turn(limit=SAMPLE), lambda head: act.covers(head.queue.name, head.kind))
     return _counted(survey.cells, page.heads, read, act)
 
 
@@ -57,7 +56,7 @@ async def count_named_letters(
     survey.add(heads)
     meant = [head for head in heads if act.covers(head.queue.name, head.kind)]
     items = sorted(f"{head.queue.name}={head.job_id}" for head in meant)
-    return _counted(survey.cells, meant[:_SAMPLE], read, act, items)
+    return _counted(survey.cells, meant[:SAMPLE], read, act, items)
 
 
 def _is_meant(head: LetterHead, wanted: LetterFilter) -> bool:
@@ -80,7 +79,7 @@ def _counted(
             seen += cell.count
     return Counted(
         total=sum(cell.count for cell in meant),
-        ineligible={_NOT_PERMITTED: seen} if seen else {},
+        ineligible={NOT_PERMITTED: seen} if seen else {},
         queues=sorted({cell.sample.queue.name for cell in meant}),
         sample=[_told(head) for head in heads],
         items=items,

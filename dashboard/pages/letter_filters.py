@@ -21,6 +21,7 @@ _NAMES = {
     "after": "died after",
     "before": "died before",
     "text": "with",
+    "q": "search",
 }
 
 
@@ -33,7 +34,7 @@ def filter_of(**given: Any) -> OperationFilter:
     told = {name: value for name, value in given.items() if value not in ("", None, [], ())}
     for name in ("after", "before"):
         if name in told:
-            told[name] = _moment(name, told[name])
+            told[name] = read_moment(name, told[name])
     try:
         wanted = OperationFilter.model_validate(told)
     except ValidationError as error:
@@ -75,7 +76,12 @@ def words_of(written: Mapping[str, Any]) -> str:
     return ", ".join(parts) or "all"
 
 
-def _moment(name: str, text: Any) -> datetime:
+def read_moment(name: str, text: Any) -> datetime:
+    """A time that somebody has filled in; without a zone, UTC.
+
+    Raises:
+        InvalidParameter: It is none.
+    """
     try:
         moment = datetime.fromisoformat(str(text))
     except ValueError:

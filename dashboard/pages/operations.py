@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Form, Path, Request
+from fastapi import APIRouter, Form, Path, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
+from monarq.jobs.priority import PRIORITIES, Priority
 from monarq.jobs.store.clock import moment_of
 from monarq.jobs.store.operations import Operation
 
@@ -20,7 +21,7 @@ from ..routes.documents import Body
 from ..routes.guarded import TheCaller, TheServices, needs
 from ..routes.pages import Cursor, after, cut
 from ..services.operations import WorkOrder
-from .letter_filters import filter_of, words_of
+from .letter_filters import PageFilter, fields_of, filter_of, read_moment, words_of
 from .rendering import go_on, page
 from .route import Page
 from .words import rough
@@ -31,6 +32,17 @@ OperationId = Annotated[str, Path(max_length=100)]
 _SHOWN = 50
 #: Seconds after which the pace so far says something.
 _LONG_ENOUGH = 2.0
+
+
+#: What is done, and what has then happened.
+_VERBS = {
+    Action.REPLAY: ("Replay", "replayed"),
+    Action.DISCARD: ("Discard", "discarded"),
+    Action.CANCEL: ("Cancel", "cancelled"),
+    Action.RETRY_NOW: ("Retry now", "tried again now"),
+    Action.RESCHEDULE: ("Reschedule", "rescheduled"),
+    Action.PRIORITY: ("Change the priority of", "given another priority"),
+}
 
 
 class PlanForm(Body):
@@ -44,6 +56,9 @@ class PlanForm(Body):
     after: str = ""
     before: str = ""
     text: str = ""
+    q: str = ""
+    at: str = ""
+    priority: Priority | Literal[""] = ""
     ids: list[str] = Field(default_factory=list, max_length=MOST_IDS)
 
 
@@ -70,13 +85,37 @@ async def show_operations(
     )
 
 
+@router.get("/operations/new", openapi_extra=needs(Permission.OPERATIONS_RUN))
+async def show_new(
+    request: Request,
+    wanted: PageFilter,
+    action: Annotated[Action, Query()] = Action.REPLAY,
+    q: Annotated[str, Query(max_length=1_000)] = "",
+) -> Response:
+    """Say what is to be done to which jobs."""
+    return await page(
+        request,
+        "operations/new.html",
+        title="New operation",
+        action=action,
+        given=fields_of(wanted),
+        q=q,
+        priorities=[str(priority) for priority in PRIORITIES],
+    )
+
+
 @router.post("/operations/plan", openapi_extra=needs(Permission.OPERATIONS_RUN))
 async def plan(
     form: Annotated[PlanForm, Form()], request: Request, caller: TheCaller, services: TheServices
 ) -> Response:
     """Count what it would be; the page of the plan asks whether to begin."""
-    wanted = filter_of(**form.model_dump(exclude={"action"}))
-    planned = await services.operations.plan(caller, WorkOrder(form.action, wanted))
+    wanted = filter_of(**form.model_dump(exclude={"action", "at", "priority"}))
+    options = {}
+    if form.action is Action.RESCHEDULE:
+        options["at"] = read_moment("at", form.at).isoformat()
+    if form.action is Action.PRIORITY:
+        options["priority"] = str(form.priority)
+    planned = await services.operations.plan(caller, WorkOrder(form.action, wanted, options))
     return go_on(request, "/operations", planned.plan.id)
 
 
@@ -105,7 +144,8 @@ async def begin(
 ) -> Response:
     """Begin what was planned."""
     planned = (await services.operations.get(caller, operation_id)).plan
-    order = WorkOrder(Action(planned.action), OperationFilter.model_validate(planned.filter))
+    wanted = OperationFilter.model_validate(planned.filter)
+    order = WorkOrder(Action(planned.action), wanted, planned.options)
     await services.operations.begin(caller, operation_id, order, _rate(form.rate))
     return go_on(request, "/operations", operation_id)
 
@@ -133,17 +173,23 @@ class Shown:
     @property
     def verb(self) -> str:
         """What is done: `Replay`."""
-        return self.action.capitalize().replace("_", " ")
+        return _VERBS[self.action][0]
 
     @property
     def past(self) -> str:
         """What has happened to them then: `replayed`."""
-        return {"replay": "replayed", "discard": "discarded"}[self.action]
+        return _VERBS[self.action][1]
 
     @property
     def things(self) -> str:
         """To what: `dead letters`."""
-        return "dead letter" if self.plan.total == 1 else "dead letters"
+        one = "dead letter" if self.action.is_on_letters else "job"
+        return one if self.plan.total == 1 else f"{one}s"
+
+    @property
+    def target(self) -> str:
+        """To which time or priority."""
+        return ", ".join(f"{name} {value}" for name, value in self.plan.options.items())
 
     @property
     def words(self) -> str:

@@ -50,6 +50,7 @@ def read_filter(
         after=after,
         before=before,
         text=text,
+        q=None,
         ids=None,
     )
 

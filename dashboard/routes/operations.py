@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Request, Response, status
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
+from monarq.jobs.priority import Priority
 from monarq.jobs.store.clock import moment_of
 from monarq.jobs.store.operations import Operation
 
@@ -34,11 +35,19 @@ class OperationOrder(Body):
 
     action: Action
     filter: OperationFilter
+    at: AwareDatetime | None = Field(None, description="of reschedule: when they are to start")
+    priority: Priority | None = Field(None, description="of priority: the new one")
     dry_run: bool = Field(True, description="only count")
     token: str | None = Field(None, max_length=100, description="of the dry run; needed to do it")
     rate_limit: float | None = Field(
         None, gt=0.001, le=100_000, description="jobs per second; null: as fast as it goes"
     )
+
+    def wanted(self) -> WorkOrder:
+        """The same for the service."""
+        told = {"at": self.at.isoformat() if self.at else None, "priority": self.priority}
+        options = {name: str(value) for name, value in told.items() if value is not None}
+        return WorkOrder(self.action, self.filter, options)
 
 
 class SampleDocument(BaseModel):
@@ -47,7 +56,7 @@ class SampleDocument(BaseModel):
     job_id: str
     queue: str
     kind: str | None
-    at: datetime
+    at: datetime | None = Field(description="when it died; of others, when it is due")
     error: str | None
 
 
@@ -77,6 +86,7 @@ class OperationDocument(BaseModel):
     id: str
     action: Action
     filter: dict[str, Any]
+    options: dict[str, str] = Field(description="`at`, or `priority`")
     before: datetime
     state: Literal["planned", "pending", "running", "cancelling", "done", "cancelled", "failed"]
     total: int
@@ -109,7 +119,7 @@ async def start_operation(
     order: OperationOrder, request: Request, response: Response, caller: TheCaller, services: TheServices
 ) -> DryRunDocument | OperationDocument:
     """Count what it would be done to (200); or, with the token of such a dry run, do it (202)."""
-    wanted = WorkOrder(order.action, order.filter)
+    wanted = order.wanted()
     if order.dry_run:
         return _dry_run(await services.operations.plan(caller, wanted))
     if order.token is None:
@@ -174,6 +184,7 @@ def operation_document(operation: Operation) -> OperationDocument:
         id=plan.id,
         action=Action(plan.action),
         filter=plan.filter,
+        options=plan.options,
         before=moment_of(plan.bound_ms),
         state=operation.state.value,
         total=plan.total,

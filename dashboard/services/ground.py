@@ -89,7 +89,7 @@ def lay_ground(
     bus = Bus(sender)
     audit, letters = Audit(database, bus), letters_for(link, database, settings)
     operations = Operations(link)
-    works = Works(operations, letters, audit, bus)
+    works = Works(link, database, operations, letters, audit, bus, tagged=settings.hash_tags)
     return Ground(
         link=link,
         database=database,

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from monarq.jobs.identity import new_job_id
-from monarq.jobs.store.dead_letters import NOBODY
-from monarq.jobs.store.letter_filter import as_ms
 from monarq.jobs.store.operations import Operation, Operations, Plan
 
 from ..access.caller import Caller
@@ -18,19 +15,14 @@ from ..access.guard import Guard
 from ..access.permissions import Permission
 from ..access.scope import Area, Scope
 from ..audit import Audit
-from ..dead_letters import LettersFor
 from ..errors import InvalidRequest, NotThere
 from ..operations.actions import Action
-from ..operations.counting import Counted, count_letters, count_named_letters
 from ..operations.filters import OperationFilter
 from ..operations.mandate import Reach, read_scope, write_scope
 from ..operations.runner import Runner
-from ..operations.works import concerned
+from ..operations.works import Works, concerned
 
 _WHAT = "operation"
-#: The finest that the stores tell times apart, and how often it is looked whether it has passed.
-_A_MS = 0.001
-_LOOKS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,26 +31,31 @@ class WorkOrder:
 
     action: Action
     filter: OperationFilter
+    #: What the action needs to know besides: `at`, or `priority`.
+    options: dict[str, str] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Raise if the options are not those that the action takes."""
+        needed = _OPTIONS.get(self.action, set())
+        for name in needed ^ self.options.keys():
+            told = f"{self.action} {'needs' if name in needed else 'does not take'} it"
+            raise InvalidRequest({f"#/{name}": told})
+
+
+_OPTIONS = {Action.RESCHEDULE: {"at"}, Action.PRIORITY: {"priority"}}
 
 
 class OperationService:
     """Operations, as far as the caller may see all that they touch."""
 
     def __init__(
-        self,
-        operations: Operations,
-        letters_for: LettersFor,
-        runner: Runner,
-        guard: Guard,
-        audit: Audit,
-        tell: Callable[[Plan], None],
+        self, operations: Operations, works: Works, runner: Runner, guard: Guard, audit: Audit
     ) -> None:
         self._operations = operations
-        self._letters_for = letters_for
+        self._works = works
         self._runner = runner
         self._guard = guard
         self._audit = audit
-        self._tell = tell
 
     # --- looking
 
@@ -95,16 +92,17 @@ class OperationService:
             NotPermitted: The caller may do this to no job at all.
         """
         act = await self._guard.scope(caller, Permission.OPERATIONS_RUN)
+        order.check()
         act &= await self._guard.scope(caller, order.action.permission)
         read = await self._guard.scope(caller, Permission.JOBS_READ)
-        if order.filter.text is not None:  # who looks for words learns of them
+        if order.filter.looks_at_words:  # who looks for words learns of them
             read &= await self._guard.scope(caller, Permission.JOBS_PAYLOAD)
         reads, acts = Reach(read), Reach(act & read)
-        counted, bound_ms = await self._count(order.filter, reads, acts)
+        counted, bound_ms = await self._works.count(order.action, order.filter, reads, acts)
         plan = Plan(
             id=new_job_id(),
             action=order.action,
-            options={},
+            options=order.options,
             filter=order.filter.written(),
             bound_ms=bound_ms,
             planned_ms=await self._operations.now_ms(),
@@ -114,7 +112,7 @@ class OperationService:
             ineligible=counted.ineligible,
             sample=counted.sample,
             queues=counted.queues,
-            is_listed=order.filter.ids is not None,
+            is_listed=bool(counted.items),
         )
         await self._operations.plan(plan, counted.items)
         return await self._seen(caller, plan.id, read)
@@ -132,13 +130,14 @@ class OperationService:
         if found is None or found.plan.by["subject"] != caller.subject:
             raise InvalidRequest({"#/token": "it is of no dry run of yours, or too old: make another one"})
         plan = found.plan
-        if (plan.action, plan.filter) != (order.action, order.filter.written()):
-            raise InvalidRequest({"#/token": "it is of a dry run with another action or filter"})
+        asked = order.action, order.filter.written(), order.options
+        if (plan.action, plan.filter, plan.options) != asked:
+            raise InvalidRequest({"#/token": "it is of a dry run of something else"})
         if await self._operations.begin(plan, rate):
             told = {"what": plan.action, "filter": plan.filter, "jobs": plan.total, "rate": rate}
             act: dict[str, Any] = {**concerned(plan), **told}
             await self._audit.record(caller, "operation.start", plan.id, **act)
-            self._tell(plan)
+            self._works.tell(plan)
         self._runner.wake()
         return await self._seen(caller, plan.id, Scope())
 
@@ -157,7 +156,7 @@ class OperationService:
             await self._operations.cancel(operation_id, caller.name)
             told = {**concerned(operation.plan), "what": operation.plan.action}
             await self._audit.record(caller, "operation.cancel", operation_id, **told)
-            self._tell(operation.plan)
+            self._works.tell(operation.plan)
         self._runner.wake()
         return await self._seen(caller, operation_id, scope)
 
@@ -168,25 +167,6 @@ class OperationService:
         if operation is None or not _is_seen(operation, caller, scope):
             raise NotThere(_WHAT)
         return operation
-
-    async def _count(self, wanted: OperationFilter, read: Reach, act: Reach) -> tuple[Counted, int]:
-        """What is meant, and when all of it was there, ms."""
-        letters = self._letters_for(NOBODY)
-        bound = await letters.dead_now(wanted.of_letters())
-        assert bound.until is not None
-        bound_ms = as_ms(bound.until)
-        await self._let_pass(bound_ms)
-        if wanted.ids is None:
-            return await count_letters(letters, bound, read, act), bound_ms
-        ids = list(dict.fromkeys(wanted.ids))
-        return await count_named_letters(letters, ids, bound, read, act), bound_ms
-
-    async def _let_pass(self, bound_ms: int) -> None:
-        """Wait until nothing more can come before the bound."""
-        for _ in range(_LOOKS):
-            if await self._operations.now_ms() >= bound_ms:
-                return
-            await asyncio.sleep(_A_MS)
 
 
 def _is_seen(operation: Operation, caller: Caller, scope: Scope) -> bool:

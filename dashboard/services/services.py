@@ -166,7 +166,7 @@ def open_services(
         letters=LetterService(on.letters, guard, audit, bus),
         letter_groups=groups,
         top_failures=TopFailures(groups, guard),
-        operations=OperationService(on.operations, on.letters, on.runner, guard, audit, on.works.tell),
+        operations=OperationService(on.operations, on.works, on.runner, guard, audit),
         users=UserService(directory, sessions, passwords, guard, audit),
         tokens=TokenService(directory, guard, audit),
         logins=LoginService(directory, sessions, passwords, limiter, jwt_issuer, authenticator, audit),

@@ -1,5 +1,6 @@
 """A shop's last week, made up for pictures: traffic in waves, a bank that fails, a queue that is paused."""
 
+import asyncio
 import math
 import random
 from datetime import timedelta
@@ -8,6 +9,8 @@ from typing import Any
 import redis
 
 from monarq.jobs.store.keys import queue_keys
+from monarq.jobs.store.postgres import open_database
+from monarq.jobs.store.postgres.rolling import Roller
 
 from .crowd import Death
 from .shop import Parcel, charge, render, ship, sync, welcome
@@ -132,8 +135,12 @@ def _fill(stack: Stack) -> None:
 
 def roll_up(stack: Stack) -> None:
     """Let the history be counted, as workers do it minute by minute."""
-    apart(_roll_up, stack)
+    apart(asyncio.run, _roll_up(stack))
 
 
-def _roll_up(stack: Stack) -> None:
-    raise NotImplementedError
+async def _roll_up(stack: Stack) -> None:
+    database = open_database(stack.settings)
+    roller = Roller(database, keep=timedelta(days=365))
+    while not ((turn := await roller.step()) is None or turn.is_done):
+        pass
+    await database.close()
