@@ -1,7 +1,7 @@
 """Is it healthy?  The conditions of the alerts that come with Monarq, judged by what a snapshot knows.
 
 Pure: facts in, verdicts out.  A verdict has its alert's name, so that the page and Prometheus never disagree;
-an alert also waits for some minutes before it wakes somebody, and rates here are those of the last minute.
+an alert also waits for some minutes before it wakes somebody.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ class QueueFacts:
 
     numbers: QueueNumbers
     objective: timedelta
+    #: Of the last minute, and of the last quarter of an hour; None while they are not known.
     rate: Rate | None
+    lately: Rate | None
     serving: Sequence[LiveWorker]
 
     @property
@@ -119,10 +121,10 @@ def _stalled(facts: QueueFacts) -> Verdict | None:
 
 
 def _will_not_drain(facts: QueueFacts) -> Verdict | None:
-    numbers, rate = facts.numbers, facts.rate
-    if rate is None or rate.attempts <= 0 or rate.ready_growth <= 0 or numbers.pause is not None:
+    numbers, lately = facts.numbers, facts.lately
+    if lately is None or lately.attempts <= 0 or lately.ready_growth <= 0 or numbers.pause is not None:
         return None
-    seconds = numbers.ready / rate.attempts
+    seconds = numbers.ready / lately.attempts
     if seconds <= WILL_NOT_DRAIN_SECONDS:
         return None
     told = f"{facts.name}: more comes than goes, and there are {span(timedelta(seconds=seconds))} of work"
@@ -132,24 +134,29 @@ def _will_not_drain(facts: QueueFacts) -> Verdict | None:
 
 
 def _dead_letters(facts: QueueFacts) -> Verdict | None:
-    if facts.rate is None or facts.rate.dead <= 0:
+    lately = facts.lately
+    if lately is None or lately.dead <= 0:
         return None
-    told = f"{facts.name}: {_in_all(facts.rate.dead, facts.rate)} died {_lately(facts.rate)}"
+    told = f"{facts.name}: {_in_all(lately.dead, lately)} died {_when(lately)}"
     return Verdict(alert="DeadLettersGrowing", level=Level.TICKET, queue=facts.name, sentence=told)
 
 
 def _retries(facts: QueueFacts) -> Verdict | None:
-    rate = facts.rate
-    if rate is None or rate.retried <= RETRIES_PER_SECOND or rate.retried <= RETRIED_SHARE * rate.attempts:
+    lately = facts.lately
+    if lately is None or lately.retried <= RETRIES_PER_SECOND:
         return None
-    told = f"{facts.name}: {rate.retried / rate.attempts:.0%} of the attempts {_lately(rate)} have failed"
+    if lately.retried <= RETRIED_SHARE * lately.attempts:
+        return None
+    share = lately.retried / lately.attempts
+    told = f"{facts.name}: {share:.0%} of the attempts {_when(lately)} have failed"
     return Verdict(alert="RetryStorm", level=Level.TICKET, queue=facts.name, sentence=told)
 
 
 def _lost(facts: QueueFacts) -> Verdict | None:
-    if facts.rate is None or facts.rate.lost <= 0:
+    lately = facts.lately
+    if lately is None or lately.lost <= 0:
         return None
-    told = f"{facts.name}: {_in_all(facts.rate.lost, facts.rate)} lost their worker {_lately(facts.rate)}"
+    told = f"{facts.name}: {_in_all(lately.lost, lately)} lost their worker {_when(lately)}"
     return Verdict(alert="JobsLost", level=Level.TICKET, queue=facts.name, sentence=told)
 
 
@@ -254,5 +261,5 @@ def _in_all(per_second: float, rate: Rate) -> str:
     return f"{number:,} job{'' if number == 1 else 's'}"
 
 
-def _lately(rate: Rate) -> str:
+def _when(rate: Rate) -> str:
     return f"in the last {span(timedelta(seconds=rate.over))}"

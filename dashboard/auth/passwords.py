@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from functools import cache
 
 from argon2 import PasswordHasher
@@ -51,7 +52,7 @@ def _hasher() -> PasswordHasher:
 
 @cache
 def _nobodys_hash() -> str:
-    return _hasher().hash("of nobody")
+    return _hasher().hash(secrets.token_urlsafe())
 
 
 def _verify(password_hash: str | None, password: str) -> bool:
@@ -59,4 +60,5 @@ def _verify(password_hash: str | None, password: str) -> bool:
         _hasher().verify(password_hash or _nobodys_hash(), password[:LONGEST])
     except (VerificationError, InvalidHashError):
         return False
-    return password_hash is not None and len(password) <= LONGEST
+    # an empty one, as of who has no password in the settings, fits none
+    return bool(password_hash) and len(password) <= LONGEST

@@ -122,7 +122,7 @@ async def set_priority(
     return go_on(request, "/jobs", job_id, told=f"Its priority is {form.priority} now.")
 
 
-@router.get("/jobs/{job_id:job}/again", openapi_extra=needs(Permission.JOBS_ENQUEUE))
+@router.get("/jobs/{job_id:job}/again", openapi_extra=needs(Permission.JOBS_PAYLOAD))
 async def show_again(job_id: JobId, request: Request, caller: TheCaller, services: TheServices) -> Response:
     """The form of its kind, filled in with what it has."""
     job = await services.jobs.get(caller, job_id)
@@ -167,6 +167,7 @@ async def show_job(
         kind=kind,
         tags=plain_tags(job.tags),
         waits=job.state in _WAITS,
+        topics=_topics(job),
         why=_AGES.sub("", (await services.jobs.why(caller, job_id)).sentence),
         steps=timeline(job),
         arguments=arguments,
@@ -175,6 +176,12 @@ async def show_job(
         priorities=list(Priority),
         acts=await _acts(job_id, caller, services),
     )
+
+
+def _topics(job: JobView) -> str:
+    """What changes the page: workers tell of a job as well as they can, and its queue has other numbers."""
+    own = f"job:{job.job_id}"
+    return own if job.state.is_final else f"{own} queue:{job.queue}"
 
 
 async def _show_again(request: Request, job: JobView, kind: KindView, form: EnqueueForm) -> Response:

@@ -207,8 +207,19 @@ def of_record(job_id: str, queue: str, record: Record) -> JobView:
     )
 
 
-def of_story(story: JobStory) -> JobView:
-    """A job that has ended, as the history has it."""
+def of_stories(stories: Sequence[JobStory]) -> JobView:
+    """A job that has ended, as the history has it: all its ends, the newest first."""
+    last, *earlier = stories
+    view = _of_story(last)
+    attempts = [_past(attempt) for story in reversed(earlier) for attempt in story.attempts]
+    replays = [
+        ReplayView(at=story.job.ended_at, by="", told="it had become a dead letter")
+        for story in reversed(earlier)
+    ]
+    return replace(view, attempts=[*attempts, *view.attempts], replays=replays)
+
+
+def _of_story(story: JobStory) -> JobView:
     job, attempts = story.job, [_past(one) for one in story.attempts]
     error = None
     if job.error_type is not None:

@@ -34,7 +34,7 @@ from ..bus import Bus
 from ..closing import Closing
 from ..errors import InvalidRequest, NotThere, StateConflict
 from ..preconditions import UNCONDITIONAL, Precondition
-from .job_view import JobView, both, of_letter, of_queue, of_record, of_story
+from .job_view import JobView, both, of_letter, of_queue, of_record, of_stories
 
 if TYPE_CHECKING:
     from monarq.jobs.store.postgres.database import Database
@@ -255,7 +255,7 @@ class JobService:
         from monarq.jobs.store.postgres.history_reader import HistoryReader
 
         stories = await HistoryReader(self._database).stories(job_id)
-        return of_story(stories[0]) if stories else None
+        return of_stories(stories) if stories else None
 
     async def _failures(self, job_id: str) -> list[Any]:
         try:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from monarq.jobs.errors import DatabaseUnavailable
 from monarq.jobs.store.execute import Transport
 from monarq.jobs.store.keys import QueueKeys
 from monarq.jobs.store.queues import known_queues
@@ -30,7 +32,10 @@ _HISTORY_FRESH = 15.0
 #: Of what is older there are hours only: whole days of five-minute spans are kept, three at least.
 _FINE = 3 * DAY
 _LINE_STEP = 2 * MINUTE
+#: Seconds that a page waits for a PostgreSQL that does not answer at all, and that nobody asks it afterwards.
+_PATIENCE = _REST = 3.0
 
+T = TypeVar("T")
 Pairs = tuple[tuple[str, str], ...]
 
 
@@ -103,6 +108,7 @@ class History:
 
     def __init__(self, reader: RollupReader) -> None:
         self._reader = reader
+        self._rests_until = 0.0
         self._known_until: Cache[datetime | None] = Cache(_HISTORY_FRESH)
         self._pairs: Cache[Sequence[tuple[str, str]]] = Cache(_HISTORY_FRESH, most=50)
         self._by_time: Cache[dict[datetime, Tally]] = Cache(_HISTORY_FRESH, most=200)
@@ -123,12 +129,14 @@ class History:
 
     async def known_until(self) -> datetime | None:
         """Until when all that has ended is in the numbers, as far as it is in the history."""
-        return (await self._known_until.get("", self._reader.looked_at)).value
+        return (await self._known_until.get("", lambda: self._ask(self._reader.looked_at))).value
 
     async def pairs(self, window: Window) -> Sequence[tuple[str, str]]:
         """Which queues and kinds there are, pair by pair."""
         wanted = _wanted(window, None, None, None, minutes=60)
-        return (await self._pairs.get(_key(wanted), lambda: self._reader.pairs(wanted))).value
+        return (
+            await self._pairs.get(_key(wanted), lambda: self._ask(lambda: self._reader.pairs(wanted)))
+        ).value
 
     async def by_time(
         self, window: Window, queue: str | None, kind: str | None, among: Pairs | None
@@ -136,7 +144,9 @@ class History:
         """What ended, per step."""
         wanted = _wanted(window, queue, kind, among)
         key = f"{_key(wanted)} {window.step}"
-        return await self._by_time.get(key, lambda: self._reader.by_time(wanted, window.step))
+        return await self._by_time.get(
+            key, lambda: self._ask(lambda: self._reader.by_time(wanted, window.step))
+        )
 
     async def by_name(
         self, name: str, window: Window, queue: str | None, among: Pairs | None
@@ -144,7 +154,18 @@ class History:
         """What ended, per `queue` or per `kind`."""
         wanted = _wanted(window, queue, None, among)
         read = self._reader.by_kind if name == "kind" else self._reader.by_queue
-        return await self._by_name.get(f"{name} {_key(wanted)}", lambda: read(wanted))
+        return await self._by_name.get(f"{name} {_key(wanted)}", lambda: self._ask(lambda: read(wanted)))
+
+    async def _ask(self, read: Callable[[], Awaitable[T]]) -> T:
+        """Do not wait for ever: the rest of the page is known."""
+        if time.monotonic() < self._rests_until:
+            raise DatabaseUnavailable("PostgreSQL: it did not answer a moment ago")
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                return await read()
+        except TimeoutError:
+            self._rests_until = time.monotonic() + _REST
+            raise DatabaseUnavailable("PostgreSQL: no answer in time") from None
 
 
 def _wanted(

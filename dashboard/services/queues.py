@@ -54,6 +54,8 @@ class QueueView:
     objective: timedelta
     #: None while it is not known: it takes two looks.
     rate: Rate | None
+    #: The same of the last quarter of an hour.
+    lately: Rate | None
     #: Those that claim from it.
     workers: Sequence[LiveWorker]
     freshness: Freshness
@@ -85,7 +87,11 @@ class QueueView:
     def facts(self) -> QueueFacts:
         """What the verdicts rest on."""
         return QueueFacts(
-            numbers=self.numbers, objective=self.objective, rate=self.rate, serving=self.workers
+            numbers=self.numbers,
+            objective=self.objective,
+            rate=self.rate,
+            lately=self.lately,
+            serving=self.workers,
         )
 
     @property
@@ -225,6 +231,7 @@ class QueueService:
             dead=snapshot.dead(numbers),
             objective=self._settings.objective(numbers.queue),
             rate=snapshot.fleet.rates.get(numbers.queue),
+            lately=snapshot.fleet.lately.get(numbers.queue),
             workers=snapshot.fleet.serving(numbers.queue),
             freshness=snapshot.freshness,
         )

@@ -84,8 +84,11 @@ class UserService:
             raise NotThere(_WHAT)
         if password is not None or is_active is False:
             await self._sessions.end_all(user.id)
-        told = None if grants is None else _told(grants)
-        await self._audit.record(caller, "user.change", user.name, grants=told, is_active=is_active)
+        before, after = _changed(user, kept)
+        new_password = True if password is not None else None
+        await self._audit.record(
+            caller, "user.change", user.name, before=before, after=after, new_password=new_password
+        )
         return kept
 
     async def delete(self, caller: Caller, user_id: str) -> None:
@@ -140,3 +143,11 @@ class UserService:
 
 def _told(grants: Grants) -> list[dict[str, object]]:
     return [grant.model_dump(mode="json", exclude_defaults=True) for grant in grants]
+
+
+def _changed(old: User, new: User) -> tuple[dict[str, object], dict[str, object]]:
+    """What differs, as it was and as it is."""
+    before: dict[str, object] = {"grants": _told(old.grants), "is_active": old.is_active}
+    after: dict[str, object] = {"grants": _told(new.grants), "is_active": new.is_active}
+    names = [name for name in before if before[name] != after[name]]
+    return {name: before[name] for name in names}, {name: after[name] for name in names}

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from ..errors import StoreRefused
 from .clock import moment_of, server_ms
 from .execute import Transport, execute
 from .keys import QueueKeys
@@ -18,7 +19,8 @@ from .measure import QueueNumbers, measure
 from .memory import Memory, read_memory
 from .pauses import Pause
 from .queues import known_queues
-from .rates import Rate, Rates
+from .rates import LATELY, Rate, Rates
+from .series import Sample, read_samples
 from .shared_reading import Reading, SharedReading
 from .workers import LiveWorker, live_workers
 
@@ -39,6 +41,8 @@ class Fleet:
     keys: Mapping[str, QueueKeys]
     #: Of the queues whose pace is known already: it takes two looks.
     rates: Mapping[str, Rate]
+    #: The same of the last quarter of an hour.
+    lately: Mapping[str, Rate]
     workers: Sequence[LiveWorker]
     #: None if the server does not tell.
     memory: Memory | None
@@ -95,12 +99,13 @@ class FleetWatch:
             live_workers(self._transport),
         )
         queues = {numbers.queue: numbers for numbers in await self._measure(known)}
-        self._rates.add(queues)
+        self._rates.add(queues, await self._past(known, now_ms))
         return Fleet(
             taken_at=moment_of(now_ms),
             queues=queues,
             keys={keys.name: keys for keys in known},
             rates={name: rate for name in queues if (rate := self._rates.of(name)) is not None},
+            lately={name: rate for name in queues if (rate := self._rates.lately(name)) is not None},
             workers=workers,
             memory=memory,
         )
@@ -111,3 +116,15 @@ class FleetWatch:
             some = known[at : at + _AT_ONCE]
             measured += await asyncio.gather(*(execute(self._transport, measure(keys)) for keys in some))
         return measured
+
+    async def _past(self, known: Sequence[QueueKeys], now_ms: int) -> dict[str, dict[int, Sample]]:
+        """What samples tell of the queues that were never looked at before."""
+        new = [keys for keys in known if self._rates.is_new(keys.name)]
+        since = now_ms - round(LATELY * 1000)
+        try:
+            found = await asyncio.gather(
+                *(read_samples(self._transport, keys, since, now_ms) for keys in new)
+            )
+        except StoreRefused:  # something else lies there
+            return {}
+        return {keys.name: samples for keys, samples in zip(new, found, strict=True)}

@@ -14,7 +14,7 @@ FILLED = {
     "queue": "mail",
     "job_id": "none",
     "kind": "card.charge",
-    "fingerprint": "none",
+    "fingerprint": "0" * 16,
     "worker": "none",
     "operation_id": "none",
     "user_id": "none",

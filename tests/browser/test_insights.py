@@ -11,7 +11,6 @@ from monarq.jobs.settings import Settings
 from monarq.jobs.store.keys import queue_keys
 from monarq.jobs.store.postgres import open_database
 from monarq.jobs.store.postgres.rolling import Roller
-from tests.postgres import PostgresServer
 
 from .conftest import OpenPage
 from .stack import Stack, apart
@@ -160,16 +159,3 @@ def test_a_region_that_is_fetched_anew_keeps_its_charts(page: Page, stack: Stack
         page.evaluate("document.getElementById('insights').dispatchEvent(new Event('refresh'))")
     page.wait_for_function("() => document.querySelector('#chart-run monarq-chart').mark === 1")
     assert drawn(page, "run")["painted"]
-
-
-def test_charts_without_a_history_say_what_they_take(
-    open_page: OpenPage, postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    database_url = apart(postgres.new_database)
-    with Stack(tmp_path_factory.mktemp("empty"), database_url) as empty:
-        page = open_page(None, url=empty.url)
-        secret = empty.login({"role": "admin"})
-        page.context.add_cookies([{"name": "monarq_session", "value": secret, "url": empty.url}])
-        page.goto("/insights")
-        expect(page.locator("#chart-run")).to_contain_text("Nothing is known of this time yet")
-    apart(postgres.drop_database, database_url)

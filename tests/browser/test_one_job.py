@@ -12,19 +12,19 @@ from .stack import Stack
 from .watch import Watch
 
 #: Milliseconds.
-WITHIN = 10_000
+WITHIN = 30_000
 
 
 @pytest.fixture
 def dead(stack: Stack) -> Iterator[str]:
     """A dead job, and a worker that would run it well by now."""
+    (stack.folder / "mended").unlink(missing_ok=True)
     stack.worker()
     handle = stack.producer.enqueue(charge.of(order=7, cents=990))
     stack.wait(lambda: str(handle.status()) == "dead")
     (stack.folder / "mended").touch()
     yield handle.job_id
     stack.stop_workers()
-    stack.empty()
 
 
 def state(page: Page) -> str:
@@ -65,7 +65,7 @@ def test_without_a_script_all_of_it_works_as_well(open_page: OpenPage, stack: St
     page.locator("summary", has_text="Priority").click()
     page.get_by_label("Priority").select_option("critical")
     page.get_by_role("button", name="Change priority").click()
-    expect(page.locator(".facts")).to_contain_text("critical")
+    expect(page.locator(".facts").first).to_contain_text("critical")
     page.locator("summary", has_text="Cancel").click()
     page.get_by_label("Why").fill("wrong address")
     page.get_by_role("button", name="Cancel the job").click()
@@ -84,7 +84,6 @@ def test_a_job_that_runs_is_seen_to_end(page: Page, stack: Stack) -> None:
     expect(page.locator(".lead .state")).to_have_text("succeeded", timeout=WITHIN)
     expect(page.locator(".json")).to_contain_text(["month", "2026-10.pdf"])
     stack.stop_workers()
-    stack.empty()
 
 
 def test_a_question_that_is_open_is_not_taken_away(page: Page, stack: Stack) -> None:
@@ -99,8 +98,7 @@ def test_a_question_that_is_open_is_not_taken_away(page: Page, stack: Stack) -> 
     page.wait_for_timeout(2_500)  # longer than a change takes to show
     expect(page.get_by_label("In seconds")).to_have_value("60")
     page.get_by_role("button", name="Reschedule").click()
-    expect(page.locator(".facts")).to_contain_text("low")
-    stack.empty()
+    expect(page.locator(".facts").first).to_contain_text("low")
 
 
 def test_a_job_is_enqueued_by_the_form_of_its_kind_and_faults_stand_at_their_fields(
@@ -124,7 +122,6 @@ def test_a_job_is_enqueued_by_the_form_of_its_kind_and_faults_stand_at_their_fie
     page.get_by_role("button", name="Enqueue").click()
     expect(page.locator(".lead .state")).to_have_text("scheduled")
     expect(page.locator(".json").first).to_contain_text(str(2**70))
-    stack.empty()
 
 
 def test_a_job_is_edited_and_enqueued_anew(page: Page, stack: Stack) -> None:
@@ -135,7 +132,6 @@ def test_a_job_is_edited_and_enqueued_anew(page: Page, stack: Stack) -> None:
     page.get_by_role("button", name="Enqueue anew").click()
     expect(page.locator(".json").first).to_contain_text('"order": 2')
     expect(page.get_by_role("status").filter(has_text=handle.job_id)).to_be_visible()
-    stack.empty()
 
 
 def test_a_command_is_copied_whole(open_page: OpenPage, stack: Stack) -> None:
@@ -147,4 +143,3 @@ def test_a_command_is_copied_whole(open_page: OpenPage, stack: Stack) -> None:
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied.startswith("monarq enqueue mail.welcome --args ")
     assert "it'\"'\"'s@example.com" in copied
-    stack.empty()

@@ -103,6 +103,14 @@ async def test_a_cursor_that_is_none_is_refused(house: House, cursor: str) -> No
     assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (400, "cursor")
 
 
+@pytest.mark.parametrize("name", ["actor", "action", "subject", "queue"])
+async def test_characters_that_no_act_can_have_are_refused(house: House, name: str) -> None:
+    program = await house.program({"role": "admin"})
+    for path in ("/v1/audit", "/v1/audit.csv", "/audit"):
+        answer = await program.get(path, params={name: "a\0b"})
+        assert answer.status_code == 400
+
+
 async def test_a_cursor_of_another_search_is_refused(house: House) -> None:
     program = await house.program({"role": "admin"})
     for _ in range(2):
@@ -193,6 +201,16 @@ async def test_what_was_done_to_a_job_is_shown_with_it_to_those_who_may_know(hou
     assert (act.before, act.after) == ({"priority": "low"}, {"priority": "high"})
     assert act.result == "too late"
     assert await house.services.audit.about(viewer, "j1") == []
+
+
+async def test_a_changed_user_is_told_as_they_were_and_as_they_are(house: House) -> None:
+    user = await house.user({"role": "viewer"})
+    admin = await house.program({"role": "admin"})
+    answer = await admin.patch(f"/v1/users/{user.id}", json={"grants": [{"role": "operator"}]})
+    assert answer.status_code == 200, answer.text
+    [act] = (await admin.get("/v1/audit", params={"action": "user.change"})).json()["items"]
+    assert act["before"] == {"grants": [{"role": "viewer"}]}
+    assert act["after"] == {"grants": [{"role": "operator"}]}
 
 
 async def test_nobody_changes_an_act(house: House) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from monarq.dashboard.app import create_app
 from monarq.dashboard.pages.charts import charts_of
+from monarq.dashboard.services import numbers
 from monarq.dashboard.services.series import Metric
 from monarq.dashboard.services.services import open_services
 from monarq.dashboard.services.windows import Range
@@ -115,3 +116,24 @@ async def test_the_objective_of_a_queue_is_drawn_across_its_waits(house: House) 
 async def test_who_may_see_no_numbers_sees_no_charts(house: House) -> None:
     caller = _caller(await house.user({"permissions": ["queues:read"]}))
     assert await charts_of(house.services, caller, Range.DAY, queue="mail") == []
+
+
+async def test_a_postgresql_that_does_not_answer_holds_a_page_up_once_and_not_for_long(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(numbers, "_PATIENCE", 0.05)
+    history = house.services.insights._history
+    assert history is not None
+    asked: list[int] = []
+
+    async def silent(*_: Any) -> Any:
+        asked.append(1)
+        await asyncio.Event().wait()
+
+    for name in ("by_time", "looked_at"):
+        monkeypatch.setattr(history._reader, name, silent)
+    caller = _caller(await house.user(VIEWER))
+    for _ in range(3):
+        [chart] = await charts_of(house.services, caller, Range.WEEK, metrics=[Metric.RUN])
+        assert "cannot be had right now" in chart.missing
+    assert len(asked) == 2

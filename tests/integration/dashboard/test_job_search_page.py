@@ -94,10 +94,15 @@ async def test_ticked_jobs_are_cancelled_or_retried_and_it_is_told_what_came_of_
     assert (await viewer.post("/chosen-jobs/cancel", data=form)).status_code == 403
 
 
-async def test_dead_letters_of_a_search_are_handed_on_to_an_operation(house: House, shelf: Shelf) -> None:
+async def test_all_jobs_of_a_search_are_handed_on_to_an_operation(house: House, shelf: Shelf) -> None:
     browser = await house.browser({"role": "admin"})
     html = await look(browser, "state:dead queue:mail kind:mail.send")
     assert "/operations/new?action=replay&queue=mail&kind=mail.send" in html
+    html = await look(browser, "state:waiting tag:eu")
+    assert "/operations/new?action=cancel&q=state%3Awaiting+tag%3Aeu" in html
+    assert "Act on all 2 …" in html
+    viewer = await house.browser({"role": "viewer"})
+    assert "/operations/new" not in await look(viewer, "state:waiting")
     for q in ("state:dead tag:eu", "state:failed", "state:dead queue:mail,default", ""):
         assert "/operations/new" not in await look(browser, q)
 

@@ -41,7 +41,11 @@ def a_worker(name: str = "web-1", **given: Any) -> LiveWorker:
 
 
 def a_view(
-    *workers: LiveWorker, rate: Rate | None = None, objective: float = 60.0, **given: Any
+    *workers: LiveWorker,
+    rate: Rate | None = None,
+    lately: Rate | None = None,
+    objective: float = 60.0,
+    **given: Any,
 ) -> QueueView:
     """The queue `mail`, served by these workers."""
     return QueueView(
@@ -49,6 +53,7 @@ def a_view(
         dead=0,
         objective=timedelta(seconds=objective),
         rate=rate,
+        lately=lately,
         workers=workers,
         freshness=FRESH,
     )

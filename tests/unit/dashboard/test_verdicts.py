@@ -57,20 +57,24 @@ RULES: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
         ],
     ),
     "BacklogWillNotDrain": (
-        {"ready": 40_000, "running": 1, "workers": [SERVED], "rate": a_rate(attempts=10, ready_growth=1)},
+        {"ready": 40_000, "running": 1, "workers": [SERVED], "lately": a_rate(attempts=10, ready_growth=1)},
         [
-            {"rate": a_rate(attempts=10, ready_growth=0)},
-            {"rate": a_rate(attempts=20, ready_growth=1)},
-            {"rate": None},
+            {"lately": a_rate(attempts=10, ready_growth=0)},
+            {"lately": a_rate(attempts=20, ready_growth=1)},
+            {"lately": None},
             {"pauses": (a_pause(),)},
         ],
     ),
-    "DeadLettersGrowing": ({"rate": a_rate(dead=0.1)}, [{"rate": a_rate()}, {"rate": None}]),
+    "DeadLettersGrowing": ({"lately": a_rate(dead=0.1)}, [{"lately": a_rate()}, {"lately": None}]),
     "RetryStorm": (
-        {"rate": a_rate(retried=6, attempts=10)},
-        [{"rate": a_rate(retried=5, attempts=10)}, {"rate": a_rate(retried=0.9, attempts=1)}, {"rate": None}],
+        {"lately": a_rate(retried=6, attempts=10)},
+        [
+            {"lately": a_rate(retried=5, attempts=10)},
+            {"lately": a_rate(retried=0.9, attempts=1)},
+            {"lately": None},
+        ],
     ),
-    "JobsLost": ({"rate": a_rate(lost=0.1)}, [{"rate": a_rate()}, {"rate": None}]),
+    "JobsLost": ({"lately": a_rate(lost=0.1)}, [{"lately": a_rate()}, {"lately": None}]),
     "WorkersSaturated": (
         {"ready": 1, "running": 10, "workers": [BUSY]},
         [{"workers": [a_worker(busy=9)]}, {"ready": 0}, {"oldest_ready": OLD}, {"pauses": (a_pause(),)}],
@@ -129,7 +133,7 @@ def test_numbers_that_are_old_are_told() -> None:
 
 
 def test_the_worst_comes_first() -> None:
-    late = a_view(SERVED, ready=1, running=1, oldest_ready=OLD, rate=a_rate(dead=1, attempts=1))
+    late = a_view(SERVED, ready=1, running=1, oldest_ready=OLD, lately=a_rate(dead=1, attempts=1))
     assert [verdict.level for verdict in verdicts(late)] == [Level.PAGE, Level.TICKET]
 
 
