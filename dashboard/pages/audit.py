@@ -11,7 +11,7 @@ from monarq.jobs.errors import NoDatabase, StoreError
 from monarq.jobs.store.audit_filter import AuditFilter
 
 from ..access.permissions import Permission
-from ..routes.audit import acts_at, cursors_of
+from ..routes.audit import acts_at, audit_filter, cursors_of
 from ..routes.guarded import TheCaller, TheServices, needs
 from ..routes.pages import Cursor
 from .rendering import page
@@ -25,8 +25,8 @@ Text = Annotated[str, Query(max_length=300)]
 
 def _filter(actor: Text = "", action: Text = "", subject: Text = "", queue: Text = "") -> AuditFilter:
     """As the form sends it: what is empty is not asked for."""
-    given = [text.strip() or None for text in (actor, action, subject, queue)]
-    return AuditFilter(actor=given[0], action=given[1], subject=given[2], queue=given[3])
+    who, what, whom, where = (text.strip() or None for text in (actor, action, subject, queue))
+    return audit_filter(who, what, whom, where)
 
 
 @router.get("/audit", openapi_extra=needs(Permission.AUDIT_READ))

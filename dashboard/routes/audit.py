@@ -6,6 +6,7 @@ import base64
 import binascii
 import csv
 import io
+import re
 from collections.abc import AsyncIterator
 from datetime import datetime
 from hashlib import blake2b
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
 from monarq.jobs.store.audit_filter import AuditFilter
@@ -24,6 +25,7 @@ from ..errors import InvalidParameter
 from ..services.audit import ActPage
 from ..services.services import Services
 from .guarded import Guarded, TheCaller, TheServices, needs
+from .insights import Moment
 from .pages import Cursor, Limit, link_pages
 
 if TYPE_CHECKING:
@@ -32,11 +34,12 @@ if TYPE_CHECKING:
 router = APIRouter(route_class=Guarded, tags=["audit"])
 
 Text = Annotated[str | None, Query(max_length=300)]
-Moment = Annotated[AwareDatetime | None, Query()]
 
 #: Rows of an export, and those that are read at once.
 _MOST_EXPORTED = 50_000
 _READ_AT_ONCE = 1_000
+#: What PostgreSQL stores in no text: the character 0, and halves of a surrogate pair.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _NO_CURSOR = "it is none, or belongs to another search: filters must stay the same; begin without one"
 
 
@@ -75,10 +78,17 @@ def audit_filter(
     action: Annotated[str | None, Query(max_length=300, description="`queue.pause`, `login`, …")] = None,
     subject: Text = None,
     queue: Text = None,
-    since: Annotated[AwareDatetime | None, Query(description="Of this time or later.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Before this time.")] = None,
+    since: Annotated[Moment | None, Query(description="Of this time or later.")] = None,
+    until: Annotated[Moment | None, Query(description="Before this time.")] = None,
 ) -> AuditFilter:
-    """Which acts are meant, by the address."""
+    """Which acts are meant, by the address.
+
+    Raises:
+        InvalidParameter: A text has characters that no act can have.
+    """
+    for name, text in (("actor", actor), ("action", action), ("subject", subject), ("queue", queue)):
+        if text is not None and _UNSTORABLE.search(text):
+            raise InvalidParameter(name, "it holds characters that no act can have")
     return AuditFilter(actor=actor, action=action, subject=subject, queue=queue, since=since, until=until)
 
 

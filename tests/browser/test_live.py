@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Request, expect
 
 from .conftest import OpenPage
+from .shop import welcome
 from .stack import Stack
 from .watch import Watch
 
@@ -229,6 +230,33 @@ def test_who_is_logged_out_elsewhere_is_told(open_page: OpenPage, act: Act, watc
     page.context.clear_cookies()
     act("after")
     expect(page.locator("[data-live-toggle]")).to_have_text("Logged out", timeout=WITHIN)
+
+
+def test_the_page_of_a_job_follows_it_and_its_queue_its_numbers(open_page: OpenPage, stack: Stack) -> None:
+    handle = stack.producer.enqueue(welcome.of("ann"))
+    job, queues = open_page(), open_page()
+    job.goto(f"/jobs/{handle.job_id}")
+    expect(job.locator("#job")).to_contain_text("ready")
+    queues.goto("/queues")
+    row = queues.locator("#queues tr", has_text="mail")
+    expect(row).to_contain_text("1")
+    stack.worker()
+    handle.result(timeout=30)
+    expect(job.locator("#job")).to_contain_text("succeeded", timeout=WITHIN)
+    expect(queues.locator("#queues")).not_to_contain_text("no worker", timeout=WITHIN)
+    stack.stop_workers()
+
+
+def test_below_a_path_it_is_as_live_and_hears_of_other_processes(
+    open_page: OpenPage, stack: Stack, act: Act
+) -> None:
+    url = stack.start_mounted()
+    page = open_page(url=url)
+    rows_move_by_themselves(page)
+    page.goto(f"{url}/audit")
+    expect(page.locator("[data-live-toggle]")).to_have_text("Live")
+    act("at the other one")
+    expect(page.locator("#acts tbody tr").first).to_contain_text("at the other one", timeout=WITHIN)
 
 
 def _watch_streams(context: BrowserContext) -> tuple[list[str], list[str]]:

@@ -103,6 +103,14 @@ async def test_a_cursor_that_is_none_is_refused(house: House, cursor: str) -> No
     assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (400, "cursor")
 
 
+@pytest.mark.parametrize("name", ["actor", "action", "subject", "queue"])
+async def test_characters_that_no_act_can_have_are_refused(house: House, name: str) -> None:
+    program = await house.program({"role": "admin"})
+    for path in ("/v1/audit", "/v1/audit.csv", "/audit"):
+        answer = await program.get(path, params={name: "a\0b"})
+        assert answer.status_code == 400
+
+
 async def test_a_cursor_of_another_search_is_refused(house: House) -> None:
     program = await house.program({"role": "admin"})
     for _ in range(2):
