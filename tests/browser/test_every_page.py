@@ -106,7 +106,9 @@ def test_a_page_is_used_by_the_keyboard_alone(open_page: OpenPage, town: Town, o
             && !(one.type === 'radio' && !one.checked)).map((one, at) => (one.dataset.reach = at, at))"""
     )
     reached, unseen = set(), []
-    for _ in range(len(to_reach) + 5):
+    # a field for a time is several stops
+    times = page.locator("input[type=datetime-local]").count()
+    for _ in range(len(to_reach) + 10 * times + 5):
         page.keyboard.press("Tab")
         found = page.evaluate(
             """() => { const one = document.activeElement, style = getComputedStyle(one);
