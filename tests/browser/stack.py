@@ -162,7 +162,7 @@ class Stack:
             except httpx.TransportError:
                 return False
 
-        eventually(answers)
+        eventually(answers, within=60)  # a machine may be busy with other tests
         return running
 
     async def _login(self, grants: tuple[dict[str, Any], ...], name: str) -> str:
