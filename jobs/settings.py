@@ -21,6 +21,8 @@ _KNOWN_ELSEWHERE = {"MONARQ_DEMO_EXIT"}
 #: Under this prefix the dashboard looks after its own names.
 _DASHBOARD_PREFIX = "MONARQ_DASHBOARD_"
 
+#: Where `monarq worker` serves its metrics unless it is told otherwise.
+METRICS_PORT = 9464
 #: Of a queue for which the settings name none.
 DEFAULT_OBJECTIVE = timedelta(seconds=60)
 
@@ -128,6 +130,12 @@ class Settings(BaseSettings):
     read_pickled: bool = False
     #: Put each queue's keys into one slot of a Redis Cluster.  The same in all processes, from the first job.
     hash_tags: bool = False
+    #: Where metrics and probes are served, by each process of its own; other than loopback, whoever can reach
+    #: it reads them.
+    metrics_host: str = "127.0.0.1"
+    #: And at which port; 0: none.  By default `monarq worker` takes 9464, and a worker in a process of yours
+    #: serves none.
+    metrics_port: int | None = Field(None, ge=0, le=65535)
     #: The least level that is written.
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     #: One JSON object per line, or lines for people; `auto` is for people on a terminal, else JSON.

@@ -21,6 +21,10 @@ if wanted := os.environ.get("PROPERTY_EXAMPLES"):
 settings.load_profile("search" if wanted else "gate")
 
 
+# The workers of many tests run at once, and would want the same port.
+os.environ.setdefault("MONARQ_METRICS_PORT", "0")
+
+
 @pytest.fixture(scope="session")
 def valkey_url() -> Iterator[str]:
     """The address of the Valkey that all tests of this run share; nothing is promised about what it holds."""

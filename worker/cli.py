@@ -16,7 +16,7 @@ from monarq.jobs.cli.commands import new_commands
 from monarq.jobs.cli.session import configure_log, importing, load_handlers, read_settings, see_current_folder
 from monarq.jobs.errors import ConfigError, DefinitionError
 from monarq.jobs.handler import Handler
-from monarq.jobs.settings import Settings, parse_queues
+from monarq.jobs.settings import METRICS_PORT, Settings, parse_queues
 
 from .options import options_of
 from .worker import Worker
@@ -63,6 +63,12 @@ def worker(
     jobs: Jobs = None,
     queues: Queues = None,
     concurrency: Concurrency = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65535, help="Metrics and probes; 0: none.  [MONARQ_METRICS_PORT]  Default: 9464."
+        ),
+    ] = None,
     burst: Annotated[bool | None, typer.Option("--burst", help="End when nothing waits any more.")] = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Restart when a file of this folder changes.")
@@ -73,7 +79,9 @@ def worker(
     Ends with 0 when all was finished, 75 when some were handed back, 69 if Redis does not answer, 78 for bad
     settings.
     """
-    settings = read_settings(jobs=jobs, queues=queues, concurrency=concurrency)
+    settings = read_settings(jobs=jobs, queues=queues, concurrency=concurrency, metrics_port=metrics_port)
+    if settings.metrics_port is None:
+        settings = settings.model_copy(update={"metrics_port": METRICS_PORT})
     if watch:
         raise typer.Exit(asyncio.run(_reload(settings)))
     options = {"burst": burst, "queues": queues, "max_jobs": concurrency}

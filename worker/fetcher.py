@@ -142,6 +142,13 @@ class Fetcher:
         """A slot has become free, or an outcome was recorded."""
         self._changed.set()
 
+    @property
+    def stillness(self) -> float:
+        """For how many seconds it has done nothing, though there was something to do or to look at."""
+        if self._paused or self._stopping or self._slots.free <= 0:
+            return 0.0
+        return time.monotonic() - self.last_tick
+
     # ---
 
     def _is_done(self) -> bool:
@@ -214,6 +221,7 @@ class Fetcher:
 
     async def _ask(self, request: Request[Claim]) -> Claim | None:
         while True:
+            self.last_tick = time.monotonic()
             try:
                 reply = await execute(self._link, request)
             except StoreError as error:

@@ -35,12 +35,18 @@ class Watchdog:
 
     Args:
         runs: The attempts under way; read from the thread.
+        on_lag: Told, in the loop, how many seconds each answer took.
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, runs: Callable[[], list[Run]], journal: Journal
+        self,
+        loop: asyncio.AbstractEventLoop,
+        runs: Callable[[], list[Run]],
+        journal: Journal,
+        on_lag: Callable[[float], None] = lambda seconds: None,
     ) -> None:
         self._loop = loop
+        self._on_lag = on_lag
         self._runs = runs
         self._journal = journal
         self._loop_thread = threading.get_ident()
@@ -61,9 +67,14 @@ class Watchdog:
 
     def take_lag(self) -> float:
         """The longest that the loop kept a question waiting since the last call, in seconds."""
-        largest, asked = self._largest_lag, self._asked
-        self._largest_lag = 0.0
-        return largest if asked is None else max(largest, time.monotonic() - asked)
+        largest, self._largest_lag = self._largest_lag, 0.0
+        return max(largest, self.silence)
+
+    @property
+    def silence(self) -> float:
+        """For how many seconds the loop has owed an answer."""
+        asked = self._asked
+        return 0.0 if asked is None else time.monotonic() - asked
 
     # --- the event loop
 
@@ -71,6 +82,7 @@ class Watchdog:
         if self._asked is not None:
             seconds = time.monotonic() - self._asked
             self._largest_lag = max(self._largest_lag, seconds)
+            self._on_lag(seconds)
             if self._has_told:
                 log.warning("worker.loop_free", seconds=round(seconds, 1))
         self._asked = None

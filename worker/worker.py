@@ -57,6 +57,7 @@ from .runnable import ArqDefaults, all_runnables, as_arq
 from .settlement import end_of, handed_back
 from .slots import Slots
 from .threads import Threads
+from .vitals import Vitals, pairs_of
 from .watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ class Worker(arq.worker.Worker):
     drain: Drain
     server_watch: ServerWatch
     events: WorkerEvents
+    vitals: Vitals
     #: None if the settings name no database.
     persistence: Persistence | None
 
@@ -169,14 +171,14 @@ class Worker(arq.worker.Worker):
         remove_signals = self._listen() if self._wants_signals else None
         duties: list[asyncio.Task[None]] = []
         try:
+            self.vitals.begin()
             await self.server_watch.refuse_unfit()
             if self.on_startup:
                 await self.on_startup(self.ctx)
             self.heartbeat.start()
             self.watchdog.start()
             duties = background.start(self._duties)
-            queues, kinds = self._queue_names(), len(self._runnables)
-            log.info("worker.started", worker=self.worker_id, queues=queues, kinds=kinds)
+            self.vitals.started(self._queue_names(), kinds=len(self._runnables))
             await self.fetcher.run()
         except asyncio.CancelledError:
             self._hurry.set()
@@ -242,7 +244,9 @@ class Worker(arq.worker.Worker):
 
     async def _attempt(self, run: Run) -> None:
         outcome = await (self.durability if run.is_durable else self.executor).attempt(run)
-        run.ended_ms = now_ms() if self.persistence else 0  # for the history alone
+        run.ended_ms = (
+            now_ms() if self.vitals.wants_times else 0
+        )  # a clock call per job, for those who want it
         self.slots.busy -= 1
         self.fetcher.notify()
         if run in self.runs and not run.is_abandoned:
@@ -253,6 +257,8 @@ class Worker(arq.worker.Worker):
         self.journal.settled(run, end, settlement)
         if self.persistence is not None:
             self.persistence.settled(run, end, settlement)
+        if self.vitals.is_on:
+            self.vitals.meters.settled(run, end, settlement)
         if self.events.is_open:
             self.events.settled(run, end, settlement)
         self.jobs_complete, self.jobs_failed = self.journal.complete, self.journal.failed
@@ -321,7 +327,8 @@ class Worker(arq.worker.Worker):
 
     def _build_watchers(self, address: Address, duties: Link) -> None:
         settings, runs = self.settings, self._list_runs
-        self.watchdog = Watchdog(self.loop, runs, self.journal)
+        self.vitals = Vitals(self, duties, pairs_of(self._runnables, self._weights), self._stopping.is_set)
+        self.watchdog = Watchdog(self.loop, runs, self.journal, self.vitals.meters.lagged)
         cron = Cron(duties, next(iter(self._weights)), self.cron_jobs, self.timezone)
         report = Reporter(self, self._queue_names(), self._runnables, cron, self._stopping.is_set).report
         self.heartbeat = Heartbeat(
@@ -381,6 +388,7 @@ class Worker(arq.worker.Worker):
         await self.children.close()
         await self.heartbeat.stop()
         await self.events.close()
+        self.vitals.end()
 
     def _drain_seconds(self) -> float:
         return float(self._job_completion_wait) or self.settings.drain_timeout.total_seconds()

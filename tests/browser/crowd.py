@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from monarq import Producer
 from monarq.jobs.envelope import encode_head
 from monarq.jobs.failure import Cause, Failure
-from monarq.jobs.store.keys import DEAD_LETTER, FAILURES, queue_keys
+from monarq.jobs.store.keys import DEAD_LETTER, FAILURES, QUEUES, queue_keys
 
 from .shop import charge, welcome
 
@@ -98,6 +98,7 @@ class Death:
 
     def write(self, client: Any) -> None:
         """By a client, or a pipeline of one."""
+        client.sadd(QUEUES, self.queue)
         head = encode_head(self.kind, self.arguments, queue=self.queue)
         client.set(DEAD_LETTER + self.job_id, head + b"%d}" % (self.died_ms - 90_000))
         for attempt in range(1, 4):

@@ -3,7 +3,11 @@
 import asyncio
 import math
 import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import redis
@@ -21,9 +25,9 @@ _MINUTE_MS = 60_000
 _TRAFFIC = {"default": 42, "mail": 95, "payments": 30, "reports": 4, "stock": 12}
 #: What fails: queue, kind, type, message and how many per mille of the kind.
 _BUGS = (
-    ("payments", "card.charge", "CardDeclined", "order 10482: the bank does not answer", 28),
-    ("mail", "mail.welcome", "httpx.ReadTimeout", "no answer from smtp.example.com within 30 s", 4),
-    ("stock", "stock.sync", "ConnectionError", "warehouse north refused the connection", 11),
+    ("payments", "card.charge", "CardDeclined", "order 10482: the bank does not answer", 28.0),
+    ("mail", "mail.welcome", "httpx.ReadTimeout", "no answer from smtp.example.com within 30 s", 4.0),
+    ("stock", "stock.sync", "ConnectionError", "warehouse north refused the connection", 11.0),
 )
 _HISTORY = """
 INSERT INTO monarq.jobs (
@@ -33,9 +37,9 @@ INSERT INTO monarq.jobs (
 SELECT
     md5(queue || at::text || n || random()::text), at, CASE WHEN fails THEN 'dead' ELSE 'succeeded' END,
     queue, kind,
-    CASE WHEN n % 12 = 0 THEN 'high' ELSE 'normal' END, '{}', 'web-' || (1 + n % 4) || '-4711-3fa9c1',
-    CASE WHEN fails THEN 3 WHEN n % 40 = 0 THEN 1 ELSE 0 END,
-    CASE WHEN fails THEN 3 WHEN n % 40 = 0 THEN 2 ELSE 1 END,
+    CASE WHEN n %% 12 = 0 THEN 'high' ELSE 'normal' END, '{}', 'web-' || (1 + n %% 4) || '-4711-3fa9c1',
+    CASE WHEN fails THEN 3 WHEN n %% 40 = 0 THEN 1 ELSE 0 END,
+    CASE WHEN fails THEN 3 WHEN n %% 40 = 0 THEN 2 ELSE 1 END,
     at - (run_ms + wait_ms) * interval '1 ms', at - run_ms * interval '1 ms', run_ms, wait_ms,
     CASE WHEN fails THEN error_type END, CASE WHEN fails THEN message END,
     CASE WHEN fails THEN substr(md5(message), 1, 16) END, jsonb_build_object('order', 10000 + n)
@@ -131,6 +135,29 @@ def _fill(stack: Stack) -> None:
     with stack.api() as api:
         why = {"why": "the north warehouse counts its stock until noon"}
         assert api.post("/v1/queues/stock/pause", json=why).status_code == 200
+
+
+@contextmanager
+def customers(stack: Stack) -> Iterator[None]:
+    """They come and buy; the bank answers them."""
+    (stack.folder / "mended").touch()
+    over = threading.Event()
+
+    def come() -> None:
+        for order in count(10_600):
+            if over.wait(0.05):
+                return
+            stack.producer.enqueue(welcome.of(f"customer-{order}@example.com"))
+            if order % 2:
+                stack.producer.enqueue(ship.of(order, [Parcel(sku="ink-black", grams=120)]))
+            if order % 3 == 0:
+                stack.producer.enqueue(charge.of(order=order, cents=2_490))
+
+    crowd = threading.Thread(target=come)
+    crowd.start()
+    yield
+    over.set()
+    crowd.join()
 
 
 def roll_up(stack: Stack) -> None:

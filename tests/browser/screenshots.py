@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page
 from tests.postgres import postgres_server
 
 from .chromium import chromium
-from .day import make_week, roll_up
+from .day import customers, make_week, roll_up
 from .stack import ROOT, Stack
 
 FOLDER = ROOT / "docs" / "images"
@@ -31,16 +31,21 @@ def main() -> None:
     with ExitStack() as opened:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="monarq-screenshots-")))
         postgres = opened.enter_context(postgres_server())
-        environ = {"MONARQ_DASHBOARD_ENVIRONMENT": "production"}
+        environ = {
+            "MONARQ_DASHBOARD_ENVIRONMENT": "production",
+            "MONARQ_DASHBOARD_ENVIRONMENT_COLOUR": "red",
+        }
         stack = opened.enter_context(Stack(folder, postgres.new_database(), **environ))
         make_week(stack)
-        stack.worker(queues="default,mail,payments,reports")
-        stack.worker(queues="mail,default")
         roll_up(stack)
         dead = _a_dead_job(stack)
+        stack.worker(queues="default,mail,payments,reports")
+        stack.worker(queues="mail,default")
+        opened.enter_context(customers(stack))
+        secret = stack.login({"role": "admin"}, name="ann")
         browser = opened.enter_context(chromium())
         for theme in ("light", "dark"):
-            page = _logged_in(browser, stack, theme)
+            page = _logged_in(browser, stack, theme, secret)
             for name, path in _PICTURES.items():
                 page.goto(path.format(job_id=dead))
                 page.wait_for_load_state("networkidle") if name != "overview" else page.wait_for_timeout(500)
@@ -48,14 +53,13 @@ def main() -> None:
             page.context.close()
 
 
-def _logged_in(browser: Browser, stack: Stack, theme: str) -> Page:
+def _logged_in(browser: Browser, stack: Stack, theme: str, secret: str) -> Page:
     context = browser.new_context(
         base_url=stack.url,
         color_scheme=theme,  # type: ignore[arg-type]
         viewport=_SIZE,  # type: ignore[arg-type]
         reduced_motion="reduce",
     )
-    secret = stack.login({"role": "admin"}, name=f"ann-{theme}")
     context.add_cookies([{"name": "monarq_session", "value": secret, "url": stack.url}])
     return context.new_page()
 

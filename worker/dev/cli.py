@@ -15,7 +15,7 @@ import typer
 
 from monarq.jobs.cli.commands import new_commands
 from monarq.jobs.cli.session import read_settings
-from monarq.jobs.settings import Settings
+from monarq.jobs.settings import METRICS_PORT, Settings
 
 from .child import Child
 from .dashboard import NAME, Dashboard, has_packages
@@ -103,7 +103,9 @@ async def _supervise(
         environ["MONARQ_LOG_FORMAT"] = "console"  # it comes out at our terminal, though through a pipe
     children = {
         f"worker.{number}": Child(
-            command, environ=environ, on_line=partial(_print, f"worker.{number}", number)
+            command,
+            environ=environ | {"MONARQ_METRICS_PORT": str(_metrics_port(settings, number))},
+            on_line=partial(_print, f"worker.{number}", number),
         )
         for number in range(1, workers + 1)
     }
@@ -111,6 +113,12 @@ async def _supervise(
         children[NAME] = pages.child(environ, partial(_print, NAME, 0))
     say = partial(_print, "dev", 0)
     return await Supervisor(servers.by_name, children, drain=settings.drain_timeout, say=say).run()
+
+
+def _metrics_port(settings: Settings, number: int) -> int:
+    """The first worker has the usual port, and each of the others the next one; 0 if none shall have any."""
+    first = METRICS_PORT if settings.metrics_port is None else settings.metrics_port
+    return first and first + number - 1
 
 
 def _greet(servers: Servers, pages: Dashboard | None, modules: str, workers: int) -> None:

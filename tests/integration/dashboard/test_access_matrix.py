@@ -20,7 +20,7 @@ from monarq.dashboard.routes.events import SOCKET
 from monarq.dashboard.routes.guarded import Guarded, needs
 from monarq.jobs.errors import DefinitionError
 
-from .house import House
+from .house import ORIGIN, House
 
 ROUTES = sorted(
     (method, route.path, route)
@@ -87,6 +87,13 @@ def code_of(answer: Any) -> str:
     return str(answer.json()["code"])
 
 
+def is_refused(path: str, answer: Any) -> bool:
+    """Whether the permission lacks; who may not see the overview is led to the first page that they may."""
+    if path == "/" and answer.status_code == 303:
+        return True
+    return bool(answer.status_code == 403 and code_of(answer) == "not_permitted")
+
+
 def test_every_route_says_what_it_needs() -> None:
     assert len(ROUTES) > 15
     public = {name for name, (_, _, route) in zip(IDS, ROUTES, strict=True) if route.is_public}
@@ -138,7 +145,7 @@ async def test_a_role_opens_the_routes_that_it_names_and_no_others(house: House,
         held = BUILT_IN[role].anywhere | BUILT_IN[role].own if role else frozenset()
         allowed = route.permission is None or route.permission in held
         # a token is the wrong means for some routes, whatever it may do
-        refused = answer.status_code == 403 and code_of(answer) == "not_permitted"
+        refused = is_refused(path, answer)
         if refused == allowed or (answer.status_code >= 500 and code_of(answer) != "not_set_up"):
             wrong.append(f"{method} {path}: {answer.status_code} {answer.text}")
     assert wrong == []
@@ -152,8 +159,7 @@ async def test_a_single_permission_opens_its_own_routes_only(house: House) -> No
             if route.permission is None:
                 continue
             answer = await ask(program, method, path)
-            refused = answer.status_code == 403 and code_of(answer) == "not_permitted"
-            if route.permission is not permission and not refused:
+            if route.permission is not permission and not is_refused(path, answer):
                 wrong.append(f"{permission} {method} {path}: {answer.status_code}")
     assert wrong == []
 
@@ -174,5 +180,6 @@ async def test_a_read_only_dashboard_refuses_every_change_to_an_admin(open_house
 )
 async def test_a_path_that_looks_like_another_opens_nothing(house: House, path: str) -> None:
     viewer = await house.program({"role": "viewer"})
-    assert (await viewer.get(path)).status_code in (403, 404)
-    assert (await house.client().get(path)).status_code in (401, 404)
+    # whole, or the first part of `//v1/queues` would be taken for a host
+    assert (await viewer.get(ORIGIN + path)).status_code in (403, 404)
+    assert (await house.client().get(ORIGIN + path)).status_code in (401, 404)

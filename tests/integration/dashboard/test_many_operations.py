@@ -78,7 +78,7 @@ def test_an_operation_survives_the_death_of_its_process(
     place: str, tmp_path: Path, postgres: PostgresServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with ValkeyServer() as valkey:
-        asyncio.run(_bury(valkey.url))
+        asyncio.run(_bury(valkey.url, LETTERS))
         site = Site(tmp_path, valkey, postgres.new_database() if place == "postgres" else None)
         try:
             _replay_and_kill(site, valkey, place, capsys)
@@ -86,9 +86,37 @@ def test_an_operation_survives_the_death_of_its_process(
             site.stage.clear()
 
 
-async def _bury(url: str) -> None:
+@pytest.mark.timeout(180)
+def test_a_server_that_stops_hands_its_operation_over(tmp_path: Path) -> None:
+    with ValkeyServer() as valkey:
+        asyncio.run(_bury(valkey.url, 1_000))
+        site = Site(tmp_path, valkey, None)
+        try:
+            first, api = site.open()
+            token = api.post("/v1/operations", json=_ALL).json()["token"]
+            slowly = {**_ALL, "dry_run": False, "token": token, "rate_limit": 50}
+            assert api.post("/v1/operations", json=slowly).status_code == 202
+            eventually(lambda: told(api, token)["done"] > 20)
+            first.process.terminate()
+            began = time.monotonic()
+            assert first.process.wait(30) == 0
+            assert time.monotonic() - began < 6
+            _, api = site.open()
+            # at once, and not when the lease is over
+            eventually(lambda: told(api, token)["state"] == "running", within=10)
+            api.post(f"/v1/operations/{token}/cancel")
+            eventually(lambda: told(api, token)["ended_at"])
+            end = told(api, token)
+            assert (end["state"], end["failed"], end["skipped"]) == ("cancelled", 0, 0)
+            with redis.Redis.from_url(valkey.url) as store:
+                assert store.zcard(queue_keys("default").ranks[2]) == end["done"]
+        finally:
+            site.stage.clear()
+
+
+async def _bury(url: str, letters: int) -> None:
     async with redis.asyncio.Redis.from_url(url) as client:
-        await bury_many(client, LETTERS)
+        await bury_many(client, letters)
 
 
 def _replay_and_kill(

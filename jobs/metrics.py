@@ -1,0 +1,72 @@
+"""What is common to the metrics of all processes: histograms of our own counts, and their text.
+
+Collectors make their metrics anew for each scrape, out of numbers that are counted elsewhere: so the hot path
+pays for a list, not for a metric object, and no series outlives what it tells of.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.metadata import version
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import HistogramMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+__all__ = ["Collector", "Metric", "build_info", "histogram", "render"]
+
+#: ms in a second: what is counted in ms is told in seconds.
+MS = 1_000
+
+
+def render(collectors: Iterable[Collector], accept: str) -> tuple[bytes, str]:
+    """The text of a scrape, and its media type, in the format that the scraper prefers.
+
+    Args:
+        accept: The header of the request.
+    """
+    registry = CollectorRegistry(auto_describe=False)
+    for collector in collectors:
+        registry.register(collector)
+    encode, media_type = choose_encoder(accept)
+    return encode(registry), media_type
+
+
+def histogram(
+    name: str,
+    help_text: str,
+    labels: Sequence[str],
+    rows: Iterable[tuple[Sequence[str], Sequence[int], Sequence[int], float]],
+    *,
+    scale: float = MS,
+) -> HistogramMetricFamily:
+    """A histogram of counts between bounds.
+
+    Args:
+        rows: Per set of label values: the bounds, the counts (one more than bounds), and the sum of all.
+        scale: What bounds and sums are divided by.
+    """
+    family = HistogramMetricFamily(name, help_text, labels=labels)
+    for values, bounds, counts, total in rows:
+        family.add_metric(values, list(_cumulated(bounds, counts, scale)), total / scale)
+    return family
+
+
+def build_info() -> InfoMetricFamily:
+    """Which release runs here, on what."""
+    facts = {"version": version("monarq"), "python": platform.python_version()}
+    return InfoMetricFamily("monarq_build", "Release of Monarq and Python.", value=facts)
+
+
+def _cumulated(bounds: Sequence[int], counts: Sequence[int], scale: float) -> Iterator[tuple[str, float]]:
+    upto = 0
+    for bound, count in zip(bounds, counts, strict=False):
+        upto += count
+        yield _bound(bound / scale), upto
+    yield "+Inf", upto + counts[-1]
+
+
+def _bound(value: float) -> str:
+    return repr(float(value))
