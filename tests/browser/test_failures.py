@@ -13,6 +13,9 @@ from .conftest import OpenPage, picture
 from .shop import charge, reject
 from .stack import Stack
 
+#: Other tests may keep the machine busy.
+pytestmark = pytest.mark.timeout(180)
+
 _LETTERS = 60
 
 
@@ -48,7 +51,9 @@ def test_the_pages_look_well(failed: Stack, open_page: OpenPage, theme: str, wid
     page.goto("/dead-letters")
     page.get_by_role("button", name=re.compile("Replay all")).click()
     found["plan"] = page.url
-    for name, address in (found | {"failures": "/failures", "dead-letters": "/dead-letters"}).items():
+    found |= {"failures": "/failures", "dead-letters": "/dead-letters", "operations": "/operations"}
+    found["new-operation"] = "/operations/new?action=cancel&q=state:ready"
+    for name, address in found.items():
         page.goto(address)
         picture(page, f"{name}-{theme}-{width}")
         assert serious_findings(page) == [], name

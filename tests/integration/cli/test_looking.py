@@ -20,7 +20,8 @@ def _report(**changes: Any) -> str:
     return json.dumps({**report, "slots": 10, "busy": 1, "stopping": False, **changes})
 
 
-def _report_to(client: Any, *, ago: float = 0.0, **changes: Any) -> None:
+def _report_to(client: Any, *, ago: float = -60.0, **changes: Any) -> None:
+    """By default a report that stays young, however long the test takes."""
     client.set("monarq:worker:w1", _report(**changes))
     client.zadd("monarq:workers", {"w1": (time.time() - ago) * 1000})
 
