@@ -22,7 +22,8 @@ each_page = pytest.mark.parametrize("one", PAGES, ids=str)
 _ADDRESS = re.compile(r"""(?:href|src|action|hx-get)="([^"]*)\"""")
 _FIRST_VIEW = re.compile(r"""<(?:link rel="(?:stylesheet|icon)" href|script src)="([^"]*)\"""")
 #: What a keyboard must reach, if it can be seen.  Of a field for a time the browser focuses parts of its own.
-_TO_REACH = "a[href], button, input:not([type=hidden], [type=datetime-local]), select, textarea, summary, [tabindex='0']"
+_FIELDS = "input:not([type=hidden], [type=datetime-local]), select, textarea"
+_TO_REACH = f"a[href], button, summary, [tabindex='0'], {_FIELDS}"
 
 
 @pytest.fixture(scope="module")
