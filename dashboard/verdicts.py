@@ -45,8 +45,9 @@ class Verdict:
     queue: str | None = None
     worker: str | None = None
     sentence: str
-    #: What to do, if that can be said.
+    #: What to do, if that can be said, in words or by a command.
     mend: str = ""
+    command: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +107,7 @@ def _no_workers(facts: QueueFacts) -> Verdict | None:
         level=Level.PAGE,
         queue=facts.name,
         sentence=f"{facts.numbers.claimable:,} ready, no worker listens on {facts.name}",
-        mend=f"monarq worker --queues {facts.name}",
+        command=f"monarq worker --queues {facts.name}",
     )
 
 
@@ -194,7 +195,7 @@ def _judge_installation(
 ) -> Iterator[Verdict]:
     if age > SNAPSHOT_AGE:
         told = f"these numbers are {span(age)} old: Redis does not answer"
-        yield Verdict(alert="SnapshotStale", level=Level.PAGE, sentence=told, mend="monarq doctor")
+        yield Verdict(alert="SnapshotStale", level=Level.PAGE, sentence=told, command="monarq doctor")
     share = memory.share if memory is not None else None
     if share is not None and share > MEMORY_SHARE:
         told = f"Redis has used {share:.0%} of its memory; when it is full, nothing can be enqueued"
@@ -205,7 +206,7 @@ def _judge_installation(
             alert="RedisEvicts",
             level=Level.PAGE,
             sentence=told,
-            mend="CONFIG SET maxmemory-policy noeviction",
+            command="redis-cli CONFIG SET maxmemory-policy noeviction",
         )
     versions = sorted({worker.version for worker in workers if worker.is_live})
     if len(versions) > 1:
@@ -252,8 +253,8 @@ def span(time: timedelta) -> str:
     seconds = time.total_seconds()
     for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= 2 * length or (seconds >= length and unit != "min"):
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+            return f"{int(seconds // length)} {unit}"
+    return f"{int(seconds)} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
 
 
 def _in_all(per_second: float, rate: Rate) -> str:

@@ -54,7 +54,8 @@ class VerdictDocument(BaseModel):
     queue: str | None
     worker: str | None
     sentence: str
-    mend: str = Field(description="what to do, if that can be said")
+    mend: str = Field(description="what to do, if that can be said; may be empty")
+    command: str = Field(description="the same as a command; may be empty")
 
 
 class MemoryDocument(BaseModel):

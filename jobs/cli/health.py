@@ -25,7 +25,7 @@ Queues = Annotated[
 
 @app.command()
 def health(queues: Queues = None, as_json: AsJson = False) -> None:
-    """List the live workers; a worker that is stopping serves no queue any more.
+    """List the live workers; a worker that is stopping, or does not report, serves no queue any more.
 
     Ends with 0 if every queue asked for (by default: any queue) has a live worker, else with 1.
     """
@@ -46,7 +46,7 @@ def health(queues: Queues = None, as_json: AsJson = False) -> None:
 
 def _unserved(workers: list[LiveWorker], queues: list[str]) -> list[str]:
     if not queues:
-        return [] if any(not worker.stopping for worker in workers) else ["any queue"]
+        return [] if any(worker.is_live for worker in workers) else ["any queue"]
     return [queue for queue in queues if not any(worker.serves(queue) for worker in workers)]
 
 
@@ -57,7 +57,7 @@ def _row(worker: LiveWorker) -> dict[str, object]:
         "busy": worker.busy,
         "slots": worker.slots,
         "kinds": len(worker.kinds),
-        "state": "stopping" if worker.stopping else "serving",
+        "state": "stale" if worker.is_stale else "stopping" if worker.stopping else "serving",
         "history": _history(worker.history),
     }
 

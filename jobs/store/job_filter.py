@@ -21,6 +21,9 @@ from ..state import FINAL
 #: What PostgreSQL stores in no text: the character 0, and halves of a surrogate pair.
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
+#: How deep a path may lead into the arguments of a job.
+MOST_NAMES = 32
+
 
 class Sort(StrEnum):
     """Which jobs come first.  By run time, those that never ran are left out."""
@@ -49,6 +52,8 @@ class PayloadField:
     def __post_init__(self) -> None:
         if not all(name.removesuffix("[]") for name in self.path.split(".")):
             raise DefinitionError(f"payload: {short_repr(self.path)} is no path; write customer.country")
+        if self.path.count(".") >= MOST_NAMES:
+            raise DefinitionError(f"payload: {short_repr(self.path)} leads deeper than {MOST_NAMES} names")
         if self.value is not None and not isinstance(self.value, (str, int, float)):
             raise DefinitionError(f"payload: {self.path}: {short_repr(self.value)} is no text and no number")
         if isinstance(self.value, float) and not isfinite(self.value):

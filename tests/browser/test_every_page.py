@@ -53,7 +53,7 @@ def visit(page: Page, one: EveryPage, town: Town, root: str = "") -> None:
 
 
 def test_there_are_pages() -> None:
-    assert len(PAGES) >= 3
+    assert len(PAGES) > 20
 
 
 @each_page
@@ -162,7 +162,6 @@ def test_who_is_not_logged_in_is_asked_to(stack: Stack, town: Town, one: EveryPa
         assert urlsplit(answer.headers["location"]).path == "/login"
 
 
-@pytest.mark.xfail(reason="not all pages are there yet", strict=False)
 def test_no_link_leads_nowhere(admin: httpx.Client, town: Town) -> None:
     """From page to page, some of each sort: not one per job."""
     wrong, seen = [], set()

@@ -70,7 +70,7 @@ def test_a_bug_is_replayed_after_it_was_counted(open_page: OpenPage, stack: Stac
     assert len(letters(stack)) == 3 * LETTERS, "nothing was done yet"
     page.locator("main").get_by_role("button", name=re.compile("^Replay")).last.click()
     page.wait_for_url(re.compile("/operations/"))
-    expect(page.locator("main")).to_contain_text("done", timeout=30_000)
+    expect(page.locator("main .state-done").first).to_be_visible(timeout=30_000)
     assert len(letters(stack)) == 2 * LETTERS
     with stack.api() as api:
         [operation] = api.get("/v1/operations").json()["items"]

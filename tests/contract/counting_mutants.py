@@ -21,7 +21,7 @@ COUNTING = {
         "local reply = redis.call(...)\n  return type(reply) == 'number'",
     ),
     "a retry that nobody counts": Mutant(
-        "settle", "begin_retry(string.sub(KEYS[7], #KEY.stats + 1), rank, id, score, now)", ""
+        "settle", "begin_retries(string.sub(KEYS[7], #KEY.stats + 1), rank, waiting, now)", ""
     ),
     "a first snooze that is counted as a retry": Mutant(
         "settle", "(verb == 'retrying' or redis.call('EXISTS', KEY.failures .. id) == 1)", "true"
@@ -35,7 +35,7 @@ COUNTING = {
         "settle", "redis.pcall('ZREMRANGEBYSCORE', key, '-inf', text(now))", ""
     ),
     "a list of retries that stops a job": Mutant(
-        "settle", "redis.pcall('ZADD', key, text(score), id)", "redis.call('ZADD', key, text(score), id)"
+        "settle", "redis.pcall('ZADD', key, unpack(waiting))", "redis.call('ZADD', key, unpack(waiting))"
     ),
     "a cancelled job that still retries": Mutant(
         "cancel", "  end_retry(string.sub(KEYS[6], #KEY.stats + 1), id)", "  "
@@ -44,7 +44,7 @@ COUNTING = {
         "enqueue", "follow(id, rank or zset, score)", ""
     ),
     "a job that is moved and retries where it stood": Mutant(
-        "move", "begin_retry(part, rank + 1, id, score, now)", ""
+        "move", "begin_retries(part, rank + 1, { text(score), id }, now)", ""
     ),
     "a job that is run now and still retries": Mutant("move", "    end_retry(part, id)", "    "),
 }

@@ -8,11 +8,11 @@ local function retrying_key(part, rank)
   return KEY.retrying .. part .. ':' .. priorities[rank]
 end
 
--- For counts alone: what lies there that is no zset must stop no job.
-local function begin_retry(part, rank, id, score, now)
+-- `waiting` has visible-at and id of each, flat.  For counts alone: what lies there that is no zset must stop no job.
+local function begin_retries(part, rank, waiting, now)
   local key = retrying_key(part, rank)
   redis.pcall('ZREMRANGEBYSCORE', key, '-inf', text(now))
-  redis.pcall('ZADD', key, text(score), id)
+  redis.pcall('ZADD', key, unpack(waiting))
 end
 
 -- A job that waits goes, or is due at another time than it was.

@@ -107,7 +107,7 @@ if is_moved then
     local part = string.sub(KEYS[7], #KEY.pause + 1)
     end_retry(part, id)
     if score > now then
-      begin_retry(part, rank + 1, id, score, now)
+      begin_retries(part, rank + 1, { text(score), id }, now)
     end
   end
   if score < place.visible_at then

@@ -70,6 +70,7 @@ end
 
 local codes, ended, settled, doomed, counts, recorded = {}, {}, {}, {}, {}, {}
 local pasts, past_bytes = {}, 0
+local retries = {} -- by rank: visible-at, id, ... of jobs that wait out their backoff
 local MOST_PAST_BYTES = 1000000
 local earliest
 
@@ -204,7 +205,9 @@ for i = 1, #fence_keys do
       put_back(id, ARGV[a + 1], failure)
       local rank, score = again(id, asked[i] and 0 or tonumber(ARGV[a + 5])) -- whoever claims it next ends it
       if rank and score > now and (verb == 'retrying' or redis.call('EXISTS', KEY.failures .. id) == 1) then
-        begin_retry(string.sub(KEYS[7], #KEY.stats + 1), rank, id, score, now)
+        local waiting = retries[rank] or {}
+        waiting[#waiting + 1], waiting[#waiting + 2] = text(score), id
+        retries[rank] = waiting
       end
     else
       if asked[i] and verb ~= 'cancelled' then
@@ -250,6 +253,9 @@ for verb, count in pairs(counts) do
 end
 if earliest then
   wake_for(earliest, now, 1, KEYS[6])
+end
+for rank, waiting in pairs(retries) do
+  begin_retries(string.sub(KEYS[7], #KEY.stats + 1), rank, waiting, now)
 end
 local any_past = next(pasts) ~= nil
 keep_reply(KEYS[12], ARGV[1], any_past and with_pasts(true) or codes, ARGV[2])

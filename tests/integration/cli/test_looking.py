@@ -20,9 +20,10 @@ def _report(**changes: Any) -> str:
     return json.dumps({**report, "slots": 10, "busy": 1, "stopping": False, **changes})
 
 
-def _report_to(client: Any, **changes: Any) -> None:
+def _report_to(client: Any, *, ago: float = -60.0, **changes: Any) -> None:
+    """By default a report that stays young, however long the test takes."""
     client.set("monarq:worker:w1", _report(**changes))
-    client.zadd("monarq:workers", {"w1": time.time() * 1000})
+    client.zadd("monarq:workers", {"w1": (time.time() - ago) * 1000})
 
 
 @pytest.mark.parametrize(
@@ -116,6 +117,13 @@ def test_health_holds_for_exactly_the_queues_that_are_served(stage: Stage, clien
 def test_a_worker_that_is_stopping_serves_nothing(stage: Stage, client: Any) -> None:
     _report_to(client, stopping=True)
     assert stage.monarq("health").returncode == 1
+
+
+def test_a_worker_that_does_not_report_serves_nothing(stage: Stage, client: Any) -> None:
+    _report_to(client, ago=20)
+    ended = stage.monarq("health")
+    assert ended.returncode == 1
+    assert "stale" in ended.stdout
 
 
 def test_health_sees_a_real_worker_come_and_go(stage: Stage) -> None:

@@ -14,8 +14,8 @@ from monarq.jobs.store.verbs import enqueue
 from tests.contract.store import a_job
 
 
-async def report(transport: Transport, name: str, *, ago: float = 0.0, **told: Any) -> None:
-    """Let a worker have reported so many seconds ago."""
+async def report(transport: Transport, name: str, *, ago: float = -60.0, **told: Any) -> None:
+    """Let a worker have reported so many seconds ago; by default it stays young, whatever a test takes."""
     facts = {"worker": name, "host": "web", "pid": 1, "queues": {"mail": 0}, "kinds": ["email.send"]}
     facts |= {"slots": 10, "busy": 0, "stopping": False, "version": "1", **told}
     await transport.call("SET", WORKER + name, to_json(facts))

@@ -76,7 +76,7 @@ async def test_what_is_wrong_is_told_with_what_to_do(house: House) -> None:
     [verdict] = (await program.get("/v1/stats")).json()["verdicts"]
     assert (verdict["alert"], verdict["level"], verdict["queue"]) == ("QueueNoWorkers", "page", "mail")
     assert verdict["sentence"] == "142 ready, no worker listens on mail"
-    assert verdict["mend"] == "monarq worker --queues mail"
+    assert verdict["command"] == "monarq worker --queues mail"
     hidden = await house.program({"role": "viewer", "queues": ["default"]})
     assert (await hidden.get("/v1/stats")).json()["verdicts"] == []
 

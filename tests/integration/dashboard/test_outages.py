@@ -17,6 +17,7 @@ from tests.integration.worker.deadlines import eventually
 from tests.postgres import PostgresServer, postgres_server
 from tests.servers import ValkeyServer
 
+from .crowd import fill
 from .house import PASSWORD, House
 from .shelf import Shelf
 
@@ -97,6 +98,56 @@ async def test_while_redis_is_away_nobody_logs_in_and_the_dashboard_lives(
 
     await eventually(is_ready)
     await eventually(lambda: browser_is_back(browser))
+
+
+async def test_while_redis_is_away_what_was_seen_last_is_shown_with_its_age(
+    stage: tuple[House, ValkeyServer, PostgresServer],
+) -> None:
+    house, valkey, _ = stage
+    await fill(house.services.link, "mail", ready=7)
+    browser = await house.browser({"role": "admin"})
+    for path in ("/", "/queues", "/queues/mail", "/workers"):
+        assert (await browser.get(path)).status_code == 200
+    valkey.kill()
+
+    async def says_so() -> bool:
+        return bool((await browser.get("/v1/stats")).json()["stores"]["redis"] == "store_unavailable")
+
+    await eventually(says_so)
+    assert (await browser.get("/v1/stats")).json()["totals"]["ready"] == 7
+    queue = (await browser.get("/v1/queues/mail")).json()
+    assert (queue["ready"], queue["is_stale"]) == (7, True)
+    for path in ("/", "/queues", "/queues/mail"):
+        answer = await browser.get(path)
+        assert answer.status_code == 200
+        assert "Redis does not answer: these are the last numbers that were seen." in answer.text
+    valkey.start()
+
+    async def is_over() -> bool:
+        return bool((await browser.get("/v1/stats")).json()["stores"]["redis"] == "ok")
+
+    await eventually(is_over)
+
+
+async def test_while_postgresql_is_away_live_queues_are_shown_and_it_is_said_what_lacks(
+    stage: tuple[House, ValkeyServer, PostgresServer],
+) -> None:
+    house, _, postgres = stage
+    await fill(house.services.link, "mail", ready=7)
+    browser = await house.browser({"role": "admin"})
+    assert (await browser.get("/")).status_code == 200
+    postgres.kill()
+    house.services.ground.snapshots._recount()  # as if its numbers were old
+
+    async def says_so() -> bool:
+        told = (await browser.get("/v1/stats")).json()
+        return bool(told["totals"]["ready"] == 7 and told["stores"]["postgres"] != "ok")
+
+    await eventually(says_so)
+    for path in ("/", "/queues", "/queues/mail"):
+        answer = await browser.get(path)
+        assert answer.status_code == 200
+        assert "PostgreSQL does not answer: dead letters that lie there are not counted." in answer.text
 
 
 async def test_a_list_of_jobs_tells_what_can_be_known(

@@ -68,7 +68,7 @@ def test_a_script_carries_what_it_uses_and_no_more(name: str) -> None:
         "_parked.lua": "parked_key|find_parked",
         "_pauses.lua": "bring_back|read_pauses|put_aside",
         "_standing.lua": "number_of|is_alive|lack_of",
-        "_retrying.lua": "retrying_key|begin_retry|end_retry",
+        "_retrying.lua": "retrying_key|begin_retries|end_retry",
     }
     used = {part for part in parts if f"\nUses        {part}\n" in header_of(name)}
     carried = {

@@ -25,7 +25,7 @@ async def fine(ctx: JobContext) -> None:
     """Does nothing."""
 
 
-@job(kind="events.fails", max_attempts=2, backoff=fixed(0))
+@job(kind="events.fails", max_attempts=2, backoff=fixed(0.5))
 async def fails(ctx: JobContext) -> None:
     raise ValueError("a secret")
 

@@ -292,7 +292,7 @@ async def test_a_job_whose_worker_is_lost(serve: Serve, producer: Producer, clie
     told = {"worker": "web-7", "host": "h", "pid": 1, "queues": {"default": 0}, "kinds": ["greet"]}
     told |= {"slots": 1, "busy": 1, "stopping": False}
     await client.set(f"{WORKER}web-7", to_json(told))
-    await client.zadd(WORKERS, {"web-7": time.time() * 1000, "web-8": time.time() * 1000})
+    await client.zadd(WORKERS, dict.fromkeys(("web-7", "web-8"), time.time() * 1000 + 60_000))
     assert (await handle.why()).reason is Reason.UNSERVED, "that report is the last word of a lost worker"
     await client.set(f"{WORKER}web-8", to_json({**told, "worker": "web-8"}))
     check(

@@ -140,7 +140,7 @@ def test_the_worst_comes_first() -> None:
 def test_a_queue_without_workers_says_what_to_run() -> None:
     [verdict] = verdicts(a_view(ready=142))
     assert verdict.sentence == "142 ready, no worker listens on mail"
-    assert verdict.mend == "monarq worker --queues mail"
+    assert verdict.command == "monarq worker --queues mail"
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_a_queue_without_workers_says_what_to_run() -> None:
         (1, "1 s"),
         (119, "119 s"),
         (120, "2 min"),
-        (3_599, "60 min"),
+        (3_599, "59 min"),
         (3_600, "1 h"),
         (86_400, "1 d"),
         (200_000, "2 d"),

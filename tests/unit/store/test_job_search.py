@@ -85,6 +85,7 @@ def test_states_are_named_one_by_one_or_in_groups() -> None:
         ("args.a:1,2", "args.a:1,2", "one value only"),
         ("args.a..b:1", "1", "is no path"),
         ("args.:1", "1", "is no path"),
+        (f"args.{'a.' * 900}a:1", "1", "deeper than 32 names"),
         ("error:...", "...", "holds no word"),
         ("queue:a\0b", "a\0b", "no job can have"),
         ("queue:" + ",".join(map(str, range(MOST_VALUES + 1))), None, "20 values at most"),
