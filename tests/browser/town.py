@@ -91,8 +91,8 @@ class Town:
             token = api.post("/v1/operations", json=of_none).json()["token"]
             api.post("/v1/operations", json={**of_none, "dry_run": False, "token": token})
             for name, (path, member) in _LOOK_UPS.items():
-                if (answer := api.get(path)).status_code == 200 and (items := answer.json()["items"]):
-                    self.found[name] = str(items[0][member])
+                [item, *_] = self.stack.wait(lambda path=path: api.get(path).json()["items"])
+                self.found[name] = str(item[member])
 
     def add_hostile(self) -> list[str]:
         """The corpus wherever words of others come from; the ids of jobs whose pages show it."""
