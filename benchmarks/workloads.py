@@ -25,7 +25,8 @@ OPEN_LOOP_JOBS = 1_500
 SHALLOW, DEEP = 10_000, 1_000_000
 DEPTH_SAMPLES = 3
 IDLE_SETTLE_SECONDS = 3.0
-IDLE_SECONDS = 30.0
+#: What a worker does once a minute is in it.
+IDLE_SECONDS = 60.0
 REST_SECONDS = 2.0
 PROXY_MS = 1.0
 #: The slowest drain that is waited for, jobs/s, and what it may take on top.

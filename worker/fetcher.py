@@ -31,7 +31,7 @@ log = structlog.get_logger("monarq.worker")
 
 #: The longest sleep of an idle worker, in seconds: what a lost wake token can cost, against the commands of
 #: an idle one.
-LONGEST_BLOCK = 15.0
+LONGEST_BLOCK = 20.0
 #: Seconds to gather slots that fall free one by one, so that they are claimed for together.
 GATHER = 0.002
 _BURST_CHECK = 0.1
@@ -76,8 +76,8 @@ class Fetcher:
         self._lease = lease
         self._ageing = ageing
         # no longer than a lease, or one that is taken and lost meanwhile would be found too late
-        # and no longer than half of one, since the leases of the claim behind it count from its start
-        self._longest_block = min(LONGEST_BLOCK, poll or LONGEST_BLOCK, lease.total_seconds() / 2)
+        # and well within one, since the leases of the claim behind it count from its start
+        self._longest_block = min(LONGEST_BLOCK, poll or LONGEST_BLOCK, lease.total_seconds() * 2 / 3)
         self._burst = burst
         self._limit = limit
         self._random = random or Random()

@@ -13,6 +13,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from math import inf
 from typing import TypeVar
 
 import structlog
@@ -40,8 +41,11 @@ T = TypeVar("T")
 
 #: Seconds between looks at the leases.
 TICK = 1.0
-#: Seconds between two reports of the worker.
-REPORT_EVERY = 5.0
+#: Seconds between two reports of a worker, and of one that has nothing to do: an idle fleet costs next to
+#: nothing.
+REPORT_EVERY, REPORT_EVERY_IDLE = 5.0, 30.0
+#: Seconds between two looks at the server's clock, and at reports that others have left behind.
+_TIDY_EVERY = 300.0
 
 
 class Heartbeat:
@@ -73,7 +77,11 @@ class Heartbeat:
         self._outage = Outage("heartbeat")
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="monarq-heartbeat", daemon=True)
-        self._next_report = 0.0
+        self._reported_at = self._tidied_at = -inf
+        #: The last report told of jobs that ran.
+        self._told_of_runs = False
+        #: The server's clock less our monotonic one, ms.
+        self._ahead_ms = 0.0
         #: The attempts that the last try to renew was for, whatever became of it.
         self._tried: list[Run] = []
         self._guard: asyncio.Task[None] | None = None
@@ -127,19 +135,27 @@ class Heartbeat:
             due = [run for run in mine if asked or self._needs_renewal(run)]
             for at in range(0, len(due), BATCH):
                 self._renew(queue, due[at : at + BATCH])
-        if time.monotonic() >= self._next_report:
-            self._tell_and_ask()
-            self._next_report = time.monotonic() + REPORT_EVERY
+        is_idle = not (runs or self._told_of_runs)
+        if time.monotonic() - self._reported_at >= (REPORT_EVERY_IDLE if is_idle else REPORT_EVERY):
+            self._reported_at, self._told_of_runs = time.monotonic(), bool(runs)
+            self._tell_and_ask(REPORT_EVERY if runs else REPORT_EVERY_IDLE)
 
-    def _tell_and_ask(self) -> None:
+    def _tell_and_ask(self, next_in: float) -> None:
         """Report, and look whether there is an order."""
         call, worker = self._link.call, self._worker_id
-        call("SET", WORKER + worker, to_json(self._report()), "PX", REPORT_KEPT_MS)
-        now_ms = read_time(call("TIME"))
-        call("ZADD", WORKERS, now_ms, worker)
-        call("ZREMRANGEBYSCORE", WORKERS, "-inf", now_ms - REPORT_KEPT_MS)
+        report = self._report() | {"every_ms": round(next_in * 1000)}
+        call("SET", WORKER + worker, to_json(report), "PX", REPORT_KEPT_MS)
+        if time.monotonic() - self._tidied_at >= _TIDY_EVERY:
+            self._tidy()
+        call("ZADD", WORKERS, round(time.monotonic() * 1000 + self._ahead_ms), worker)
         if (order := read_order(call("GET", ORDER + worker))) is not None:
             self._tell(self._drain, order)
+
+    def _tidy(self) -> None:
+        now_ms = read_time(self._link.call("TIME"))
+        self._link.call("ZREMRANGEBYSCORE", WORKERS, "-inf", now_ms - REPORT_KEPT_MS)
+        self._tidied_at = time.monotonic()
+        self._ahead_ms = now_ms - self._tidied_at * 1000
 
     def _look_for_requests(self, queue: QueueKeys, runs: list[Run]) -> bool:
         """Whether a cancellation may be asked for; what a pause wants back is told to stop."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from monarq.jobs.errors import DefinitionError
 from monarq.jobs.fingerprint import FINGERPRINT
@@ -14,6 +14,7 @@ from monarq.jobs.store.job_search import JobSearch, read_search
 from monarq.jobs.store.letter_filter import LetterFilter
 
 from ..errors import InvalidRequest
+from ..moments import Moment
 
 #: Jobs that may be named one by one.
 MOST_IDS = 500
@@ -34,8 +35,8 @@ class OperationFilter(BaseModel):
     kind: Words | None = None
     error: Words | None = Field(None, description="the type of the last error, exactly: `ValueError`")
     fingerprint: str | None = Field(None, pattern=f"^{FINGERPRINT.pattern}$", description="of one group")
-    after: AwareDatetime | None = Field(None, description="died then or later")
-    before: AwareDatetime | None = Field(None, description="died before then")
+    after: Moment | None = Field(None, description="died then or later")
+    before: Moment | None = Field(None, description="died before then")
     text: Words | None = Field(None, description="in the id, the error or the arguments, in any case")
     q: str | None = Field(
         None,

@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from monarq.jobs.fingerprint import FINGERPRINT
 
 from ..access.permissions import Permission
+from ..moments import Moment
 from ..services.letter_groups import HOURS_TOLD, SeenGroup
 from .documents import Body
 from .guarded import Guarded, TheCaller, TheServices, needs
@@ -68,7 +69,7 @@ class GroupList(BaseModel):
 class SnoozeOrder(Body):
     """Until when nobody wants to see it."""
 
-    until: AwareDatetime
+    until: Moment
     why: str = Field("", max_length=500, description="for those who wonder")
 
 

@@ -9,7 +9,6 @@ from hashlib import blake2b
 from typing import Annotated
 
 from fastapi import Depends, Query
-from pydantic import AwareDatetime
 from pydantic_core import from_json, to_json
 
 from monarq.jobs.fingerprint import FINGERPRINT
@@ -18,6 +17,7 @@ from monarq.jobs.store.letter_filter import LetterFilter
 from monarq.jobs.store.letter_pages import LetterPage, Turn
 
 from ..errors import InvalidParameter
+from ..moments import Moment
 from ..operations.filters import OperationFilter
 
 _Words = Query(min_length=1, max_length=200)
@@ -32,8 +32,8 @@ def read_filter(
     fingerprint: Annotated[
         str | None, Query(pattern=f"^{FINGERPRINT.pattern}$", description="Of one group.")
     ] = None,
-    after: Annotated[AwareDatetime | None, Query(description="Died then or later.")] = None,
-    before: Annotated[AwareDatetime | None, Query(description="Died before then.")] = None,
+    after: Annotated[Moment | None, Query(description="Died then or later.")] = None,
+    before: Annotated[Moment | None, Query(description="Died before then.")] = None,
     text: Annotated[
         str | None,
         Query(min_length=1, max_length=200, description="In the id, the error or the arguments."),

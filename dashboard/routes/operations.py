@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Request, Response, status
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from monarq.jobs.priority import Priority
 from monarq.jobs.store.clock import moment_of
@@ -18,6 +18,7 @@ from monarq.jobs.store.operations import Operation
 
 from ..access.permissions import Permission
 from ..errors import InvalidRequest
+from ..moments import Moment
 from ..operations.actions import Action
 from ..operations.filters import OperationFilter
 from ..services.operations import WorkOrder
@@ -35,7 +36,7 @@ class OperationOrder(Body):
 
     action: Action
     filter: OperationFilter
-    at: AwareDatetime | None = Field(None, description="of reschedule: when they are to start")
+    at: Moment | None = Field(None, description="of reschedule: when they are to start")
     priority: Priority | None = Field(None, description="of priority: the new one")
     dry_run: bool = Field(True, description="only count")
     token: str | None = Field(None, max_length=100, description="of the dry run; needed to do it")

@@ -23,6 +23,7 @@ MINUTE_MS = 60_000
 #: No sample is older.
 KEPT = timedelta(hours=24)
 _KEPT_MS = round(KEPT.total_seconds() * 1000)
+_HOUR_MS = 3_600_000
 #: Shorter than a minute, so that a late turn does not cost the next minute its sample.
 _TURN_MS = 50_000
 
@@ -59,14 +60,16 @@ async def take_turn(transport: Transport) -> bool:
     return await transport.call("SET", SAMPLED, "1", "NX", "PX", _TURN_MS) is not None
 
 
-async def sample(transport: Transport, queues: Iterable[QueueKeys]) -> None:
+async def sample(transport: Transport, queues: Iterable[QueueKeys], minute_ms: int) -> None:
     """Take and keep the numbers of these queues.
+
+    Args:
+        minute_ms: The minute that has begun, ms since the epoch.
 
     Raises:
         StoreUnavailable: Redis did not answer.
     """
-    now_ms = await server_ms(transport)
-    await asyncio.gather(*(_sample(transport, queue, now_ms) for queue in queues))
+    await asyncio.gather(*(_sample(transport, queue, minute_ms) for queue in queues))
 
 
 async def read_samples(
@@ -91,22 +94,36 @@ async def oldest_ready_ms(transport: Transport, queue: QueueKeys, now_ms: int) -
     return max((now_ms - int(float(one[1])) for one in found if one), default=0)
 
 
-async def _sample(transport: Transport, queue: QueueKeys, now_ms: int) -> None:
+async def _sample(transport: Transport, queue: QueueKeys, minute_ms: int) -> None:
+    # most queues of an idle fleet: two short looks instead of a dozen
+    is_empty = await transport.call("EXISTS", *queue.ranks, queue.pause) == 0
+    taken = await (_sample_of_empty(transport, queue) if is_empty else _sample_of_full(transport, queue))
+    values = [word for pair in asdict(taken).items() for word in pair]
+    with suppress(StoreRefused):  # somebody else has taken this minute's
+        first = ("MINID", "~", minute_ms - _KEPT_MS)
+        await transport.call("XADD", queue.series, *first, f"{minute_ms}-0", *values)
+        if minute_ms % _HOUR_MS == 0:
+            await transport.call("PEXPIRE", queue.series, _KEPT_MS + _HOUR_MS)
+
+
+async def _sample_of_full(transport: Transport, queue: QueueKeys) -> Sample:
+    now_ms = await server_ms(transport)
     counts, oldest_ms = await asyncio.gather(
         count(transport, queue), oldest_ready_ms(transport, queue, now_ms)
     )
-    taken = Sample(
+    return Sample(
         ready=counts.ready,
         running=counts.running,
         waiting=counts.waiting,
         oldest_ms=oldest_ms,
         **{name: counts.counters.get(name, 0) for name in _COUNTERS},
     )
-    minute = now_ms // MINUTE_MS * MINUTE_MS
-    values = [word for pair in asdict(taken).items() for word in pair]
-    with suppress(StoreRefused):  # somebody else has taken this minute's
-        await transport.call("XADD", queue.series, "MINID", "~", minute - _KEPT_MS, f"{minute}-0", *values)
-        await transport.call("PEXPIRE", queue.series, _KEPT_MS)
+
+
+async def _sample_of_empty(transport: Transport, queue: QueueKeys) -> Sample:
+    counted = await transport.call("HMGET", queue.stats, *_COUNTERS)
+    counters = {name: int(value or 0) for name, value in zip(_COUNTERS, counted, strict=True)}
+    return Sample(ready=0, running=0, waiting=0, oldest_ms=0, **counters)
 
 
 def _read(entry: Sequence[Any]) -> tuple[int, Sample]:

@@ -12,10 +12,12 @@ from .clock import read_time
 from .execute import Transport
 from .keys import WORKER, WORKERS
 
-#: A worker reports three times as often; one that has said nothing for so long is frozen, cut off or dead.
-STALE_MS = 15_000
-#: How long a report is kept.
-REPORT_KEPT_MS = 50_000
+#: How often a worker reports that says nothing about it: one at work.
+REPORT_EVERY_MS = 5_000
+#: A worker that is so much later than twice that is frozen, cut off or dead.
+_LATE_MS = 5_000
+#: How long a report is kept.  An idle worker reports every half minute.
+REPORT_KEPT_MS = 80_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +62,7 @@ class CronReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveWorker:
-    """A worker's own report; it ends by itself some 50 s after the last one."""
+    """A worker's own report; it ends by itself some 80 s after the last one."""
 
     worker: str
     host: str
@@ -82,6 +84,8 @@ class LiveWorker:
     history: HistoryReport | None = None
     #: How long ago it reported, by the server's clock.
     reported_ago_ms: int = 0
+    #: When to expect the next report: one that works reports more often.
+    every_ms: int = REPORT_EVERY_MS
     version: str = ""
     python: str = ""
     #: For how long it had been up when it reported.
@@ -100,7 +104,7 @@ class LiveWorker:
     @property
     def is_stale(self) -> bool:
         """Whether it should have reported since."""
-        return self.reported_ago_ms > STALE_MS
+        return self.reported_ago_ms > 2 * self.every_ms + _LATE_MS
 
     @property
     def is_live(self) -> bool:
@@ -149,6 +153,7 @@ def _read(report: bytes | None, age_ms: float) -> LiveWorker | None:
             has_database=bool(told.get("has_database")),
             history=_read_history(told.get("history")),
             reported_ago_ms=max(0, round(age_ms)),
+            every_ms=int(told.get("every_ms", REPORT_EVERY_MS)),
             version=str(told.get("version", "")),
             python=str(told.get("python", "")),
             **{name: int(told.get(name, 0)) for name in _NUMBERS},

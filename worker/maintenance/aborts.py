@@ -14,7 +14,7 @@ from monarq.jobs.store.keys import JOB, QueueKeys
 
 from ..outage import Outage
 
-EVERY_SECONDS = 60.0
+EVERY_SECONDS = 300.0
 _LOOKED_AT = 100
 
 

@@ -23,7 +23,7 @@ from ..outage import Outage
 
 log = structlog.get_logger("monarq.worker")
 
-EVERY_SECONDS = 60.0
+EVERY_SECONDS = 300.0
 #: Between two batches, so that the first look at a full server does not keep jobs waiting.
 _BREATH_SECONDS = 0.01
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 
 import structlog
 
@@ -22,6 +23,8 @@ log = structlog.get_logger("monarq.worker")
 
 #: Queues whose numbers are kept: a day of one is some 90 KB of Redis' memory.
 MOST_QUEUES = 200
+#: Samples until the server's clock is looked at again: an idle fleet asks for little.
+_SAMPLES_PER_LOOK = 60
 #: Seconds over which a fleet spreads its looks.
 _SPREAD = 1.0
 
@@ -39,14 +42,18 @@ class Sampler:
         """Sample as each minute of the server's clock begins, until cancelled."""
         while True:
             try:
-                await asyncio.sleep(await self._until_next_minute() + random.uniform(0, _SPREAD))
-                await self.sample()
+                ahead_ms = await server_ms(self._link) - time.monotonic() * 1000
+                for _ in range(_SAMPLES_PER_LOOK):
+                    now_ms = round(time.monotonic() * 1000 + ahead_ms)
+                    minute_ms = (now_ms // MINUTE_MS + 1) * MINUTE_MS
+                    await asyncio.sleep((minute_ms - now_ms) / 1000 + random.uniform(0, _SPREAD))
+                    await self.sample(minute_ms)
             except StoreError as error:
                 await self._outage.wait(error)
             else:
                 self._outage.over()
 
-    async def sample(self) -> bool:
+    async def sample(self, minute_ms: int) -> bool:
         """Take this minute's samples, unless another worker does; whether it was this one."""
         if not await take_turn(self._link):
             return False
@@ -54,8 +61,5 @@ class Sampler:
         if len(queues) > MOST_QUEUES and not self._has_told:
             self._has_told = True
             log.warning("worker.queues_not_sampled", queues=len(queues), sampled=MOST_QUEUES)
-        await sample(self._link, queues[:MOST_QUEUES])
+        await sample(self._link, queues[:MOST_QUEUES], minute_ms)
         return True
-
-    async def _until_next_minute(self) -> float:
-        return (MINUTE_MS - await server_ms(self._link) % MINUTE_MS) / 1000

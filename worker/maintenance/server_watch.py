@@ -17,7 +17,7 @@ from ..outage import Outage
 
 log = structlog.get_logger("monarq.worker")
 
-EVERY_SECONDS = 60.0
+EVERY_SECONDS = 300.0
 
 
 class ServerWatch:

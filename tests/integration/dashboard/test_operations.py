@@ -1,11 +1,12 @@
 """`/v1/operations`: what was counted is what is done, by whoever is there to do it."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from monarq.jobs.store.keys import OPERATION, queue_keys
+from monarq.jobs.store.keys import DEAD_LETTER, OPERATION, queue_keys
 from tests.integration.cli.burial import bury
 from tests.integration.worker.deadlines import eventually
 
@@ -278,3 +279,23 @@ async def test_a_member_that_cannot_be_used_is_named(
     answer = await program.post("/v1/operations", json=body)
     assert answer.status_code == 422, answer.text
     assert [fault["pointer"] for fault in answer.json()["errors"]] == [pointer]
+
+
+async def test_a_letter_that_cannot_be_replayed_is_told_and_stops_no_other(filled: House) -> None:
+    await filled.services.link.call("DEL", f"{DEAD_LETTER}m005")
+    program = await filled.program(OPERATOR)
+    told = await carry_out(program, {"action": "replay", "filter": {"queue": "mail"}})
+    assert (told["state"], told["done"], told["skipped"], told["failed"]) == ("done", 249, 0, 1)
+    assert told["failures"] == [{"job_id": "m005", "queue": "mail", "why": "its envelope is gone"}]
+    assert "m005" not in await waiting(filled)
+
+
+async def test_two_dashboards_do_an_operation_once(open_house: Callable[..., Any]) -> None:
+    first, second = await open_house(), await open_house()
+    await bury(first.services.link, *(f"m{number:03}" for number in range(250)), queue="mail")
+    first.services.ground.runner.wake()
+    second.services.ground.runner.wake()
+    program = await first.program(OPERATOR)
+    told = await carry_out(program)
+    assert (told["done"], told["skipped"], told["failed"]) == (250, 0, 0)
+    assert int(await first.services.link.call("HGET", queue_keys("mail").stats, "replayed")) == 250

@@ -426,7 +426,8 @@ async def test_a12_code_that_blocks_the_loop_does_not_cost_the_job_its_lease(
     Here the record of the worker would be gone, too, if nobody renewed it while the loop stands.
     """
     monkeypatch.setattr("monarq.worker.heartbeat.REPORT_EVERY", 0.2)
-    monkeypatch.setattr("monarq.worker.heartbeat._REPORT_KEPT_MS", 1_500)
+    monkeypatch.setattr("monarq.worker.heartbeat.REPORT_EVERY_IDLE", 0.2)
+    monkeypatch.setattr("monarq.worker.heartbeat.REPORT_KEPT_MS", 1_500)
     await past_restart_grace(client)
     lease = 1.0
     fences: list[int] = []

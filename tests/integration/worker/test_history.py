@@ -380,6 +380,7 @@ async def test_of_more_than_the_buffer_holds_the_oldest_are_dropped_and_counted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(heartbeat, "REPORT_EVERY", 0.0)
+    monkeypatch.setattr(heartbeat, "REPORT_EVERY_IDLE", 0.0)
     url = await asyncio.to_thread(own_postgres.new_database)
     async with serve(quiet, settings={"database_url": url, "history_buffer": 100}) as worker:
         await asyncio.to_thread(own_postgres.kill)

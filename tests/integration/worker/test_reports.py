@@ -36,6 +36,7 @@ async def digest(ctx: object) -> None:
 @pytest.fixture(autouse=True)
 def _report_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heartbeat, "REPORT_EVERY", 0.0)
+    monkeypatch.setattr(heartbeat, "REPORT_EVERY_IDLE", 0.0)
     monkeypatch.setattr(heartbeat, "TICK", 0.05)
     globals()["released"] = asyncio.Event()
 

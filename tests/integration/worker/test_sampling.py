@@ -38,6 +38,10 @@ async def link(redis_url: str) -> AsyncIterator[Link]:
     await opened.close()
 
 
+async def this_minute(link: Link) -> int:
+    return await server_ms(link) // MINUTE_MS * MINUTE_MS
+
+
 async def samples(link: Link) -> list[Sample]:
     return [*(await read_samples(link, MAIL, 0, 2**60)).values()]
 
@@ -49,44 +53,43 @@ async def test_a_sample_holds_what_waits_and_since_when_and_what_was_counted(
         await producer.enqueue(ring.of(), delay=delay)
     [oldest, *_] = await client.zrange(MAIL.ranks[2], 0, 0)
     await client.zincrby(MAIL.ranks[2], -5_000, oldest)
-    await sample(link, [MAIL])
+    await sample(link, [MAIL], await this_minute(link))
     [one] = await samples(link)
     assert (one.ready, one.running, one.waiting, one.enqueued, one.succeeded) == (2, 0, 1, 3, 0)
     assert 5_000 <= one.oldest_ms < 30_000
 
 
 async def test_an_empty_queue_has_no_oldest_job(link: Link) -> None:
-    await sample(link, [MAIL])
+    await sample(link, [MAIL], await this_minute(link))
     assert [one.oldest_ms for one in await samples(link)] == [0]
 
 
 async def test_a_minute_has_one_sample_however_many_workers_there_are(link: Link, client: Redis) -> None:
     fleet = [Sampler(link, tagged=False) for _ in range(5)]
-    assert sum(await asyncio.gather(*(one.sample() for one in fleet))) == 1
+    minute = await this_minute(link)
+    assert sum(await asyncio.gather(*(one.sample(minute) for one in fleet))) == 1
     assert 0 < await client.pttl(SAMPLED) < MINUTE_MS
     await client.delete(SAMPLED)  # lost with the server's data, say
-    await fleet[0].sample()
-    found = await read_samples(link, MAIL, 0, 2**60)
-    assert all(minute % MINUTE_MS == 0 for minute in found)
-    assert len(found) <= 2  # two, if a minute has just begun
+    await fleet[0].sample(minute)
+    assert list(await read_samples(link, MAIL, 0, 2**60)) == [minute]
 
 
 async def test_queues_that_no_worker_serves_are_sampled(link: Link) -> None:
-    await Sampler(link, tagged=False).sample()
+    await Sampler(link, tagged=False).sample(await this_minute(link))
     assert len(await samples(link)) == 1
 
 
 async def test_the_series_is_a_day_long_and_vanishes_with_the_queue(link: Link, client: Redis) -> None:
-    now = await server_ms(link) // MINUTE_MS * MINUTE_MS
+    now = await server_ms(link) // 3_600_000 * 3_600_000  # its time to live is renewed each hour
     pipe = client.pipeline()
     for minute in range(now - 3 * DAY_MS, now, MINUTE_MS):
         pipe.xadd(MAIL.series, {"ready": 1}, id=f"{minute}-0")
     await pipe.execute()
-    await sample(link, [MAIL])
+    await sample(link, [MAIL], now)
     kept = list(await read_samples(link, MAIL, 0, 2**60))
     assert kept[0] > now - DAY_MS - 3 * 3_600_000  # whole nodes of the stream are dropped
     assert kept[-1] >= now
-    assert 0 < await client.pttl(MAIL.series) <= DAY_MS
+    assert 0 < await client.pttl(MAIL.series) <= DAY_MS + 3_600_000
 
 
 async def test_some_minutes_are_read_without_the_others(link: Link, client: Redis) -> None:
@@ -104,7 +107,7 @@ async def test_more_queues_than_are_sampled_are_told_once(
     with capture_logs() as logs:
         for _ in range(2):
             await client.delete(SAMPLED)
-            await one.sample()
+            await one.sample(await this_minute(link))
     assert [line["event"] for line in logs] == ["worker.queues_not_sampled"]
     assert await samples(link) == []
     assert await client.exists(queue_keys("default").series)
@@ -113,10 +116,7 @@ async def test_more_queues_than_are_sampled_are_told_once(
 async def test_a_worker_samples_as_a_minute_begins(
     serve: Serve, link: Link, client: Redis, producer: Producer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def soon(self: Sampler) -> float:
-        return 0.01
-
-    monkeypatch.setattr(Sampler, "_until_next_minute", soon)
+    monkeypatch.setattr(sampler, "MINUTE_MS", 50)  # they begin more often here
     monkeypatch.setattr(sampler, "_SPREAD", 0.0)
     handle = await producer.enqueue(ring.of())
     async with serve(ring, queues=["mail"]):
