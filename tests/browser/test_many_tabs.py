@@ -18,20 +18,9 @@ from .stack import Stack, free_port
 TABS = 8
 #: How long the stores are watched, in seconds.
 SPAN = 4.0
-#: What looks at queues, jobs and workers asks by these.  Who is asking, and whether too often, is looked up for
-#: each request, by others: a login that was ended must end everywhere at once.
-LOOKS = (
-    "zcount",
-    "zcard",
-    "zrange",
-    "zrangebyscore",
-    "zscore",
-    "hgetall",
-    "hmget",
-    "smembers",
-    "xrange",
-    "info",
-)
+#: What looks at queues, jobs and workers asks by these.  Who is asking, and whether too often, is looked up
+#: for each request, by others: a login that was ended must end everywhere at once.
+LOOKS = ("zcount", "zcard", "zrange", "zrangebyscore", "hgetall", "hmget", "smembers", "xrange", "info")
 #: Tables that tell who is asking.
 _OF_CALLERS = ("users", "tokens", "audit")
 
