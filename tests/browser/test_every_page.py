@@ -45,9 +45,9 @@ def admin(stack: Stack, town: Town) -> Iterator[httpx.Client]:
         yield client
 
 
-def visit(page: Page, one: EveryPage, town: Town, root: str = "") -> None:
+def visit(page: Page, one: EveryPage, town: Town) -> None:
     """Open a page; it must be there."""
-    answer = page.goto(f"{root}{one.address(town.found)}")
+    answer = page.goto(one.address(town.found))
     assert answer is not None
     assert answer.status == 200, page.content()
     assert urlsplit(page.url).path.endswith(one.address(town.found).rstrip("/") or "/"), page.url
@@ -58,7 +58,10 @@ def test_there_are_pages() -> None:
 
 
 @each_page
-def test_a_page_can_be_used_in_both_themes(open_page: OpenPage, town: Town, one: EveryPage) -> None:
+def test_a_page_can_be_used_in_both_themes_and_fits_its_window(
+    open_page: OpenPage, town: Town, one: EveryPage
+) -> None:
+    """What is wide moves inside of its own frame, never the page as a whole."""
     page = open_page()
     visit(page, one, town)
     assert page.locator("h1").count() == 1
@@ -67,13 +70,6 @@ def test_a_page_can_be_used_in_both_themes(open_page: OpenPage, town: Town, one:
         page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
         picture(page, f"page-{one}-{theme}")
         assert serious_findings(page) == []
-
-
-@each_page
-def test_a_page_fits_its_window(open_page: OpenPage, town: Town, one: EveryPage) -> None:
-    """What is wide moves inside of its own frame, never the page as a whole."""
-    page = open_page()
-    visit(page, one, town)
     for width in (1920, 390):
         page.set_viewport_size({"width": width, "height": 800})
         picture(page, f"page-{one}-{width}")
@@ -89,10 +85,11 @@ def test_a_page_is_whole_without_a_script(open_page: OpenPage, town: Town, one: 
 
 
 @each_page
-def test_a_page_works_below_any_path(open_page: OpenPage, town: Town, mounted: str, one: EveryPage) -> None:
-    page = open_page(url=mounted)
-    visit(page, one, town, mounted)
-    links = [found for found in _ADDRESS.findall(page.content()) if not found.startswith(("#", "data:"))]
+def test_a_page_works_below_any_path(admin: httpx.Client, town: Town, mounted: str, one: EveryPage) -> None:
+    """Its addresses do; that its scripts do is seen in test_shell.py."""
+    answer = httpx.get(f"{mounted}{one.address(town.found)}", cookies=admin.cookies, timeout=30)
+    assert answer.status_code == 200, answer.text
+    links = [found for found in _ADDRESS.findall(answer.text) if not found.startswith(("#", "data:"))]
     outside = [found for found in links if not urlsplit(found).path.startswith(PREFIX)]
     assert links
     assert outside == []
