@@ -73,6 +73,8 @@ def signed_with(text: str, claims: dict[str, Any], **header: Any) -> str:
 
 
 _NOW = int(time.time())
+#: The tests may run long after this file was read.
+_DAY = 86_400
 #: What is wrong, and how it is made.
 ATTACKS: dict[str, Callable[[OutsideIssuer], str]] = {
     "no JWT": lambda _: "abc",
@@ -112,8 +114,8 @@ ATTACKS: dict[str, Callable[[OutsideIssuer], str]] = {
     "expired": lambda it: it.token(exp=_NOW - 60),
     "no exp": lambda it: it.token(exp=None),
     "exp is no number": lambda it: it.token(exp="soon"),
-    "not yet": lambda it: it.token(nbf=_NOW + 600),
-    "from the future": lambda it: it.token(iat=_NOW + 600),
+    "not yet": lambda it: it.token(nbf=_NOW + _DAY),
+    "from the future": lambda it: it.token(iat=_NOW + _DAY),
     "no iat": lambda it: it.token(iat=None),
     "no sub": lambda it: it.token(sub=None),
     "empty sub": lambda it: it.token(sub=""),
