@@ -1,5 +1,7 @@
 """Monarq: typed async jobs on Redis, in arq's shape."""
 
+from typing import TYPE_CHECKING, Any
+
 from monarq.jobs import (
     Call,
     Cancel,
@@ -49,7 +51,9 @@ from monarq.jobs.store.sentences import Reason
 from monarq.jobs.store.verbs import Cancellation
 from monarq.jobs.store.why import Explanation
 from monarq.producer import JobHandle, Order, OutboxRow, Producer, SyncJobHandle, SyncProducer
-from monarq.worker import Worker, cron, func
+
+if TYPE_CHECKING:
+    from monarq.worker import Worker, cron, func
 
 __version__ = "0.1.0"
 
@@ -117,3 +121,12 @@ __all__ = [  # noqa: RUF022 - in groups, by what one wants to do
     "StoreUnavailable",
     "UnknownKind",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # the worker is not imported before it is asked for: producers and commands start sooner without it
+    if name in ("Worker", "cron", "func"):
+        from monarq import worker
+
+        return getattr(worker, name)
+    raise AttributeError(f"module 'monarq' has no attribute {name!r}")

@@ -18,7 +18,7 @@ from tests.postgres import PostgresServer
 from tests.servers import ValkeyServer, free_port
 
 api = schemathesis.openapi.from_dict(openapi_document())
-_EXAMPLES = int(os.environ.get("API_EXAMPLES", "15"))
+_EXAMPLES = int(os.environ.get("API_EXAMPLES", "6"))
 _CHECKS = [
     schemathesis.checks.not_a_server_error,
     checks.status_code_conformance,
