@@ -1,6 +1,6 @@
 """Monarq: typed async jobs on Redis, in arq's shape."""
 
-from typing import TYPE_CHECKING, Any
+import typing as _typing
 
 from monarq.jobs import (
     Call,
@@ -52,7 +52,7 @@ from monarq.jobs.store.verbs import Cancellation
 from monarq.jobs.store.why import Explanation
 from monarq.producer import JobHandle, Order, OutboxRow, Producer, SyncJobHandle, SyncProducer
 
-if TYPE_CHECKING:
+if _typing.TYPE_CHECKING:
     from monarq.worker import Worker, cron, func
 
 __version__ = "0.1.0"
@@ -123,7 +123,7 @@ __all__ = [  # noqa: RUF022 - in groups, by what one wants to do
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> _typing.Any:
     # the worker is not imported before it is asked for: producers and commands start sooner without it
     if name in ("Worker", "cron", "func"):
         from monarq import worker

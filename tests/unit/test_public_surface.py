@@ -13,7 +13,7 @@ EXPORTED = {
     name
     for name, value in vars(monarq).items()
     if not name.startswith("_") and not isinstance(value, types.ModuleType)
-}
+} | {"Worker", "cron", "func"}  # there when they are asked for
 
 
 def public_members(cls: type) -> dict[str, object]:
