@@ -15,46 +15,10 @@ from monarq.jobs.store.keys import queue_keys
 from .contract import StoreContract
 from .counting_mutants import COUNTING
 from .fake import FakeTransport
+from .listing_mutants import LISTING
 from .mutant import Mutant
+from .restoring_mutants import RESTORING
 from .store import Store
-
-#: Of what restores lost jobs, and of what tells that there are some.
-RESTORING = {
-    "restoring over the living": Mutant("restore", "if not is_alive(id, pause) then", "if true then"),
-    "restoring of nothing but jobs": Mutant("restore", "if not is_alive(id, pause) then", "if false then"),
-    "restoring beside a job that was put aside": Mutant("restore", " or find_parked(pause, id))", ")"),
-    "comparing without what was put aside": Mutant("compare", " or find_parked(pause, id))", ")"),
-    "comparing without envelopes": Mutant("compare", " and redis.call('EXISTS', KEY.job .. id) == 1", ""),
-    "comparing without places": Mutant("compare", "(stands or find_parked(pause, id)) and ", ""),
-    "comparing without what runs": Mutant("compare", "math.max(counted, fence)", "counted"),
-    "numbers that go down": Mutant(
-        "restore", "highest > tonumber(starts) and text(highest) or starts", "starts"
-    ),
-    "numbers that stay behind": Mutant("restore", "elseif code == 2 then", "elseif false then"),
-    "restoring over a counter that cannot be read": Mutant(
-        "restore", "counted = type(counted) == 'string' and", "counted = true and"
-    ),
-    "restoring beside a dead letter": Mutant("restore", "    bury_the_past(id)", "    "),
-    "a restored job without its past": Mutant("restore", "    tell(id, ARGV[a + 6])", "    "),
-    "restoring over a list that cannot be read": Mutant(
-        "restore", "is_error(redis.pcall('RPUSH', KEY.failures .. id, failure))", "false"
-    ),
-    "a restored job without its key": Mutant("restore", "    take_unique(id, body, ARGV[a + 7])", "    "),
-    "a restored job takes another's key": Mutant(
-        "restore", "redis.call('SET', key, id, 'NX')", "redis.call('SET', key, id)"
-    ),
-    "a window that is over is opened again": Mutant("restore", "window_ms ~= '0'", "true"),
-    "restoring by PostgreSQL's clock": Mutant("restore", "math.min(now, tonumber(ms))", "tonumber(ms)"),
-    "restoring at once what may still run": Mutant("restore", "return now + ms", "return now"),
-    "restoring that moves what stands somewhere": Mutant(
-        "restore", "if redis.call('ZSCORE', KEYS[other], id) then", "if false then"
-    ),
-    "restoring in two places": Mutant("restore", "redis.call('ZREM', parked.key, id)", ""),
-    "restoring that wakes nobody": Mutant("restore", "wake_for(earliest, now, 1, KEYS[6])", ""),
-    "a beat over what nobody has seen": Mutant("beat", "if held ~= ARGV[1] then", "if false then"),
-    "a beat that goes back": Mutant("beat", "math.max(ms, tonumber(last))", "ms"),
-    "an epoch that goes on with the beat of another": Mutant("beat", "epoch == ARGV[2] and", "last and"),
-}
 
 #: Of what runs operations.
 OPERATING = {
@@ -341,30 +305,6 @@ MUTANTS = {
     **OPERATING,
     **COUNTING,
     **MOVING,
-}
-
-
-#: Of what lists jobs that have not ended.
-LISTING = {
-    "a glance without a budget": Mutant("glance", "if budget < 0 then", "if false then"),
-    "a glance that falls over a strange key": Mutant("glance", "redis.pcall(...)", "redis.call(...)"),
-    "a line-up that tells a place twice": Mutant("lineup", "before + there", "before"),
-    "a line-up that jumps over a tie": Mutant("lineup", "low = middle + 1", "low = high"),
-    "a line-up that begins a tie anew": Mutant(
-        "lineup",
-        "local low, high = below(key, score), up_to(key, score)",
-        "local low, high = below(key, score), 0",
-    ),
-    "a line-up in the order of a language": Mutant("lineup", "return x < y", "return x > y"),
-    "a line-up without ranks": Mutant("lineup", "if a.rank ~= b.rank then", "if false then"),
-    "a line-up that forgets who was put aside": Mutant("lineup", "if kind ~= '' then", "if false then"),
-    "a line-up that skips lower ranks of a time": Mutant(
-        "lineup", "rank < place.rank and up_to(key, score) or below(key, score)", "up_to(key, score)"
-    ),
-    "a line-up of any time": Mutant("lineup", "up_to(key, score_of(to_ms, 3))", "redis.call('ZCARD', key)"),
-    "a line-up that falls over a strange key": Mutant(
-        "lineup", "redis.pcall('HKEYS', KEYS[5])", "redis.call('HKEYS', KEYS[5])"
-    ),
 }
 MUTANTS |= LISTING
 
