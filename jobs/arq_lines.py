@@ -1,8 +1,8 @@
 """Ends of jobs on a terminal: one line each, in the form that arq's users know.
 
-      0.35s ← 5f1c…:mail.send ●
-      0.02s ↻ 77ab…:mail.send retrying job in 5.00s, ConnectionError: refused
-      0.41s ! 91de…:mail.send failed, ValueError: no such address try=3
+0.35s ← 5f1c…:mail.send ●
+0.02s ↻ 77ab…:mail.send retrying job in 5.00s, ConnectionError: refused
+0.41s ! 91de…:mail.send failed, ValueError: no such address try=3
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ from typing import Any
 
 from structlog.typing import EventDict
 
-#: What the line itself says, or its process: it is not repeated behind it.
-_IN_LINE = ("job_id", "kind", "attempt", "seconds", "delay_s", "error_type", "error", "queue", "cause", "worker")
+#: What the line itself says, and what is nearly always the same on one terminal: not repeated behind it.
+_IN_LINE = frozenset(
+    {"event", "job_id", "kind", "attempt", "seconds", "delay_s", "error_type", "error"}
+    | {"cause", "queue", "worker"}
+)
 
 
 def as_arq(logger: Any, method: str, event: EventDict) -> EventDict:
@@ -24,7 +27,7 @@ def as_arq(logger: Any, method: str, event: EventDict) -> EventDict:
         return event
     job, attempt = f"{event.get('job_id')}:{event.get('kind')}", event.get("attempt", 1)
     told = f"{seconds:6.2f}s {form(job, event)}" + (f" try={attempt}" if attempt != 1 else "")
-    return {"event": told} | {name: value for name, value in event.items() if name not in (*_IN_LINE, "event")}
+    return {"event": told} | {name: value for name, value in event.items() if name not in _IN_LINE}
 
 
 def _fault(event: EventDict) -> str:

@@ -105,7 +105,7 @@ class Tracing:
     @property
     def records(self) -> bool:
         """Whether a tracer is set up."""
-        # where `get_tracer_provider` looks first; that costs a microsecond, since it also asks the environment
+        # where `get_tracer_provider` looks first; that one also asks the environment, for a microsecond
         return getattr(self._trace, "_TRACER_PROVIDER", self) is not None
 
     @property

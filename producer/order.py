@@ -109,8 +109,8 @@ def prepare(
 ) -> Prepared[R]:
     """Check an order and encode it.
 
-    `by_outbox` says that it will be written to the outbox; durable jobs always are.  `trace` is the context of
-    the trace that it is enqueued in.
+    `by_outbox` says that it will be written to the outbox; durable jobs always are.  `trace` is the context
+    of the trace that it is enqueued in.
 
     Raises:
         InvalidArguments: An option is unusable; the error names it.

@@ -1,4 +1,4 @@
-"""Enqueues in the traces of the app: a span `send <queue>`, whose context travels in the envelopes of its jobs."""
+"""Enqueues in the traces of the app: a span `send <queue>`, whose context travels in the envelope."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ def sending(
 ) -> AbstractContextManager[OpenSpan]:
     """A span around the enqueue of one job."""
     attributes = semconv.operation(operation)
-    if not isinstance(order.call, Call):  # who prepares the order says so
+    call: object = order.call
+    if not isinstance(call, Call):  # who prepares the order says so
         return tracing.sending(operation, attributes)
-    handler = order.call.handler
+    handler = call.handler
     queue = str(order.queue or handler.policy.queue)
     attributes |= {
         semconv.QUEUE: queue,

@@ -83,7 +83,7 @@ class Spans:
     def open(self, run: Run, envelope: Envelope) -> None:
         """Begin the span of this attempt, in the task that runs it."""
         queue = run.claimed.queue.name
-        attributes = {
+        attributes: dict[str, str | int] = {
             **self._fixed,
             semconv.QUEUE: queue,
             semconv.JOB_ID: clean(run.job_id, _LONGEST_NAME),
