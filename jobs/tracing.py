@@ -32,12 +32,13 @@ def tracing_in_use() -> Tracing | None:
     if _API not in sys.modules:
         return None
     tracing = _loaded()
-    return tracing if tracing.records or tracing.is_in_span else None
+    # each `enqueue` of a process asks, also where an import has come along that nobody uses
+    return None if tracing.current_span() is tracing.no_span and not tracing.records() else tracing
 
 
 def recording() -> Tracing | None:
     """How to trace; None if nobody has set up a tracer."""
-    return _loaded() if _API in sys.modules and _loaded().records else None
+    return _loaded() if _API in sys.modules and _loaded().records() else None
 
 
 def current_ids() -> tuple[str, str] | None:
@@ -101,17 +102,13 @@ class Tracing:
         self._trace, self._context = trace, context
         self._propagator = TraceContextTextMapPropagator()
         self._tracer = trace.get_tracer("monarq", version("monarq"))
+        #: The span that is current, be it one of another process; `no_span` if none is.
+        self.current_span, self.no_span = trace.get_current_span, trace.INVALID_SPAN
 
-    @property
     def records(self) -> bool:
         """Whether a tracer is set up."""
         # where `get_tracer_provider` looks first; that one also asks the environment, for a microsecond
         return getattr(self._trace, "_TRACER_PROVIDER", self) is not None
-
-    @property
-    def is_in_span(self) -> bool:
-        """Whether a span is current, be it one of another process."""
-        return self._trace.get_current_span() is not self._trace.INVALID_SPAN
 
     def current_ids(self) -> tuple[str, str] | None:
         """The ids of the current trace and span, in hex."""
