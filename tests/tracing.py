@@ -43,3 +43,8 @@ def linked_to(span: ReadableSpan) -> list[tuple[int, int]]:
 def ids_of(span: ReadableSpan) -> tuple[int, int]:
     """Its own."""
     return context_of(span).trace_id, context_of(span).span_id
+
+
+def traceparent_of(span: ReadableSpan) -> str:
+    """As it travels."""
+    return "00-{:032x}-{:016x}-{:02x}".format(*ids_of(span), context_of(span).trace_flags)

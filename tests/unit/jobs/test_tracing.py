@@ -9,7 +9,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, Trace
 
 from monarq.jobs import tracing
 from monarq.jobs.envelope import Envelope, decode, encode_head, is_trace
-from tests.tracing import Spans, context_of, ids_of, linked_to
+from tests.tracing import Spans, context_of, ids_of, linked_to, traceparent_of
 
 TRACE_ID, SPAN_ID = 0x0AF7651916CD43DD8448EB211C80319C, 0xB7AD6B7169203331
 CARRIED = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -100,7 +100,7 @@ def test_the_span_of_an_enqueue_is_a_part_of_the_current_one_and_is_carried(span
     [send, request] = spans()
     assert send.parent is not None
     assert send.parent.span_id == context_of(request).span_id
-    assert sent.carried == f"00-{ids_of(send)[0]:032x}-{ids_of(send)[1]:016x}-01"
+    assert sent.carried == traceparent_of(send)
     assert sent.is_sampled
 
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 from opentelemetry.trace import SpanKind, StatusCode
@@ -10,7 +9,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from monarq import Order, Producer, Settings, SyncProducer
 from monarq.jobs.errors import Conflict, InvalidArguments
 from monarq.jobs.store import scripts
-from tests.tracing import Spans, ids_of
+from tests.tracing import Spans, traceparent_of
 
 from .kinds import resize, send
 from .recording import Recording, SyncRecording
@@ -35,10 +34,6 @@ def carried(transport: Recording) -> list[str | None]:
     return [json.loads(head + b"0}")["m"].get("c") for head in heads]
 
 
-def trace_of(span: Any) -> str:
-    return "00-{:032x}-{:016x}-01".format(*ids_of(span))
-
-
 async def test_an_enqueue_is_a_span_that_its_job_carries(
     spans: Spans, producer: Producer, transport: Recording
 ) -> None:
@@ -54,7 +49,7 @@ async def test_an_enqueue_is_a_span_that_its_job_carries(
         "monarq.kind": "image.resize",
         "monarq.priority": "low",
     }
-    assert carried(transport) == [trace_of(span)]
+    assert carried(transport) == [traceparent_of(span)]
 
 
 async def test_an_enqueue_of_many_is_one_span_that_all_of_them_carry(
@@ -68,7 +63,7 @@ async def test_an_enqueue_of_many_is_one_span_that_all_of_them_carry(
     assert [(span.attributes or {})["messaging.batch.message_count"] for span in (of_one, of_two)] == [2, 2]
     assert (of_one.attributes or {})["messaging.destination.name"] == queue
     assert "messaging.destination.name" not in (of_two.attributes or {})
-    assert carried(transport) == [trace_of(of_one)] * 2 + [trace_of(of_two)] * 2
+    assert carried(transport) == [traceparent_of(of_one)] * 2 + [traceparent_of(of_two)] * 2
 
 
 async def test_a_refused_enqueue_is_a_span_that_says_so(spans: Spans, producer: Producer) -> None:
@@ -111,7 +106,7 @@ def test_code_without_an_event_loop_is_traced_alike(spans: Spans, monkeypatch: p
         producer.enqueue_many([send.of("bob"), send.of("eve")])
     one, many = spans()
     assert one.name == many.name == f"send {send.policy.queue}"
-    assert carried(link) == [trace_of(one), trace_of(many), trace_of(many)]
+    assert carried(link) == [traceparent_of(one), traceparent_of(many), traceparent_of(many)]
 
 
 async def test_a_row_for_the_outbox_is_made_in_a_span_of_its_own(spans: Spans, producer: Producer) -> None:
@@ -120,4 +115,4 @@ async def test_a_row_for_the_outbox_is_made_in_a_span_of_its_own(spans: Spans, p
     [span] = spans()
     assert (span.name, span.kind) == (f"create {send.policy.queue}", SpanKind.PRODUCER)
     assert (span.attributes or {})["messaging.message.id"] == row.job_id
-    assert trace_of(span) in str(row.parameters)
+    assert traceparent_of(span) in str(row.parameters)
