@@ -120,14 +120,17 @@ def _runs(workers: Iterable[WorkerView]) -> Iterator[tuple[float, Row]]:
     for view in workers:
         for run in view.worker.runs:
             seconds = run.age_ms / 1000 + view.report_age_seconds
-            yield seconds, {
-                "job": printable(run.job_id),
-                "kind": printable(run.kind or ""),
-                "queue": printable(run.queue),
-                "attempt": number(run.attempt),
-                "runs for": rough(seconds),
-                "worker": printable(view.worker.worker),
-            }
+            yield (
+                seconds,
+                {
+                    "job": printable(run.job_id),
+                    "kind": printable(run.kind or ""),
+                    "queue": printable(run.queue),
+                    "attempt": number(run.attempt),
+                    "runs for": rough(seconds),
+                    "worker": printable(view.worker.worker),
+                },
+            )
 
 
 def _pace(per_second: float | None) -> str:

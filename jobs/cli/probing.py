@@ -55,7 +55,7 @@ def ask(probe: Probe, host: str, port: int) -> Answer:
         answer = connection.getresponse()
         body = answer.read()
     except (OSError, HTTPException) as error:
-        return _fault(probe, f"no answer at {host}:{port} ({error or type(error).__name__})")
+        return _fault(probe, f"no answer at {host}:{port} ({str(error) or type(error).__name__})")
     finally:
         connection.close()
     facts = _read(body) if answer.status in (200, 503) else None

@@ -40,7 +40,11 @@ def test_json_tells_what_the_overview_shows(fleet: None, capsys: pytest.CaptureF
     assert run(["top", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     queues = {queue["queue"]: queue for queue in told["queues"]}
-    assert (queues["mail"]["ready"], queues["mail"]["state"], queues["mail"]["workers"]) == (142, "unserved", 0)
+    assert (queues["mail"]["ready"], queues["mail"]["state"], queues["mail"]["workers"]) == (
+        142,
+        "unserved",
+        0,
+    )
     assert [(one["worker"], one["state"], one["busy"]) for one in told["workers"]] == [("web-1", "live", 4)]
     [verdict] = told["verdicts"]
     assert (verdict["alert"], verdict["level"]) == ("QueueNoWorkers", "page")

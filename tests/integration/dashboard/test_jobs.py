@@ -163,20 +163,21 @@ async def test_an_id_may_hold_anything(house: House, job_id: str) -> None:
     assert (await program.get(f"/v1/jobs/{quote(job_id, safe='')}/why")).json()["job_id"] == job_id
 
 
-@pytest.mark.parametrize("end", ["why", "retry", "cancel"])
-async def test_an_id_may_end_like_a_route(house: House, end: str) -> None:
+async def test_an_id_may_end_like_a_route(house: House) -> None:
     """`/v1/jobs/a%2Fwhy` is the job `a/why`; `/v1/jobs/a/why` asks why `a` is where it is."""
-    for job_id in ("a", f"a/{end}"):
+    ends = ("why", "retry", "cancel")
+    for job_id in ("a", *(f"a/{end}" for end in ends)):
         body = b'{"t":null,"f":"mail.send","a":[1],"k":{},"et":1764000000000}'
         await house.services.link.call("SET", keys.JOB + job_id, body)
         await house.services.link.call("ZADD", house.store.queue.ranks[2], await house.store.now(), job_id)
     program = await house.program(ADMIN)
-    whole = f"/v1/jobs/a%2F{end}"
-    assert (await program.get(whole)).json()["id"] == f"a/{end}"
-    assert (await program.post(whole, json={})).status_code == 405, "nothing is done to the job `a`"
-    assert (await program.get(f"{whole}/why")).json()["job_id"] == f"a/{end}"
+    for end in ends:
+        whole = f"/v1/jobs/a%2F{end}"
+        assert (await program.get(whole)).json()["id"] == f"a/{end}"
+        assert (await program.post(whole, json={})).status_code == 405, "nothing is done to the job `a`"
+        assert (await program.get(f"{whole}/why")).json()["job_id"] == f"a/{end}"
+        assert (await program.post(f"{whole}/cancel", json={})).json()["state"] == "cancelled"
     assert (await program.get("/v1/jobs/a/why")).json()["job_id"] == "a"
-    assert (await program.post(f"{whole}/cancel", json={})).json()["state"] == "cancelled"
     assert (await program.get("/v1/jobs/a")).json()["state"] == "ready"
 
 

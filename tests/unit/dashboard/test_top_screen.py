@@ -32,8 +32,9 @@ def shown(view: FleetView, height: int = 24, width: int = 120) -> list[str]:
     return out.getvalue().removesuffix("\n").split("\n")
 
 
-def a_run(number: int, **given: Any) -> RunningJob:
-    return RunningJob(job_id=f"job-{number}", queue="mail", kind="a", attempt=1, **{"age_ms": number} | given)
+def a_run(number: int, kind: str = "a") -> RunningJob:
+    """It has run for so many milliseconds."""
+    return RunningJob(job_id=f"job-{number}", queue="mail", kind=kind, attempt=1, age_ms=number)
 
 
 def test_what_wants_to_be_looked_at_comes_first() -> None:
