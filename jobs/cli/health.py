@@ -45,8 +45,9 @@ def health(
 
     Ends with 0 if every queue asked for (by default: any queue) has a live worker, else with 1.
 
-    With --live, --ready or --started it asks a single process of this machine, at its own port: a worker, a
-    relay, or with --port 8080 a dashboard.  Ends with 0 for yes, else with 1, also if nothing answers.
+    With --live, --ready or --started it asks a single process of this machine, at its own port: a worker, or
+    with --port 9463 a relay, with --port 9462 a dashboard.  Ends with 0 for yes, else with 1, also if nothing
+    answers.
     """
     probes = [probe for probe, asked in zip(Probe, (live, ready, started), strict=True) if asked]
     if len(probes) > 1 or (queues and probes) or (port and not probes):

@@ -118,6 +118,12 @@ def test_every_process_of_ours_is_in_the_stack() -> None:
     assert set(OURS) == {"worker", "relay", "dashboard", "migrate"}
 
 
+def test_every_process_but_the_one_that_ends_is_asked_whether_it_lives() -> None:
+    """By the check of the image, at one port for all."""
+    assert [name for name in OURS if "healthcheck" in SERVICES[name]] == ["migrate"]
+    assert "MONARQ_METRICS_PORT=9464" in _last("ENV")
+
+
 def test_the_processes_may_take_their_drain_time_and_ten_seconds_more() -> None:
     drain = int(_environ(SERVICES["worker"])["MONARQ_DRAIN_TIMEOUT"])
     assert SERVICES["worker"]["stop_grace_period"] == f"{drain + CLEANING_UP}s"

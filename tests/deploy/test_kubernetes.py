@@ -85,6 +85,17 @@ def test_probes_ask_where_a_process_answers(name: str) -> None:
     assert {ports[get["port"]] for get in asked.values()} == {served}
 
 
+@pytest.mark.parametrize("name", ["monarq-worker", "monarq-relay", "monarq-dashboard"])
+def test_prometheus_scrapes_where_a_process_tells_its_metrics(name: str) -> None:
+    told = PODS[name]["metadata"]["annotations"]
+    assert told == {
+        "prometheus.io/scrape": "true",
+        "prometheus.io/port": _config()["MONARQ_METRICS_PORT"],
+    }
+    ports = {port["name"]: port["containerPort"] for port in _container(name)["ports"]}
+    assert str(ports["metrics"]) == _config()["MONARQ_METRICS_PORT"]
+
+
 def test_services_and_budgets_find_their_pods() -> None:
     labels = [pod["metadata"]["labels"] for pod in PODS.values()]
     for one in ALL:
