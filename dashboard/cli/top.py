@@ -118,7 +118,7 @@ async def _watch(settings: Settings) -> None:
         view = await fleet.overview(_VIEWER)
         with Live(console=console, screen=True, auto_refresh=False) as live:
             while not stopped.is_set():
-                live.update(screen(view, console.height), refresh=True)
+                live.update(screen(view, console.height, console.width), refresh=True)
                 try:
                     await asyncio.wait_for(stopped.wait(), FRESH)
                 except TimeoutError:

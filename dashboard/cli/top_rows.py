@@ -15,7 +15,7 @@ from ..verdicts import Verdict
 Row = Mapping[str, str]
 
 #: Those of numbers, which stand at the right.
-_COUNTED = ("ready", "running", "waiting", "dead", "oldest", "in/s", "out/s", "drained in", "workers")
+_COUNTED = ("ready", "running", "waiting", "dead", "oldest", "in/s", "out/s", "drain", "workers")
 QUEUE_COLUMNS = ("queue", "state", *_COUNTED)
 WORKER_COLUMNS = ("worker", "state", "queues", "busy", "slots", "loop lag", "memory", "up", "version")
 RUN_COLUMNS = ("job", "kind", "queue", "attempt", "runs for", "worker")
@@ -96,7 +96,7 @@ def _queue_row(queue: QueueView) -> Row:
         "oldest": rough(numbers.oldest_ready) if numbers.oldest_ready is not None else "",
         "in/s": _pace(rate.enqueued if rate else None),
         "out/s": _pace(rate.completed if rate else None),
-        "drained in": rough(queue.drain_seconds) if queue.drain_seconds else "",
+        "drain": rough(queue.drain_seconds) if queue.drain_seconds else "",
         "workers": number(len(queue.workers)),
     }
 

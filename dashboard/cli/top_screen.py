@@ -29,6 +29,8 @@ from .top_rows import (
 _MOST_VERDICTS = 5
 #: Lines of a table beside its rows: its head, what was left out, and a blank one.
 _AROUND = 3
+#: Columns of a terminal below which the gaps between columns are narrow.
+_WIDE = 110
 _COLOURS = {
     "unserved": "bold red",
     "late": "red",
@@ -41,19 +43,20 @@ _COLOURS = {
 }
 
 
-def screen(view: FleetView, height: int) -> RenderableType:
-    """What to show on so many lines."""
+def screen(view: FleetView, height: int, width: int) -> RenderableType:
+    """What to show on a terminal of so many lines and columns."""
     head = list(_head(view))
     queues, workers, runs = queue_rows(view), worker_rows(view), run_rows(view)
     room = height - len(head) - 3 * _AROUND
     for_queues = _share(room, len(queues), len(workers) + len(runs))
     for_workers = _share(room - for_queues, len(workers), len(runs))
     for_runs = max(0, room - for_queues - for_workers)
+    gap = 2 if width >= _WIDE else 1
     return Group(
         *head,
-        *_part(QUEUE_COLUMNS, queues, for_queues),
-        *_part(WORKER_COLUMNS, workers, for_workers),
-        *_part(RUN_COLUMNS, runs, for_runs),
+        *_part(QUEUE_COLUMNS, queues, for_queues, gap),
+        *_part(WORKER_COLUMNS, workers, for_workers, gap),
+        *_part(RUN_COLUMNS, runs, for_runs, gap),
     )
 
 
@@ -63,7 +66,8 @@ def _share(room: int, wanted: int, by_others: int) -> int:
 
 
 def _head(view: FleetView) -> Iterator[Text]:
-    yield Text(summary(view), no_wrap=True, overflow="ellipsis")
+    clock = view.freshness.taken_at.strftime("%H:%M:%S UTC")
+    yield Text(f"{clock}  ·  {summary(view)}", no_wrap=True, overflow="ellipsis")
     if told := staleness(view):
         yield Text(told, style="bold red", no_wrap=True, overflow="ellipsis")
     if not view.verdicts:
@@ -81,11 +85,17 @@ def _line(verdict: Verdict) -> Text:
     return Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
 
 
-def _part(columns: Sequence[str], rows: Sequence[Row], room: int) -> Iterator[RenderableType]:
-    table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
+def _part(columns: Sequence[str], rows: Sequence[Row], room: int, gap: int) -> Iterator[RenderableType]:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, gap, 0, 0))
     for column in columns:
+        is_number = column in NUMBERS
         table.add_column(
-            column, justify="right" if column in NUMBERS else "left", no_wrap=True, overflow="ellipsis"
+            column,
+            justify="right" if is_number else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+            # names give way to numbers, half of which would be another number
+            min_width=max(map(len, (column, *(row[column] for row in rows)))) if is_number else None,
         )
     for row in rows[:room]:
         # as Text: a name of somebody's must not be taken for markup

@@ -20,7 +20,7 @@ INSTRUCTIONS |= {"ENTRYPOINT", "CMD"}
 SERVICES: dict[str, Any] = COMPOSE["services"]
 OURS = [name for name, service in SERVICES.items() if service["image"].startswith("${MONARQ_IMAGE")]
 #: What of the specification we use.
-KEYS = {"image", "build", "command", "environment", "depends_on", "restart", "read_only", "tmpfs", "cap_drop"}
+KEYS = {"image", "command", "environment", "depends_on", "restart", "read_only", "tmpfs", "cap_drop"}
 KEYS |= {"security_opt", "stop_grace_period", "healthcheck", "ports", "volumes"}
 CLEANING_UP = 10
 

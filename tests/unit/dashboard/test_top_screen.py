@@ -28,7 +28,7 @@ def a_fleet(*workers: LiveWorker, queues: Any = (), verdicts: Any = ()) -> Fleet
 def shown(view: FleetView, height: int = 24, width: int = 120) -> list[str]:
     """The lines, as a terminal of this size shows them."""
     out = io.StringIO()
-    Console(file=out, width=width, height=height, force_terminal=False).print(screen(view, height))
+    Console(file=out, width=width, height=height, force_terminal=False).print(screen(view, height, width))
     return out.getvalue().removesuffix("\n").split("\n")
 
 
@@ -46,7 +46,7 @@ def test_what_wants_to_be_looked_at_comes_first() -> None:
 
 def test_a_queue_tells_its_pace_and_when_it_is_drained() -> None:
     [row] = queue_rows(a_fleet(queues=[a_view(ready=300, rate=a_rate(enqueued=120.4, completed=2.5))]))
-    assert (row["in/s"], row["out/s"], row["drained in"]) == ("120", "2.5", "2 min")
+    assert (row["in/s"], row["out/s"], row["drain"]) == ("120", "2.5", "2 min")
 
 
 def test_jobs_that_have_run_for_longest_come_first() -> None:
@@ -84,6 +84,15 @@ def test_it_never_shows_more_lines_than_there_are(height: int) -> None:
 def test_what_is_few_leaves_its_lines_to_others() -> None:
     lines = shown(a_fleet(*(a_worker(f"w{number}") for number in range(9)), queues=[a_view()]), 24)
     assert sum(line.startswith("w") for line in lines) >= 9
+
+
+def test_where_there_is_little_room_names_give_way_and_numbers_do_not() -> None:
+    queue = a_view(a_worker(), queue="a-queue-with-a-long-name", ready=1_234_567, rate=a_rate(completed=12.5))
+    worker = a_worker("worker-with-a-long-name", rss_bytes=123_400_000, loop_lag_ms=1_250)
+    told = "\n".join(shown(a_fleet(worker, queues=[queue]), width=80))
+    for number in ("1,234,567", "12.5", "123.4 MB", "1250 ms"):
+        assert number in told
+    assert max(map(len, told.splitlines())) <= 80
 
 
 def test_names_do_nothing_to_the_terminal() -> None:
