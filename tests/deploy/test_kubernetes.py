@@ -8,6 +8,7 @@ import pytest
 from monarq.dashboard.app import ROUTERS
 from monarq.dashboard.cli.dashboard import _DRAIN
 from monarq.dashboard.routes.fleet import ScalingDocument
+from monarq.jobs.errors import ConfigError
 
 from .files import DEPLOY, documents, pods, start
 
@@ -49,6 +50,12 @@ def test_a_process_starts_with_what_its_pod_gives_it(monkeypatch: pytest.MonkeyP
 def test_a_pod_is_given_no_variables_by_the_cluster(name: str) -> None:
     """A service `monarq-dashboard` would become MONARQ_DASHBOARD_PORT=tcp://…, which is a setting."""
     assert PODS[name]["spec"]["enableServiceLinks"] is False
+
+
+@pytest.mark.parametrize("name", ["MONARQ_DASHBOARD_PORT", "MONARQ_DASHBOARD_SERVICE_HOST"])
+def test_what_the_cluster_would_set_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    with pytest.raises(ConfigError):
+        start(monkeypatch, ["dashboard"], {name: "tcp://10.0.0.1:80"})
 
 
 @pytest.mark.parametrize("name", PODS)
