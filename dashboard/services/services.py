@@ -44,6 +44,7 @@ from .kinds import KindService
 from .letter_groups import LetterGroupService
 from .letters import LetterService
 from .logins import LoginService
+from .metrics import MetricsService
 from .numbers import History, Samples
 from .operations import OperationService
 from .queues import QueueService
@@ -89,6 +90,7 @@ class Services:
     events: EventService
     audit: AuditService
     configuration: ConfigurationService
+    metrics: MetricsService
 
     @property
     def link(self) -> Link:
@@ -175,6 +177,7 @@ def open_services(
         events=EventService(bus, on.feed, on.snapshots.pulse, Topics(bus), on.streams, guard, authenticator),
         audit=AuditService(database, guard),
         configuration=ConfigurationService(settings, dashboard, guard),
+        metrics=MetricsService(on, guard),
     )
 
 
