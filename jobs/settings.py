@@ -139,7 +139,7 @@ class Settings(BaseSettings):
     #: dashboard` 9462, and a worker in a process of yours serves none.
     metrics_port: int | None = Field(None, ge=0, le=65535)
     #: While somebody scrapes, let a small job go through each queue that workers serve, once a minute:
-    #: a metric then tells whether the whole way works.  Turn it off where arq's own workers share your queues.
+    #: a metric then tells whether the whole way works.  Turn it off where arq's own workers share queues.
     heartbeat_jobs: bool = True
     #: The least level that is written.
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -26,7 +26,8 @@ class SideLoop:
         Raises:
             TimeoutError: It took longer than `timeout` seconds, or the loop has ended.
         """
-        future = asyncio.run_coroutine_threadsafe(work(), self._begun())
+        loop = self._begun()
+        future = asyncio.run_coroutine_threadsafe(work(), loop)
         try:
             return future.result(timeout)
         except TimeoutError:

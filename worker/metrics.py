@@ -133,12 +133,16 @@ class WorkerCollector(Collector):
             (),
             [((), polls.bounds, polls.counts, polls.total)],
         )
-        outages = {"claim": worker.fetcher, "settle": worker.completer, "renew": worker.heartbeat}
+        outages = {
+            "claim": worker.fetcher.outage,
+            "settle": worker.completer.outage,
+            "renew": worker.heartbeat.outage,
+        }
         yield counter(
             "monarq_worker_redis_errors",
             "Calls that Redis did not answer, or refused.",
             ("op",),
-            {(op,): service.outage.failed for op, service in outages.items()},
+            {(op,): outage.failed for op, outage in outages.items()},
         )
 
 

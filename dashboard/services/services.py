@@ -142,8 +142,7 @@ def open_services(
     limiter = Limiter(settings.redis_url.get_secret_value(), amounts_of(dashboard))
     keys = signing_keys_of(dashboard)
     jwt_issuer = JwtIssuer(dashboard.issuer, dashboard.audience, keys, dashboard.jwt_lifetime)
-    issuers = {issuer.issuer: issuer for issuer in dashboard.issuers}
-    authenticator = Authenticator(directory, sessions, _verifier(dashboard, keys, on.http), link, issuers)
+    authenticator = _authenticator(directory, sessions, dashboard, keys, on)
     queues = QueueService(link, guard, audit, bus, on.snapshots, settings)
     workers = WorkerService(link, guard, audit, on.snapshots)
     groups = LetterGroupService(on.letters, Snoozes(link), guard, audit, bus)
@@ -211,6 +210,13 @@ def insights_of(settings: Settings, link: Link, database: Database | None, guard
         history = History(RollupReader(database))
     samples = Samples(link, tagged=settings.hash_tags)
     return InsightService(guard, samples, history, settings.objective)
+
+
+def _authenticator(
+    directory: Directory, sessions: Sessions, dashboard: DashboardSettings, keys: SigningKeys, on: Ground
+) -> Authenticator:
+    issuers = {issuer.issuer: issuer for issuer in dashboard.issuers}
+    return Authenticator(directory, sessions, _verifier(dashboard, keys, on.http), on.link, issuers)
 
 
 def _verifier(dashboard: DashboardSettings, keys: SigningKeys, http: httpx.AsyncClient) -> JwtVerifier:

@@ -29,3 +29,13 @@ async def holds_lease(transport: Transport, process: str) -> bool:
         return False
     await transport.call("PEXPIRE", EXPORTER, LEASE_MS)
     return True
+
+
+async def give_up_lease(transport: Transport, process: str) -> None:
+    """Let another process have it at once, if this one has it.
+
+    Raises:
+        StoreUnavailable: Redis did not answer.
+    """
+    if await transport.call("GET", EXPORTER) == process.encode():
+        await transport.call("DEL", EXPORTER)

@@ -10,6 +10,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from secrets import token_hex
 
 import structlog
@@ -21,9 +22,9 @@ from ..side_loop import SideLoop
 from .address import Address
 from .census import Census, CensusTaker
 from .connection import Link
-from .election import holds_lease
+from .election import give_up_lease, holds_lease
 from .fleet_metrics import fleet_metrics
-from .heartbeats import send
+from .heartbeats import Heartbeats
 from .shared_reading import Reading
 
 log = structlog.get_logger("monarq.exporter")
@@ -31,18 +32,18 @@ log = structlog.get_logger("monarq.exporter")
 #: Seconds for the lease, for all of it, and for the end.
 _LEASE_WITHIN = 1.0
 _PATIENCE = 5.0
-_CLOSE_WITHIN = 3.0
+_CLOSE_WITHIN = 1.0
 
 
 class Exporter(Collector):
     """One per process that is scraped.  Nothing is connected before the first scrape."""
 
     def __init__(self, address: Address, settings: Settings) -> None:
-        self._address = address
         self._settings = settings
         self._process = f"{socket.gethostname()}:{os.getpid()}:{token_hex(3)}"
         self._side = SideLoop("monarq-exporter")
-        self._link: Link | None = None
+        self._link = Link(address)
+        self._heartbeats = Heartbeats(self._link)
         self._census: CensusTaker | None = None
         self._is_elected = False
 
@@ -63,34 +64,34 @@ class Exporter(Collector):
     # --- the side loop
 
     async def _look(self) -> Reading[Census] | None:
-        if self._link is None or self._census is None:
-            self._link = Link(self._address)
+        if self._census is None:
             self._census = CensusTaker(self._link, self._settings)
-        if not await self._leads(self._link):
+        if not await self._leads():
             return None
         seen = await self._census.shared.get()
         if self._settings.heartbeat_jobs and seen.failure is None:
-            await _beat(self._link, seen.value)
+            await self._beat(seen.value)
         return seen
 
-    async def _leads(self, link: Link) -> bool:
+    async def _leads(self) -> bool:
         try:
             async with asyncio.timeout(_LEASE_WITHIN):
-                self._is_elected = await holds_lease(link, self._process)
+                self._is_elected = await holds_lease(self._link, self._process)
         except (StoreError, TimeoutError):
             # who has told goes on, with what was seen last: its time says how old that is
             pass
         return self._is_elected
 
+    async def _beat(self, census: Census) -> None:
+        try:
+            await self._heartbeats.send(census.fleet, census.heartbeats)
+        except StoreError as error:  # a full Redis takes none: then they are late, and that is true
+            log.debug("exporter.no_heartbeat", error=str(error))
+
     async def _close(self) -> None:
+        if self._is_elected:
+            with suppress(StoreError):
+                await give_up_lease(self._link, self._process)
         if self._census is not None:
             await self._census.close()
-        if self._link is not None:
-            await self._link.close()
-
-
-async def _beat(link: Link, census: Census) -> None:
-    try:
-        await send(link, census.fleet, census.heartbeats)
-    except StoreError as error:  # a full Redis takes none: then they are late, and that is true
-        log.debug("exporter.no_heartbeat", error=str(error))
+        await self._link.close()

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from ..envelope import encode_head
 from ..priority import Priority
+from .clock import moment_of
 from .execute import Transport, execute
 from .fleet import Fleet
 from .keys import HEARTBEATS, QueueKeys
@@ -28,17 +29,31 @@ def beating(fleet: Fleet) -> list[str]:
     return [name for name, numbers in fleet.queues.items() if fleet.serving(name) and numbers.pause is None]
 
 
-async def send(transport: Transport, fleet: Fleet, heartbeats: Mapping[str, int]) -> None:
-    """Enqueue one for each queue in which one is due.
+class Heartbeats:
+    """Enqueues them.  They have the same id each time, so that there never are two in a queue."""
 
-    It has the same id each time, so that there never are two in a queue.
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        #: What this process has sent; what is known of others is as old as the look at them.
+        self._sent: dict[str, datetime] = {}
 
-    Raises:
-        StoreError: Redis did not answer, or took one of them not.
-    """
-    due_ms = (fleet.taken_at - EVERY).timestamp() * 1000
-    due = [fleet.keys[name] for name in beating(fleet) if heartbeats.get(name, 0) <= due_ms]
-    await asyncio.gather(*(execute(transport, enqueue(queue, [_entry(queue)])) for queue in due))
+    async def send(self, fleet: Fleet, ran: Mapping[str, int]) -> None:
+        """Enqueue one for each queue in which one is due.
+
+        Args:
+            ran: What `read_heartbeats` has told.
+
+        Raises:
+            StoreError: Redis did not answer, or did not take one of them.
+        """
+        before = fleet.taken_at - EVERY
+        due = [
+            fleet.keys[name]
+            for name in beating(fleet)
+            if moment_of(ran.get(name, 0)) <= before and self._sent.get(name, before) <= before
+        ]
+        self._sent |= dict.fromkeys([queue.name for queue in due], fleet.taken_at)
+        await asyncio.gather(*(execute(self._transport, enqueue(queue, [_entry(queue)])) for queue in due))
 
 
 async def read_heartbeats(transport: Transport) -> dict[str, int]:
