@@ -11,7 +11,7 @@ import pytest
 
 from monarq.dashboard.vitals import DashboardVitals
 from tests.integration.worker.test_vitals import OF_THE_DASHBOARD
-from tests.scrapes import Samples, names_of, samples_of
+from tests.scrapes import Samples, faults_of, names_of, samples_of
 from tests.servers import free_port
 
 from .house import House
@@ -117,6 +117,8 @@ async def test_a_port_of_its_own_asks_for_nothing(house: House, port: int) -> No
 
 async def test_the_guide_names_every_metric_of_a_dashboard(house: House) -> None:
     viewer = await house.program({"role": "viewer"})
-    served = names_of((await viewer.get("/metrics")).text)
+    answer = await viewer.get("/metrics")
+    assert faults_of(answer.text) == ""
+    served = names_of(answer.text)
     told = set(re.findall(r"`(monarq_\w+)`", GUIDE.read_text(encoding="utf-8")))
     assert OF_THE_DASHBOARD <= served <= told

@@ -14,7 +14,7 @@ from monarq.jobs.store.postgres.database import Database
 from monarq.producer.relay import Relay
 from monarq.producer.relay_vitals import RelayVitals
 from tests.integration.worker.deadlines import eventually
-from tests.scrapes import Samples, samples_of
+from tests.scrapes import Samples, faults_of, samples_of
 from tests.servers import free_port
 
 from .kinds import audit, confirm
@@ -36,7 +36,9 @@ async def ask(vitals: RelayVitals, path: str) -> httpx.Response:
 
 
 async def scrape(vitals: RelayVitals) -> Samples:
-    return samples_of((await ask(vitals, "/metrics")).text)
+    text = (await ask(vitals, "/metrics")).text
+    assert faults_of(text) == ""
+    return samples_of(text)
 
 
 async def test_a_relay_tells_what_it_has_carried_and_what_still_waits(
