@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from monarq.jobs.metrics import Collector, Metric, counter, gauge, histogram
+from monarq.jobs.histogram import Distribution
+from monarq.jobs.metrics import Collector, Exemplars, Metric, counter, gauge, histogram
 from monarq.jobs.store.workers import HistoryReport
 
-from .meters import Ending, Meters
+from .meters import Ending, Meters, Pair
 from .run import Run, now_ms
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class WorkerCollector(Collector):
             "From when a job was due to the start of its attempt.",
             ("queue", "priority"),
             [(key, one.bounds, one.counts, one.total) for key, one in list(meters.wait_ms.items())],
+            exemplars=_exemplars(meters.wait_ms),
         )
         yield counter(
             "monarq_job_wait_objective_met",
@@ -84,6 +86,7 @@ class WorkerCollector(Collector):
             "Time in the handler, per attempt.",
             _PAIR,
             [(key, one.bounds, one.counts, one.total) for key, one in list(meters.run_ms.items())],
+            exemplars=_exemplars(meters.run_ms),
         )
         yield histogram(
             "monarq_job_end_to_end_seconds",
@@ -148,6 +151,10 @@ class WorkerCollector(Collector):
 
 #: They are told from the start, so that a first one is seen as a rise.
 _ALWAYS = (Ending.SUCCEEDED, Ending.RETRIED, Ending.DEAD, Ending.LOST)
+
+
+def _exemplars(distributions: Mapping[Pair, Distribution]) -> Exemplars:
+    return {key: one.exemplars for key, one in list(distributions.items()) if one.exemplars}
 
 
 def _history(report: HistoryReport) -> Iterator[Metric]:
