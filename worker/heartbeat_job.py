@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import structlog
-
 from monarq.jobs.context import JobContext
 from monarq.jobs.handler import job
+from monarq.jobs.retry import fixed
 from monarq.jobs.store.heartbeats import KIND
 from monarq.jobs.store.keys import HEARTBEATS
 
 from .runnable import from_handler
 
-log = structlog.get_logger("monarq.worker")
+#: Never dead, whatever an app's hooks do: a dead letter would keep the next one out.
+_ATTEMPTS = 1_000_000
 
 
-@job(KIND, keep_result=0)
+@job(KIND, keep_result=0, max_attempts=_ATTEMPTS, backoff=fixed(10))
 async def heartbeat(ctx: JobContext) -> None:
-    """Tell that jobs of this queue run.  It never fails: a dead letter would keep the next one out."""
-    try:
-        await ctx["redis"].hset(HEARTBEATS, ctx.queue, round(ctx["enqueue_time"].timestamp() * 1000))
-    except Exception:  # then it is late, and somebody will look here
-        log.warning("worker.heartbeat_not_written", queue=ctx.queue, exc_info=True)
+    """Tell that jobs of this queue run."""
+    await ctx["redis"].hset(HEARTBEATS, ctx.queue, round(ctx["enqueue_time"].timestamp() * 1000))
 
 
 #: It stands in no report, no history and no metric of a worker, and so is not among the worker's own kinds.

@@ -100,12 +100,16 @@ class Meters:
         self._ends.append((run, ending_of(end, settlement)))
         if end.failure is not None and run.envelope is not None and end.failure.error_type:
             self._count_exception(run.envelope.kind, end.failure.error_type)
-        self._fold_soon(len(self._ends))
+        if len(self._ends) >= _BATCH:
+            self.fold()
+        elif self._alarm is None:
+            self._fold_soon()
 
     def polled(self, seconds: float) -> None:
         """Count how long a claim took."""
         self._polls.append(seconds * 1000)
-        self._fold_soon(len(self._polls))
+        if self._alarm is None:
+            self._fold_soon()
 
     def lagged(self, seconds: float) -> None:
         """Count how long the event loop took to answer."""
@@ -134,11 +138,8 @@ class Meters:
 
     # ---
 
-    def _fold_soon(self, waiting: int) -> None:
-        if waiting >= _BATCH:
-            self.fold()
-        elif self._alarm is None:
-            self._alarm = asyncio.get_running_loop().call_later(_AT_LATEST, self.fold)
+    def _fold_soon(self) -> None:
+        self._alarm = asyncio.get_running_loop().call_later(_AT_LATEST, self.fold)
 
     def _count(self, pair: Pair, items: list[tuple[Run, Ending]]) -> None:
         queue = pair[0]
