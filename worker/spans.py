@@ -50,9 +50,10 @@ class AttemptSpan:
         """Its context, for a child that runs the job."""
         return self._span.carried
 
-    def leave(self) -> None:
-        """It is not the current one any more; to be called by the task that it was opened in."""
+    def leave(self, end: End) -> None:
+        """The task that it was opened in is done with the attempt."""
         self._tracing.leave(self._token)
+        self.end(end)
 
     def end(self, end: End) -> None:
         """Tell how the attempt ended, once: also if its handler has been given up and ends after all."""
