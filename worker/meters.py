@@ -1,7 +1,7 @@
 """What a worker counts for those who scrape it: how attempts ended, and how long all of it took.
 
-Attempts are counted by the batch.  The hot path does no more than append to a list; every so often the list
-is sorted into the counters, which costs a fraction of a microsecond per attempt.
+Attempts are counted by the batch that they are settled in; times are put by, and every so often sorted into
+the counters.  That costs half a microsecond per attempt.
 """
 
 from __future__ import annotations
@@ -10,15 +10,14 @@ import asyncio
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from enum import StrEnum
 
-from monarq.jobs.failure import Cause
-from monarq.jobs.histogram import Distribution, Exemplar
+from monarq.jobs.histogram import Distribution
 from monarq.jobs.labels import Labels
 from monarq.jobs.store.heartbeats import KIND as HEARTBEAT
 from monarq.jobs.store.verbs import End, Settlement, Verb
 
 from .completer import Batch
+from .fresh_ends import Ending, FreshEnds, Pair, ending_of
 from .run import Run
 
 #: Attempts that are sorted in together, and seconds after which fewer of them are.
@@ -33,39 +32,9 @@ LAG_BOUNDS_MS = (1, 5, 10, 50, 100, 500, 1_000, 5_000)
 #: Those of a claim's way to Redis and back, ms.
 POLL_BOUNDS_MS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 5_000)
 
-Pair = tuple[str, str]
-Ends = tuple[Batch, Sequence[Settlement]]
 
 #: Looked up once: they are compared with each end.
 _SUCCEEDED, _REFUSED = Verb.SUCCEEDED, Settlement.REFUSED
-
-
-class Ending(StrEnum):
-    """How an attempt ended, as it is counted: a closed set."""
-
-    SUCCEEDED = "succeeded"
-    RETRIED = "retried"
-    TIMED_OUT = "timed_out"
-    DEAD = "dead"
-    CANCELLED = "cancelled"
-    EXPIRED = "expired"
-    SNOOZED = "snoozed"
-    #: Given back unharmed: the worker stops, a pause wants it back, or nobody here knows the kind.
-    HANDED_BACK = "handed_back"
-    #: The lease was lost before the outcome could be recorded.
-    LOST = "lost"
-
-
-_OF_VERB = {
-    Verb.SUCCEEDED: Ending.SUCCEEDED,
-    Verb.RETRYING: Ending.RETRIED,
-    Verb.DEAD: Ending.DEAD,
-    Verb.CANCELLED: Ending.CANCELLED,
-    Verb.EXPIRED: Ending.EXPIRED,
-    Verb.RELEASED: Ending.HANDED_BACK,
-}
-#: With these the job itself has ended.
-_FINAL = frozenset({Ending.SUCCEEDED, Ending.DEAD, Ending.CANCELLED, Ending.EXPIRED})
 
 
 class Meters:
@@ -82,9 +51,7 @@ class Meters:
     ) -> None:
         self._objective_ms = objective_ms
         self._on_success = on_success
-        self._ends: list[Ends] = []
-        #: How many attempts are in them.
-        self._waiting = 0
+        self._fresh = FreshEnds()
         self._alarm: asyncio.TimerHandle | None = None
         self.endings: dict[Pair, Counter[Ending]] = {pair: Counter() for pair in pairs}
         self.run_ms: dict[Pair, Distribution] = {pair: Distribution() for pair in self.endings}
@@ -104,9 +71,10 @@ class Meters:
 
     def settled(self, batch: Batch, settlements: Sequence[Settlement]) -> None:
         """Count how attempts ended."""
-        self._ends.append((batch, settlements))
-        self._waiting += len(batch)
-        if self._waiting >= _BATCH:
+        for (pair, ending), runs in self._sorted_out(batch, settlements).items():
+            if pair[1] != HEARTBEAT:  # it has a metric of its own
+                self._fresh.add(pair, ending, runs, with_exemplars=self.marks_exemplars)
+        if self._fresh.count >= _BATCH:
             self.fold()
         elif self._alarm is None:
             self._fold_soon()
@@ -128,10 +96,21 @@ class Meters:
             self._alarm = None
         polls, self._polls = self._polls, []
         self.poll_ms.add(polls)
-        ends, self._ends, self._waiting = self._ends, [], 0
-        for (pair, ending), runs in self._sorted_out(ends).items():
-            if pair[1] != HEARTBEAT:  # it has a metric of its own
-                self._count(pair, ending, runs)
+        fresh, self._fresh = self._fresh, FreshEnds()
+        for (pair, ending), count in fresh.endings.items():
+            self._count(pair, ending, count)
+        for (queue, priority), waits in fresh.wait_ms.items():
+            self.wait_ms.setdefault((queue, priority), Distribution()).add(waits)
+            self.met[queue] += bisect_right(waits, self._objective_ms(queue))  # sorted by `add`
+        for pair, run_ms in fresh.run_ms.items():
+            self.run_ms.setdefault(pair, Distribution()).add(run_ms)
+        for queue, lives in fresh.life_ms.items():
+            self.end_to_end_ms.setdefault(queue, Distribution()).add(lives)
+        for queue, attempts in fresh.attempts.items():
+            self.attempts.setdefault(queue, Distribution(ATTEMPT_BOUNDS)).add(attempts)
+        for pair, ran, queue_and_priority, waited in fresh.exemplars:
+            self.run_ms[pair].mark(ran)
+            self.wait_ms[queue_and_priority].mark(waited)
 
     def busy_by_queue(self, runs: Iterable[Run]) -> Mapping[str, int]:
         """Slots in use, by the queue of the job that is in each."""
@@ -142,20 +121,21 @@ class Meters:
     def _fold_soon(self) -> None:
         self._alarm = asyncio.get_running_loop().call_later(_AT_LATEST, self.fold)
 
-    def _sorted_out(self, ends: Iterable[Ends]) -> dict[tuple[Pair, Ending], list[Run]]:
+    def _sorted_out(
+        self, batch: Batch, settlements: Sequence[Settlement]
+    ) -> dict[tuple[Pair, Ending], list[Run]]:
         """Attempts by what they were of and how they ended, as far as that can be told."""
         sorted_out: defaultdict[tuple[Pair, Ending], list[Run]] = defaultdict(list)
         queue, runnable = None, None
-        for batch, settlements in ends:
-            for (run, end), settlement in zip(batch, settlements, strict=True):
-                if end.verb is not _SUCCEEDED or settlement is _REFUSED or run.runnable is None:
-                    self._sort_out_other(run, end, settlement, sorted_out)
-                    continue
-                # nearly all are successes of what the one before was of: that makes this cheap
-                if run.runnable is not runnable or run.claimed.queue is not queue:
-                    runnable, queue = run.runnable, run.claimed.queue
-                    alike = sorted_out[(queue.name, runnable.kind), Ending.SUCCEEDED]
-                alike.append(run)
+        for (run, end), settlement in zip(batch, settlements, strict=True):
+            if end.verb is not _SUCCEEDED or settlement is _REFUSED or run.runnable is None:
+                self._sort_out_other(run, end, settlement, sorted_out)
+                continue
+            # nearly all are successes of what the one before was of: that makes this cheap
+            if run.runnable is not runnable or run.claimed.queue is not queue:
+                runnable, queue = run.runnable, run.claimed.queue
+                alike = sorted_out[(queue.name, runnable.kind), Ending.SUCCEEDED]
+            alike.append(run)
         return sorted_out
 
     def _sort_out_other(
@@ -170,79 +150,9 @@ class Meters:
         if run.runnable is not None:
             into[(run.claimed.queue.name, kind), ending_of(end, settlement)].append(run)
 
-    def _count(self, pair: Pair, ending: Ending, runs: list[Run]) -> None:
-        queue = pair[0]
-        self.endings.setdefault(pair, Counter())[ending] += len(runs)
+    def _count(self, pair: Pair, ending: Ending, count: int) -> None:
+        self.endings.setdefault(pair, Counter())[ending] += count
         if ending is Ending.SUCCEEDED:
             self._on_success(pair[1])
         elif ending is Ending.LOST:
-            self.refused[queue] += len(runs)
-        self._count_waits(queue, runs)
-        began = [run for run in runs if run.ended_ms]
-        run_ms: list[float] = [run.ended_ms - run.started_ms for run in began]
-        if ending in _FINAL and began:
-            self._count_ends(queue, began, run_ms)
-        self.run_ms.setdefault(pair, Distribution()).add(run_ms)  # which sorts them
-        if self.marks_exemplars:
-            self._mark(pair, began)
-
-    def _mark(self, pair: Pair, runs: list[Run]) -> None:
-        for run in runs:
-            if run.span is None or (trace_id := run.span.exemplar) is None:
-                continue
-            wait_ms = max(0, run.claimed.claimed_at_ms - run.claimed.visible_at_ms)
-            waits = self.wait_ms[pair[0], _priority_of(run)]
-            waits.mark(Exemplar(trace_id, wait_ms, run.started_ms))
-            self.run_ms[pair].mark(Exemplar(trace_id, run.ended_ms - run.started_ms, run.ended_ms))
-
-    def _count_waits(self, queue: str, runs: list[Run]) -> None:
-        objective_ms = self._objective_ms(queue)
-        for priority, of_priority in _by_priority(runs).items():
-            claims = [run.claimed for run in of_priority]
-            waits = _not_negative([claimed.claimed_at_ms - claimed.visible_at_ms for claimed in claims])
-            self.wait_ms.setdefault((queue, priority), Distribution()).add(waits)
-            self.met[queue] += bisect_right(waits, objective_ms)  # sorted by `add`
-
-    def _count_ends(self, queue: str, runs: list[Run], run_ms: list[float]) -> None:
-        """Count whole jobs, from their enqueue on, by how long their last attempts took."""
-        before_ms = [
-            run.claimed.claimed_at_ms - run.envelope.enqueued_ms for run in runs if run.envelope is not None
-        ]
-        lives = _not_negative([before + last for before, last in zip(before_ms, run_ms, strict=True)])
-        self.end_to_end_ms.setdefault(queue, Distribution()).add(lives)
-        attempts = self.attempts.setdefault(queue, Distribution(ATTEMPT_BOUNDS))
-        attempts.add([run.attempt for run in runs])
-
-
-def _not_negative(times: list[float]) -> list[float]:
-    """Two clocks may be a little apart."""
-    return times if min(times) >= 0 else [max(0, time) for time in times]
-
-
-def _by_priority(runs: list[Run]) -> Mapping[str, list[Run]]:
-    """Nearly always all are of normal priority, which no envelope says."""
-    marked = [run for run in runs if run.envelope is not None and "p" in run.envelope.meta]
-    if not marked:
-        return {"normal": runs}
-    by_priority: defaultdict[str, list[Run]] = defaultdict(list)
-    for run in runs:
-        by_priority[_priority_of(run)].append(run)
-    return by_priority
-
-
-def _priority_of(run: Run) -> str:
-    return "normal" if run.envelope is None else str(run.envelope.meta.get("p", "normal"))
-
-
-def ending_of(end: End, settlement: Settlement) -> Ending:
-    """How an attempt ended, for who counts it."""
-    if settlement is Settlement.REFUSED:
-        return Ending.LOST
-    verb = end.verb
-    if verb is Verb.SUCCEEDED:
-        return Ending.SUCCEEDED
-    if verb is Verb.RELEASED and end.is_snooze:
-        return Ending.SNOOZED
-    if verb is Verb.RETRYING and end.failure is not None and end.failure.cause is Cause.TIMEOUT:
-        return Ending.TIMED_OUT
-    return _OF_VERB[verb]
+            self.refused[pair[0]] += count

@@ -10,7 +10,8 @@ from monarq.jobs.histogram import Distribution
 from monarq.jobs.metrics import Collector, Exemplars, Metric, counter, gauge, histogram
 from monarq.jobs.store.workers import HistoryReport
 
-from .meters import Ending, Meters, Pair
+from .fresh_ends import Ending, Pair
+from .meters import Meters
 from .run import Run, now_ms
 
 if TYPE_CHECKING:

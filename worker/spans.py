@@ -13,7 +13,7 @@ from monarq.jobs.settings import Settings
 from monarq.jobs.store.verbs import End, Settlement
 from monarq.jobs.tracing import How, OpenSpan, Tracing, recording
 
-from .meters import Ending, ending_of
+from .fresh_ends import Ending, ending_of
 from .run import Run
 
 log = structlog.get_logger("monarq.worker")

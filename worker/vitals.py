@@ -16,8 +16,9 @@ from monarq.jobs.store.exporter import Exporter
 from monarq.jobs.store.keys import QueueKeys
 from monarq.producer.metrics import RelayCollector
 
+from .fresh_ends import Pair
 from .maintenance.cron_successes import CronSuccesses
-from .meters import Meters, Pair
+from .meters import Meters
 from .metrics import WorkerCollector
 from .runnable import Runnable
 

@@ -1,0 +1,133 @@
+"""Numbers of attempts that have ended lately, before they are sorted into the counters of a worker.
+
+Numbers alone: a run that is kept for a while costs the worker more than to count it does.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from enum import StrEnum
+
+from monarq.jobs.failure import Cause
+from monarq.jobs.histogram import Exemplar
+from monarq.jobs.store.verbs import End, Settlement, Verb
+
+from .run import Run
+
+Pair = tuple[str, str]
+
+
+class Ending(StrEnum):
+    """How an attempt ended, as it is counted: a closed set."""
+
+    SUCCEEDED = "succeeded"
+    RETRIED = "retried"
+    TIMED_OUT = "timed_out"
+    DEAD = "dead"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    SNOOZED = "snoozed"
+    #: Given back unharmed: the worker stops, a pause wants it back, or nobody here knows the kind.
+    HANDED_BACK = "handed_back"
+    #: The lease was lost before the outcome could be recorded.
+    LOST = "lost"
+
+
+_OF_VERB = {
+    Verb.SUCCEEDED: Ending.SUCCEEDED,
+    Verb.RETRYING: Ending.RETRIED,
+    Verb.DEAD: Ending.DEAD,
+    Verb.CANCELLED: Ending.CANCELLED,
+    Verb.EXPIRED: Ending.EXPIRED,
+    Verb.RELEASED: Ending.HANDED_BACK,
+}
+#: With these the job itself has ended.
+FINAL = frozenset({Ending.SUCCEEDED, Ending.DEAD, Ending.CANCELLED, Ending.EXPIRED})
+
+
+class FreshEnds:
+    """What has ended since the counters were told last."""
+
+    __slots__ = ("attempts", "count", "endings", "exemplars", "life_ms", "run_ms", "wait_ms")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.endings: defaultdict[tuple[Pair, Ending], int] = defaultdict(int)
+        self.run_ms: defaultdict[Pair, list[float]] = defaultdict(list)
+        #: By queue and priority.
+        self.wait_ms: defaultdict[Pair, list[float]] = defaultdict(list)
+        #: By queue, of jobs that have ended: from their enqueue, and how many attempts they took.
+        self.life_ms: defaultdict[str, list[float]] = defaultdict(list)
+        self.attempts: defaultdict[str, list[float]] = defaultdict(list)
+        #: Of run times and of waits, by the same.
+        self.exemplars: list[tuple[Pair, Exemplar, Pair, Exemplar]] = []
+
+    def add(self, pair: Pair, ending: Ending, runs: list[Run], *, with_exemplars: bool) -> None:
+        """Take attempts of one queue and kind that have ended alike."""
+        queue = pair[0]
+        self.count += len(runs)
+        self.endings[pair, ending] += len(runs)
+        for priority, of_priority in _by_priority(runs).items():
+            claims = [run.claimed for run in of_priority]
+            waits: list[float] = [claimed.claimed_at_ms - claimed.visible_at_ms for claimed in claims]
+            self.wait_ms[queue, priority] += _not_negative(waits)
+        began = [run for run in runs if run.ended_ms]
+        run_ms: list[float] = [run.ended_ms - run.started_ms for run in began]
+        self.run_ms[pair] += run_ms
+        if ending in FINAL and began:
+            self._add_jobs(queue, began, run_ms)
+        if with_exemplars:
+            self.exemplars += _exemplars(pair, began)
+
+    def _add_jobs(self, queue: str, runs: list[Run], run_ms: list[float]) -> None:
+        before = [
+            run.claimed.claimed_at_ms - run.envelope.enqueued_ms for run in runs if run.envelope is not None
+        ]
+        self.life_ms[queue] += _not_negative([a + b for a, b in zip(before, run_ms, strict=True)])
+        self.attempts[queue] += [run.attempt for run in runs]
+
+
+def _exemplars(pair: Pair, runs: list[Run]) -> list[tuple[Pair, Exemplar, Pair, Exemplar]]:
+    marked = []
+    for run in runs:
+        if run.span is not None and (trace_id := run.span.exemplar) is not None:
+            wait_ms = max(0, run.claimed.claimed_at_ms - run.claimed.visible_at_ms)
+            waited = Exemplar(trace_id, wait_ms, run.started_ms)
+            ran = Exemplar(trace_id, run.ended_ms - run.started_ms, run.ended_ms)
+            marked.append((pair, ran, (pair[0], _priority_of(run)), waited))
+    return marked
+
+
+def _not_negative(times: list[float]) -> list[float]:
+    """Two clocks may be a little apart."""
+    return times if min(times) >= 0 else [max(0, time) for time in times]
+
+
+def _by_priority(runs: list[Run]) -> Mapping[str, list[Run]]:
+    """Nearly always all are of normal priority, which no envelope says."""
+    marked = [run for run in runs if run.envelope is not None and "p" in run.envelope.meta]
+    if not marked:
+        return {"normal": runs}
+    by_priority: defaultdict[str, list[Run]] = defaultdict(list)
+    for run in runs:
+        by_priority[_priority_of(run)].append(run)
+    return by_priority
+
+
+def _priority_of(run: Run) -> str:
+    return "normal" if run.envelope is None else str(run.envelope.meta.get("p", "normal"))
+
+
+def ending_of(end: End, settlement: Settlement) -> Ending:
+    """How an attempt ended, for who counts it."""
+    if settlement is Settlement.REFUSED:
+        return Ending.LOST
+    verb = end.verb
+    if verb is Verb.SUCCEEDED:
+        return Ending.SUCCEEDED
+    if verb is Verb.RELEASED and end.is_snooze:
+        return Ending.SNOOZED
+    if verb is Verb.RETRYING and end.failure is not None and end.failure.cause is Cause.TIMEOUT:
+        return Ending.TIMED_OUT
+    return _OF_VERB[verb]
