@@ -6,7 +6,6 @@ Numbers alone: a run that is kept for a while costs the worker more than to coun
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
 from enum import StrEnum
 
 from monarq.jobs.failure import Cause
@@ -65,54 +64,38 @@ class FreshEnds:
 
     def add(self, pair: Pair, ending: Ending, runs: list[Run], *, with_exemplars: bool) -> None:
         """Take attempts of one queue and kind that have ended alike."""
-        queue = pair[0]
+        queue, has_ended = pair[0], ending in FINAL
         self.count += len(runs)
         self.endings[pair, ending] += len(runs)
-        for priority, of_priority in _by_priority(runs).items():
-            claims = [run.claimed for run in of_priority]
-            waits: list[float] = [claimed.claimed_at_ms - claimed.visible_at_ms for claimed in claims]
-            self.wait_ms[queue, priority] += _not_negative(waits)
-        began = [run for run in runs if run.ended_ms]
-        run_ms: list[float] = [run.ended_ms - run.started_ms for run in began]
-        self.run_ms[pair] += run_ms
-        if ending in FINAL and began:
-            self._add_jobs(queue, began, run_ms)
+        waits, run_ms = self.wait_ms[queue, "normal"], self.run_ms[pair]
+        life_ms, attempts = self.life_ms[queue], self.attempts[queue]
+        for run in runs:  # each is looked at once: it was out of the processor's sight for a while
+            claimed, envelope = run.claimed, run.envelope
+            if envelope is None:
+                continue
+            wait_ms = claimed.claimed_at_ms - claimed.visible_at_ms
+            into = self.wait_ms[queue, str(envelope.meta["p"])] if "p" in envelope.meta else waits
+            into.append(wait_ms if wait_ms > 0 else 0)
+            if run.ended_ms:
+                took_ms = run.ended_ms - run.started_ms
+                run_ms.append(took_ms)
+                if has_ended:
+                    life = claimed.claimed_at_ms - envelope.enqueued_ms + took_ms
+                    life_ms.append(life if life > 0 else 0)  # the clocks of arq's producers may be wrong
+                    attempts.append(run.attempt)
         if with_exemplars:
-            self.exemplars += _exemplars(pair, began)
-
-    def _add_jobs(self, queue: str, runs: list[Run], run_ms: list[float]) -> None:
-        before = [
-            run.claimed.claimed_at_ms - run.envelope.enqueued_ms for run in runs if run.envelope is not None
-        ]
-        self.life_ms[queue] += _not_negative([a + b for a, b in zip(before, run_ms, strict=True)])
-        self.attempts[queue] += [run.attempt for run in runs]
+            self.exemplars += _exemplars(pair, runs)
 
 
 def _exemplars(pair: Pair, runs: list[Run]) -> list[tuple[Pair, Exemplar, Pair, Exemplar]]:
     marked = []
     for run in runs:
-        if run.span is not None and (trace_id := run.span.exemplar) is not None:
+        if run.ended_ms and run.span is not None and (trace_id := run.span.exemplar) is not None:
             wait_ms = max(0, run.claimed.claimed_at_ms - run.claimed.visible_at_ms)
             waited = Exemplar(trace_id, wait_ms, run.started_ms)
             ran = Exemplar(trace_id, run.ended_ms - run.started_ms, run.ended_ms)
             marked.append((pair, ran, (pair[0], _priority_of(run)), waited))
     return marked
-
-
-def _not_negative(times: list[float]) -> list[float]:
-    """Two clocks may be a little apart."""
-    return times if min(times) >= 0 else [max(0, time) for time in times]
-
-
-def _by_priority(runs: list[Run]) -> Mapping[str, list[Run]]:
-    """Nearly always all are of normal priority, which no envelope says."""
-    marked = [run for run in runs if run.envelope is not None and "p" in run.envelope.meta]
-    if not marked:
-        return {"normal": runs}
-    by_priority: defaultdict[str, list[Run]] = defaultdict(list)
-    for run in runs:
-        by_priority[_priority_of(run)].append(run)
-    return by_priority
 
 
 def _priority_of(run: Run) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from monarq.jobs.histogram import Distribution
 from monarq.jobs.labels import Labels
@@ -20,8 +21,10 @@ from .completer import Batch
 from .fresh_ends import Ending, FreshEnds, Pair, ending_of
 from .run import Run
 
+K = TypeVar("K")
+
 #: Attempts that are sorted in together, and seconds after which fewer of them are.
-_BATCH = 256
+_BATCH = 1_000
 _AT_LATEST = 1.0
 #: Different exceptions that are told apart, per worker.
 MOST_EXCEPTIONS = 20
@@ -99,14 +102,14 @@ class Meters:
         fresh, self._fresh = self._fresh, FreshEnds()
         for (pair, ending), count in fresh.endings.items():
             self._count(pair, ending, count)
-        for (queue, priority), waits in fresh.wait_ms.items():
+        for (queue, priority), waits in _filled(fresh.wait_ms):
             self.wait_ms.setdefault((queue, priority), Distribution()).add(waits)
             self.met[queue] += bisect_right(waits, self._objective_ms(queue))  # sorted by `add`
-        for pair, run_ms in fresh.run_ms.items():
+        for pair, run_ms in _filled(fresh.run_ms):
             self.run_ms.setdefault(pair, Distribution()).add(run_ms)
-        for queue, lives in fresh.life_ms.items():
+        for queue, lives in _filled(fresh.life_ms):
             self.end_to_end_ms.setdefault(queue, Distribution()).add(lives)
-        for queue, attempts in fresh.attempts.items():
+        for queue, attempts in _filled(fresh.attempts):
             self.attempts.setdefault(queue, Distribution(ATTEMPT_BOUNDS)).add(attempts)
         for pair, ran, queue_and_priority, waited in fresh.exemplars:
             self.run_ms[pair].mark(ran)
@@ -156,3 +159,7 @@ class Meters:
             self._on_success(pair[1])
         elif ending is Ending.LOST:
             self.refused[pair[0]] += count
+
+
+def _filled(lists: Mapping[K, list[float]]) -> Iterator[tuple[K, list[float]]]:
+    return ((key, values) for key, values in lists.items() if values)
