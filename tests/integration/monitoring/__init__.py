@@ -1,0 +1,1 @@
+"""What comes along for Prometheus and Grafana."""
