@@ -56,7 +56,9 @@ class Prometheus:
     async def firing(self) -> set[tuple[str, str]]:
         """Each alert that fires, with what it is about: queue, kind or scrape job."""
         told = (await self._client.get("/api/v1/alerts")).json()["data"]["alerts"]
-        return {(one["labels"]["alertname"], _subject(one["labels"])) for one in told if one["state"] == "firing"}
+        return {
+            (one["labels"]["alertname"], _subject(one["labels"])) for one in told if one["state"] == "firing"
+        }
 
     async def broken_rules(self) -> list[str]:
         """The rules that could not be evaluated, each with what was wrong."""

@@ -14,7 +14,11 @@ from .pages import ROOT
 PAGES = ("docs/runbooks.md", "docs/guides/incidents.md", "docs/guides/alerts.md")
 _COMMAND = re.compile(r"`monarq ([a-z][^`]*)`")
 GIVEN = sorted(
-    {" ".join(found.split()) for page in PAGES for found in _COMMAND.findall((ROOT / page).read_text("utf-8"))}
+    {
+        " ".join(found.split())
+        for page in PAGES
+        for found in _COMMAND.findall((ROOT / page).read_text("utf-8"))
+    }
 )
 
 

@@ -28,7 +28,9 @@ CASES = [case for test in _load(TESTS)["tests"] for case in test["alert_rule_tes
 
 if find_prometheus() is not None:
 
-    @pytest.mark.parametrize("words", [["check", "rules", RULES], ["test", "rules", TESTS]], ids=lambda w: w[0])
+    @pytest.mark.parametrize(
+        "words", [["check", "rules", RULES], ["test", "rules", TESTS]], ids=lambda w: w[0]
+    )
     def test_promtool_is_content(words: list[Any]) -> None:
         done = subprocess.run(["promtool", *words], capture_output=True, text=True, timeout=30)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -52,7 +54,10 @@ def test_an_alert_says_how_much_it_matters_and_where_its_runbook_is(name: str) -
 
 def test_the_guide_lists_every_alert_with_its_time_and_level() -> None:
     told = {
-        re.findall(r"\w+", row["alert"])[0]: (_SPANS.get(row["after"], row["after"].replace(" min", "m")), row["level"])
+        re.findall(r"\w+", row["alert"])[0]: (
+            _SPANS.get(row["after"], row["after"].replace(" min", "m")),
+            row["level"],
+        )
         for row in rows(GUIDE, "alert", "when", "after", "level")
     }
     assert told == {name: (rule.get("for", ""), rule["labels"]["severity"]) for name, rule in ALERTS.items()}
