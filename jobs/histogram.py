@@ -5,6 +5,7 @@ All of Monarq counts in the same buckets, so that counts of different places and
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 
 #: The upper end of each bucket, ms; what takes longer than the last of them is in one more.
@@ -13,6 +14,30 @@ BOUNDS_MS = (
     1_800_000, 3_600_000,
 )  # fmt: skip
 BUCKETS = len(BOUNDS_MS) + 1
+
+
+class Distribution:
+    """How many values lay between which bounds, and their sum."""
+
+    __slots__ = ("bounds", "counts", "total")
+
+    def __init__(self, bounds: tuple[int, ...] = BOUNDS_MS) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def add(self, values: list[float]) -> None:
+        """Count the values; the list is sorted by it."""
+        values.sort()
+        self.total += sum(values)
+        below, count = 0, len(values)
+        for at, bound in enumerate(self.bounds):
+            upto = bisect_right(values, bound)
+            self.counts[at] += upto - below
+            below = upto
+            if upto == count:
+                return
+        self.counts[-1] += count - below
 
 
 def quantile(counts: Sequence[int], share: float) -> float | None:

@@ -3,75 +3,62 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-
-from monarq.jobs.metrics import Collector, Metric, build_info, histogram
+from monarq.jobs.metrics import Collector, Metric, counter, gauge, histogram
 from monarq.jobs.store.workers import HistoryReport
 
 from .meters import Ending, Meters
 from .run import Run, now_ms
-from .slots import Slots
+
+if TYPE_CHECKING:
+    from .worker import Worker
 
 _PAIR = ("queue", "kind")
 
 
 class WorkerCollector(Collector):
-    """Tells of one worker.
+    """Tells of one worker, in the thread that serves the scrape."""
 
-    Args:
-        runs: The attempts under way; it is called by the thread that serves the scrape.
-        history: How far the worker is with the history; None if it writes none.
-    """
-
-    def __init__(
-        self,
-        meters: Meters,
-        slots: Slots,
-        runs: Callable[[], list[Run]],
-        history: Callable[[], HistoryReport | None],
-    ) -> None:
+    def __init__(self, worker: Worker, meters: Meters) -> None:
+        self._worker = worker
         self._meters = meters
-        self._slots = slots
-        self._runs = runs
-        self._history = history
 
     def collect(self) -> Iterator[Metric]:
-        runs = self._runs()
-        yield build_info()
+        runs = list(self._worker.runs)
         yield from self._attempts(runs)
         yield from self._times()
         yield from self._load(runs)
-        if (report := self._history()) is not None:
-            yield from _history(report)
+        yield from self._redis()
+        store = self._worker.persistence
+        if store is not None and store.history is not None:
+            yield from _history(HistoryReport(**store.history.report()))
 
     # ---
 
     def _attempts(self, runs: Iterable[Run]) -> Iterator[Metric]:
         endings = dict(self._meters.endings)
         under_way = Counter((run.claimed.queue.name, run.kind) for run in runs if run.runnable is not None)
-        started = CounterMetricFamily(
-            "monarq_job_attempts_started", "Attempts that workers have begun.", labels=_PAIR
-        )
-        finished = CounterMetricFamily(
-            "monarq_job_attempts_finished", "Attempts by how they ended.", labels=(*_PAIR, "outcome")
-        )
+        started: dict[tuple[str, ...], float] = {}
+        finished: dict[tuple[str, ...], float] = {}
         for pair, counted in endings.items():
             # so that nobody counts at the start: what runs now is the difference
-            started.add_metric(pair, sum(counted.values()) + under_way.get(pair, 0))
+            started[pair] = sum(counted.values()) + under_way.get(pair, 0)
             for ending in Ending:
                 if counted[ending] or ending in _ALWAYS:
-                    finished.add_metric((*pair, ending), counted[ending])
-        yield started
-        yield finished
-        yield _counter(
+                    finished[(*pair, ending)] = counted[ending]
+        yield counter("monarq_job_attempts_started", "Attempts that workers have begun.", _PAIR, started)
+        yield counter(
+            "monarq_job_attempts_finished", "Attempts by how they ended.", (*_PAIR, "outcome"), finished
+        )
+        yield counter(
             "monarq_job_exceptions",
             "Exceptions of handlers; those of the rarer types are `other`.",
             ("kind", "exception"),
             self._meters.exceptions.copy(),
         )
-        yield _counter(
+        yield counter(
             "monarq_job_settles_refused",
             "Outcomes of stale workers that the store has refused.",
             ("queue",),
@@ -86,7 +73,7 @@ class WorkerCollector(Collector):
             ("queue", "priority"),
             [(key, one.bounds, one.counts, one.total) for key, one in list(meters.wait_ms.items())],
         )
-        yield _counter(
+        yield counter(
             "monarq_job_wait_objective_met",
             "Attempts that started within the objective of their queue.",
             ("queue",),
@@ -120,50 +107,57 @@ class WorkerCollector(Collector):
         )
 
     def _load(self, runs: list[Run]) -> Iterator[Metric]:
-        yield GaugeMetricFamily(
-            "monarq_worker_slots", "Jobs that the worker runs at once, at most.", value=self._slots.total
-        )
-        busy = GaugeMetricFamily(
-            "monarq_worker_slots_busy", "Slots in use, by the queue of the job.", labels=("queue",)
-        )
-        ages = GaugeMetricFamily(
-            "monarq_worker_running_job_max_age_seconds",
-            "Age of the attempt that has run for the longest time.",
-            labels=("queue",),
-        )
+        slots = self._worker.slots.total
+        yield gauge("monarq_worker_slots", "Jobs that the worker runs at once, at most.", (), {(): slots})
+        busy: dict[tuple[str, ...], float] = {}
+        ages: dict[tuple[str, ...], float] = {}
         in_use = self._meters.busy_by_queue(runs)
         now = now_ms()
         for queue in {*self._meters.met, *in_use}:
-            busy.add_metric((queue,), in_use.get(queue, 0))
+            busy[(queue,)] = in_use.get(queue, 0)
             began = [run.started_ms for run in runs if run.claimed.queue.name == queue]
-            ages.add_metric((queue,), (now - min(began)) / 1000 if began else 0)
-        yield busy
-        yield ages
+            ages[(queue,)] = (now - min(began)) / 1000 if began else 0
+        yield gauge("monarq_worker_slots_busy", "Slots in use, by the queue of the job.", ("queue",), busy)
+        yield gauge(
+            "monarq_worker_running_job_max_age_seconds",
+            "Age of the attempt that has run for the longest time.",
+            ("queue",),
+            ages,
+        )
+
+    def _redis(self) -> Iterator[Metric]:
+        worker, polls = self._worker, self._meters.poll_ms
+        yield histogram(
+            "monarq_worker_poll_seconds",
+            "How long Redis took for a claim that did not wait for a job.",
+            (),
+            [((), polls.bounds, polls.counts, polls.total)],
+        )
+        outages = {
+            "claim": worker.fetcher.outage,
+            "settle": worker.completer.outage,
+            "renew": worker.heartbeat.outage,
+        }
+        yield counter(
+            "monarq_worker_redis_errors",
+            "Calls that Redis did not answer, or refused.",
+            ("op",),
+            {(op,): outage.failed for op, outage in outages.items()},
+        )
 
 
 #: They are told from the start, so that a first one is seen as a rise.
 _ALWAYS = (Ending.SUCCEEDED, Ending.RETRIED, Ending.DEAD, Ending.LOST)
 
 
-def _counter(
-    name: str, help_text: str, labels: Iterable[str], counted: Mapping[tuple[str, ...], int]
-) -> Metric:
-    family = CounterMetricFamily(name, help_text, labels=tuple(labels))
-    for values, count in counted.items():
-        family.add_metric(values, count)
-    return family
-
-
 def _history(report: HistoryReport) -> Iterator[Metric]:
-    yield CounterMetricFamily(
-        "monarq_history_written", "Finished jobs written into the history.", value=report.written
+    yield counter(
+        "monarq_history_written", "Finished jobs written into the history.", (), {(): report.written}
     )
-    yield CounterMetricFamily(
-        "monarq_history_dropped", "Finished jobs that are not in the history.", value=report.dropped
+    yield counter(
+        "monarq_history_dropped", "Finished jobs that are not in the history.", (), {(): report.dropped}
     )
-    yield GaugeMetricFamily(
-        "monarq_history_buffer_jobs", "Finished jobs that are not written yet.", value=report.pending
+    yield gauge(
+        "monarq_history_buffer_jobs", "Finished jobs that are not written yet.", (), {(): report.pending}
     )
-    yield GaugeMetricFamily(
-        "monarq_history_lag_seconds", "Age of the oldest of them.", value=report.lag_ms / 1000
-    )
+    yield gauge("monarq_history_lag_seconds", "Age of the oldest of them.", (), {(): report.lag_ms / 1000})

@@ -110,13 +110,16 @@ async def _supervise(
         for number in range(1, workers + 1)
     }
     if pages is not None:
-        children[NAME] = pages.child(environ, partial(_print, NAME, 0))
+        port = _metrics_port(settings, workers + 1)
+        children[NAME] = pages.child(environ | {"MONARQ_METRICS_PORT": str(port)}, partial(_print, NAME, 0))
     say = partial(_print, "dev", 0)
     return await Supervisor(servers.by_name, children, drain=settings.drain_timeout, say=say).run()
 
 
 def _metrics_port(settings: Settings, number: int) -> int:
-    """The first worker has the usual port, and each of the others the next one; 0 if none shall have any."""
+    """The first worker has the usual port, each of the others the next one, and the dashboard the one after
+    them; 0 if none shall have any.
+    """
     first = METRICS_PORT if settings.metrics_port is None else settings.metrics_port
     return first and first + number - 1
 
