@@ -21,7 +21,7 @@ DASHBOARDS = sorted((ROOT / "deploy" / "grafana").glob("*.json"))
 HURRY = 100
 _UNITS = {"s": 1, "m": 60, "h": 3_600}
 _CONFIG = """\
-global: {{ scrape_interval: 400ms, scrape_timeout: 400ms, evaluation_interval: 400ms }}
+global: {{ scrape_interval: 600ms, scrape_timeout: 600ms, evaluation_interval: 300ms }}
 rule_files: [{rules}]
 scrape_configs:
 {jobs}
@@ -41,7 +41,7 @@ def hurried(rules: str) -> str:
     def shorter(found: re.Match[str]) -> str:
         return f"{found[1]}{round(int(found[2]) * _UNITS[found[3]] * 1000 / HURRY)}ms{found[4]}"
 
-    return re.sub(r"(\[|for: )(\d+)([smh])(\]|$)", shorter, rules, flags=re.MULTILINE)
+    return re.sub(r"(\[|for: |offset )(\d+)([smh])(\]|$)", shorter, rules, flags=re.MULTILINE)
 
 
 class Prometheus:
@@ -53,11 +53,11 @@ class Prometheus:
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def firing(self) -> set[tuple[str, str]]:
-        """Each alert that fires, with what it is about: queue, kind or scrape job."""
+    async def alerts(self, *states: str) -> set[tuple[str, str]]:
+        """Each alert in one of these states (`firing`, `pending`), with what it is about."""
         told = (await self._client.get("/api/v1/alerts")).json()["data"]["alerts"]
         return {
-            (one["labels"]["alertname"], _subject(one["labels"])) for one in told if one["state"] == "firing"
+            (one["labels"]["alertname"], _subject(one["labels"])) for one in told if one["state"] in states
         }
 
     async def broken_rules(self) -> list[str]:

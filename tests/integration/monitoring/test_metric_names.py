@@ -1,4 +1,4 @@
-"""Rules and dashboards ask for metrics that there are: the guide lists what is served, as other tests see to."""
+"""Rules and dashboards ask for metrics that there are: all that is served is in the guide."""
 
 import json
 import re
