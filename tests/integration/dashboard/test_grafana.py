@@ -1,10 +1,9 @@
-"""The dashboards for Grafana: each of their queries is asked of a real Prometheus that scrapes a real stack."""
+"""The dashboards for Grafana: each of their queries is asked of a real Prometheus with a real stack."""
 
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from pathlib import Path
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
 import pytest
@@ -12,9 +11,11 @@ from arq.cron import cron
 
 from monarq.dashboard.vitals import DashboardVitals
 from monarq.jobs import JobContext, job
+from monarq.jobs.metrics import render
+from monarq.jobs.side_port import SidePort
 from monarq.producer import Producer
-from monarq.worker import Worker
-from tests.integration.worker.deadlines import eventually
+from monarq.producer.metrics import EnqueueCollector
+from tests.integration.worker.deadlines import TooLate, eventually
 from tests.integration.worker.stage import running, settings_for
 from tests.prometheus import DASHBOARDS, Prometheus, find_prometheus, prometheus
 from tests.servers import free_port
@@ -32,12 +33,16 @@ async def drawn(ctx: JobContext, fails: bool = False) -> None:
         raise ValueError("it is to be seen")
 
 
-def queries() -> Iterator[tuple[str, str]]:
-    """Where each query stands, and the query as Grafana would send it."""
+def queries() -> Iterator[tuple[str, tuple[str, set[str]]]]:
+    """Where each query stands, the query as Grafana would send it, and the labels that its legend needs."""
     for path in DASHBOARDS:
         for panel in json.loads(path.read_text(encoding="utf-8"))["panels"]:
             for target in panel.get("targets", []):
-                yield f"{path.stem}: {panel['title']}: {target['refId']}", _filled_in(target["expr"])
+                legend = set(re.findall(r"{{(\w+)}}", target["legendFormat"]))
+                yield (
+                    f"{path.stem}: {panel['title']}: {target['refId']}",
+                    (_filled_in(target["expr"]), legend),
+                )
 
 
 def _filled_in(expression: str) -> str:
@@ -48,13 +53,36 @@ def _filled_in(expression: str) -> str:
 
 
 @asynccontextmanager
-async def at_work(house: House, port: int) -> AsyncIterator[Worker]:
-    """A worker that has done a bit of everything, for as long as it is looked at."""
-    settings = house.settings
-    options = {"redis_url": settings.redis_url, "database_url": settings.database_url, "metrics_port": port}
+async def a_worker(house: House) -> AsyncIterator[int]:
+    """One that has all that can be counted: a database, a relay, a schedule."""
+    url, port = house.settings.redis_url.get_secret_value(), free_port()
+    settings = settings_for(url, database_url=house.settings.database_url, metrics_port=port)
     schedule = cron(drawn.function, name="nightly", hour=3)
-    async with running([drawn], settings_for(**options), cron_jobs=[schedule]) as worker:
-        yield worker
+    async with running([drawn], settings, cron_jobs=[schedule]):
+        yield port
+
+
+@contextmanager
+def a_dashboard(house: House) -> Iterator[int]:
+    port = free_port()
+    vitals = DashboardVitals(house.services, house.settings.model_copy(update={"metrics_port": port}))
+    vitals.begin()
+    yield port
+    vitals.end()
+
+
+@asynccontextmanager
+async def an_app(house: House) -> AsyncIterator[int]:
+    """One that counts what it enqueues."""
+    async with Producer.connect(house.settings.redis_url.get_secret_value()) as producer:
+        collector = EnqueueCollector(producer)
+        side_port = SidePort("127.0.0.1", 0, {"/metrics": lambda accept: (200, *render([collector], accept))})
+        side_port.start()
+        await producer.enqueue(drawn.of())
+        await producer.enqueue(drawn.of(fails=True))
+        assert side_port.port is not None
+        yield side_port.port
+        side_port.stop()
 
 
 async def be_seen(house: House) -> None:
@@ -70,33 +98,30 @@ async def be_seen(house: House) -> None:
 
 if find_prometheus() is not None:
 
-    async def test_every_query_of_the_dashboards_has_an_answer(open_house: Any, tmp_path: Path) -> None:
+    async def test_every_query_of_the_dashboards_has_an_answer(open_house: Any) -> None:
         house = await open_house(reads_per_minute=3)
-        ports = {"monarq-worker": free_port(), "monarq-dashboard": free_port()}
-        vitals = DashboardVitals(
-            house.services, house.settings.model_copy(update={"metrics_port": ports["monarq-dashboard"]})
-        )
-        vitals.begin()
-        await be_seen(house)
-        async with at_work(house, ports["monarq-worker"]):
-            producer = Producer.connect(house.settings.redis_url.get_secret_value())
-            await producer.enqueue(drawn.of())
-            await producer.enqueue(drawn.of(fails=True))
-            with prometheus({job: [port] for job, port in ports.items()}) as url:
-                asker = Prometheus(url)
-                unanswered = dict(queries())
-                assert len(unanswered) > 50
+        unanswered = dict(queries())
+        assert len(unanswered) > 50
+        async with AsyncExitStack() as stack:
+            worker = await stack.enter_async_context(a_worker(house))
+            app = await stack.enter_async_context(an_app(house))
+            ports = {
+                "monarq-worker": worker,
+                "monarq-app": app,
+                "monarq-web": stack.enter_context(a_dashboard(house)),
+            }
+            await be_seen(house)
+            url = stack.enter_context(prometheus({job: [port] for job, port in ports.items()}))
+            asker = Prometheus(url)
+            stack.push_async_callback(asker.close)
 
-                async def all_are_answered() -> bool:
-                    for place, query in list(unanswered.items()):
-                        if await asker.query(query):
-                            del unanswered[place]
-                    return not unanswered
+            async def all_are_answered() -> bool:
+                for place, (query, legend) in list(unanswered.items()):
+                    if (found := await asker.query(query)) and legend <= found[0]["metric"].keys():
+                        del unanswered[place]
+                return not unanswered
 
-                try:
-                    await eventually(all_are_answered, within=20, every=0.5)
-                except AssertionError:
-                    pytest.fail("\n".join(f"{place}: {query}" for place, query in unanswered.items()))
-                await asker.close()
-            await producer.close()
-        vitals.end()
+            try:
+                await eventually(all_are_answered, within=20, every=0.5)
+            except TooLate:
+                pytest.fail("\n".join(f"{place}: {query}" for place, query in unanswered.items()))
