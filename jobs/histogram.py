@@ -5,8 +5,9 @@ All of Monarq counts in the same buckets, so that counts of different places and
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from typing import NamedTuple
 
 #: The upper end of each bucket, ms; what takes longer than the last of them is in one more.
 BOUNDS_MS = (
@@ -16,15 +17,31 @@ BOUNDS_MS = (
 BUCKETS = len(BOUNDS_MS) + 1
 
 
+class Exemplar(NamedTuple):
+    """One of the times that were counted, and the trace that tells what took so long."""
+
+    trace_id: str
+    #: ms.
+    value: float
+    #: When it was, ms since the epoch.
+    at_ms: int
+
+
 class Distribution:
     """How many values lay between which bounds, and their sum."""
 
-    __slots__ = ("bounds", "counts", "total")
+    __slots__ = ("bounds", "counts", "exemplars", "total")
 
     def __init__(self, bounds: tuple[int, ...] = BOUNDS_MS) -> None:
         self.bounds = bounds
         self.counts = [0] * (len(bounds) + 1)
         self.total = 0.0
+        #: By the bucket's number, the last that was marked.
+        self.exemplars: dict[int, Exemplar] = {}
+
+    def mark(self, exemplar: Exemplar) -> None:
+        """Remember one of the values as an example of those in its bucket."""
+        self.exemplars[bisect_left(self.bounds, exemplar.value)] = exemplar
 
     def add(self, values: list[float]) -> None:
         """Count the values; the list is sorted by it."""

@@ -1,5 +1,8 @@
 """What a scrape says, for tests that look at single samples."""
 
+import shutil
+import subprocess
+
 from prometheus_client.parser import text_string_to_metric_families
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -20,3 +23,11 @@ def names_of(text: str) -> set[str]:
         f"{family.name}_total" if family.type == "counter" else family.name
         for family in text_string_to_metric_families(text)
     }
+
+
+def faults_of(text: str) -> str:
+    """What `promtool` finds wrong with names, types and help; nothing where it is not installed."""
+    if shutil.which("promtool") is None:
+        return ""
+    command = ["promtool", "check", "metrics"]
+    return subprocess.run(command, input=text, capture_output=True, text=True, timeout=30).stderr

@@ -51,6 +51,9 @@ class Fetcher:
         limit: Stop after this many jobs; None for no limit.
     """
 
+    #: Told how many seconds each claim took that did not wait for a job; None if nobody wants to know.
+    on_poll: Callable[[float], None] | None = None
+
     def __init__(
         self,
         link: Transport,
@@ -100,8 +103,6 @@ class Fetcher:
         self._paused = False
         self._drained = False
         self.last_tick = time.monotonic()
-        #: Told how many seconds each claim took that did not wait for a job; None if nobody wants to know.
-        self.on_poll: Callable[[float], None] | None = None
 
     async def run(self) -> None:
         """Claim until told to stop; in burst mode, until nothing waits."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 
 from monarq.jobs.failure import Cause
-from monarq.jobs.histogram import Distribution
+from monarq.jobs.histogram import Distribution, Exemplar
 from monarq.jobs.labels import Labels
 from monarq.jobs.store.heartbeats import KIND as HEARTBEAT
 from monarq.jobs.store.verbs import End, Settlement, Verb
@@ -94,10 +94,12 @@ class Meters:
         self.poll_ms = Distribution(POLL_BOUNDS_MS)
         self._polls: list[float] = []
         self._exception_names = Labels(MOST_EXCEPTIONS)
+        #: Attempts are traced: some of them become examples.
+        self.marks_exemplars = False
 
     def settled(self, run: Run, end: End, settlement: Settlement) -> None:
         """Count how an attempt ended."""
-        self._ends.append((run, _ending(end, settlement)))
+        self._ends.append((run, ending_of(end, settlement)))
         if end.failure is not None and run.envelope is not None and end.failure.error_type:
             self._count_exception(run.envelope.kind, end.failure.error_type)
         self._fold_soon(len(self._ends))
@@ -152,6 +154,17 @@ class Meters:
         self.run_ms.setdefault(pair, Distribution()).add([run.ended_ms - run.started_ms for run in began])
         self._count_waits(queue, [run for run, _ in items])
         self._count_ends(queue, [run for run, ending in items if ending in _FINAL and run.ended_ms])
+        if self.marks_exemplars:
+            self._mark(pair, began)
+
+    def _mark(self, pair: Pair, runs: list[Run]) -> None:
+        for run in runs:
+            if run.span is None or run.envelope is None or (trace_id := run.span.exemplar) is None:
+                continue
+            wait_ms = max(0, run.claimed.claimed_at_ms - run.claimed.visible_at_ms)
+            waits = self.wait_ms[pair[0], str(run.envelope.meta.get("p", "normal"))]
+            waits.mark(Exemplar(trace_id, wait_ms, run.started_ms))
+            self.run_ms[pair].mark(Exemplar(trace_id, run.ended_ms - run.started_ms, run.ended_ms))
 
     def _count_waits(self, queue: str, runs: list[Run]) -> None:
         objective_ms = self._objective_ms(queue)
@@ -192,7 +205,8 @@ def is_overdue(run: Run, at_ms: int) -> bool:
     return seconds is not None and at_ms - run.started_ms > 2_000 * seconds
 
 
-def _ending(end: End, settlement: Settlement) -> Ending:
+def ending_of(end: End, settlement: Settlement) -> Ending:
+    """How an attempt ended, for who counts it."""
     if settlement is Settlement.REFUSED:
         return Ending.REFUSED
     verb = end.verb

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from monarq.jobs.metrics import Collector, Metric, counter, gauge, histogram
+from monarq.jobs.histogram import Distribution
+from monarq.jobs.metrics import Collector, Exemplars, Metric, counter, gauge, histogram
 from monarq.jobs.store.workers import HistoryReport
 
 from .meters import Ending, Meters, Pair, is_overdue, took_over
@@ -83,6 +84,7 @@ class WorkerCollector(Collector):
             "From when a job was due to the start of its attempt.",
             ("queue", "priority"),
             [(key, one.bounds, one.counts, one.total) for key, one in list(meters.wait_ms.items())],
+            exemplars=_exemplars(meters.wait_ms),
         )
         yield counter(
             "monarq_job_wait_objective_met",
@@ -95,6 +97,7 @@ class WorkerCollector(Collector):
             "Time in the handler, per attempt.",
             _PAIR,
             [(key, one.bounds, one.counts, one.total) for key, one in list(meters.run_ms.items())],
+            exemplars=_exemplars(meters.run_ms),
         )
         yield histogram(
             "monarq_job_end_to_end_seconds",
@@ -173,6 +176,10 @@ _ALWAYS = (Ending.SUCCEEDED, Ending.RETRIED, Ending.DEAD)
 
 def _by_pair(runs: Iterable[Run]) -> Counter[Pair]:
     return Counter((run.claimed.queue.name, run.kind or "") for run in runs)
+
+
+def _exemplars(distributions: Mapping[Pair, Distribution]) -> Exemplars:
+    return {key: one.exemplars for key, one in list(distributions.items()) if one.exemplars}
 
 
 def _history(report: HistoryReport) -> Iterator[Metric]:

@@ -17,7 +17,7 @@ from monarq.jobs.retry import fixed
 from monarq.producer import Order, Producer
 from monarq.worker import Worker
 from monarq.worker.meters import MOST_EXCEPTIONS
-from tests.scrapes import Samples, names_of, samples_of
+from tests.scrapes import Samples, faults_of, names_of, samples_of
 from tests.servers import free_port
 
 from .conftest import Serve
@@ -163,7 +163,7 @@ async def test_a_worker_is_ready_from_its_start_until_it_is_told_to_stop(
         assert (leaving.status_code, leaving.json()["ready"]) == (503, False)
         assert (await ask(worker, "/livez")).status_code == 200
         assert (await ask(worker, "/secrets")).status_code == 404
-        worker._stopping.clear()  # or it would not hear that it is to stop now
+        worker._stopping.clear()  # so that it can be told
 
 
 async def test_a_port_that_is_taken_costs_the_worker_nothing_but_its_metrics(
@@ -196,6 +196,7 @@ async def test_the_guide_names_every_metric_that_there_is(
         await seen(worker, "monarq_schedule_interval_seconds", {"schedule": "tick"}, bool)
         answer = await ask(worker, "/metrics")
     told = set(re.findall(r"`(monarq_\w+)`", GUIDE.read_text(encoding="utf-8")))
+    assert faults_of(answer.text) == ""
     assert names_of(answer.text) <= told
     assert told - names_of(answer.text) == OF_THE_DASHBOARD
 
