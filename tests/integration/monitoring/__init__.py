@@ -1,1 +1,0 @@
-"""What comes along for Prometheus and Grafana."""
