@@ -53,11 +53,11 @@ class Prometheus:
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def alerts(self, *states: str) -> set[tuple[str, str]]:
-        """Each alert in one of these states (`firing`, `pending`), with what it is about."""
+    async def firing(self) -> set[tuple[str, str]]:
+        """Each alert that fires, with what it is about: a queue, a kind or a scrape job."""
         told = (await self._client.get("/api/v1/alerts")).json()["data"]["alerts"]
         return {
-            (one["labels"]["alertname"], _subject(one["labels"])) for one in told if one["state"] in states
+            (one["labels"]["alertname"], _subject(one["labels"])) for one in told if one["state"] == "firing"
         }
 
     async def broken_rules(self) -> list[str]:
