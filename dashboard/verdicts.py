@@ -30,7 +30,7 @@ MEMORY_SHARE = 0.8
 SNAPSHOT_AGE = timedelta(seconds=60)
 #: Of the attempts of a kind, and how many of them there must be before it is accused of anything.
 FAILED_SHARE, ENOUGH_ATTEMPTS = 0.05, 20
-#: Of the jobs of a queue so many may start late.  At this pace a month's worth of them is used up in two days.
+#: Of the jobs of a queue so many may start late.  At this pace those of a month are used up in two days.
 LATE_SHARE, BURN = 0.01, 14.4
 #: A job that has run for so many times its timeout will not be stopped by it.
 TIMEOUTS = 2

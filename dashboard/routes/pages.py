@@ -67,7 +67,7 @@ class PageWanted:
     after: str
 
     def cut(self, found: Sequence[T]) -> tuple[Sequence[T], str | None]:
-        """The page of what was asked for with one more than `limit`, and the cursor of the next one, if any."""
+        """The page of what was asked for with one more than `limit`, and the cursor of the next, if any."""
         page, following = cut(found, self.limit)
         link_pages(self.request, self.response, next=following)
         return page, following
