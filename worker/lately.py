@@ -63,7 +63,7 @@ class Lately:
         """A part of the worker's report; `AttemptsReport` and `StartsReport` are how it is read."""
         now = self._clock()
         attempts, starts = self._count_attempts(), self._count_starts()
-        told = {
+        told: dict[str, object] = {
             "attempts": _told_attempts(self._attempts.growth(now, attempts, _TEN_MINUTES)),
             "starts": _told_starts(
                 self._starts.growth(now, starts, _AN_HOUR), self._starts.growth(now, starts, _FIVE_MINUTES)
