@@ -88,6 +88,7 @@ class Fetcher:
         self._lanes = NEAR
         self._idle: asyncio.Task[None] | None = None
         self._leaving: asyncio.Task[None] | None = None
+        self._pausing: asyncio.Task[None] | None = None
         #: Of the connection that waits for tokens.
         self._client_id: int | None = None
         #: The last claim was filled, so that a second one may well be, too.
@@ -118,10 +119,12 @@ class Fetcher:
         self._leave_wake_lists()
         self._changed.set()
 
-    def pause(self) -> None:
-        """Claim no more, and stay."""
+    def pause(self, then: Callable[[], None]) -> None:
+        """Claim no more, and stay; `then` is called once no claim is under way any more."""
         self._paused = True
         self._leave_wake_lists()
+        self._pausing = asyncio.create_task(self._finish(), name="monarq-pause")
+        self._pausing.add_done_callback(lambda _: then())
 
     def _leave_wake_lists(self) -> None:
         """Who claims no more must not take tokens that would wake others."""

@@ -371,8 +371,7 @@ class Worker(arq.worker.Worker):
             self.handle_sig(signal.SIGTERM)
 
     def _quiet(self, signum: Signals) -> None:
-        log.info("worker.quiet", signal=Signals(signum).name)
-        self.fetcher.pause()
+        self.fetcher.pause(lambda: log.info("worker.quiet", signal=Signals(signum).name))
 
     def _dump(self, signum: Signals) -> None:
         self.journal.dump(self.runs)

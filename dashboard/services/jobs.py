@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from monarq.jobs.errors import CorruptRecord, StoreError, StoreRefused
@@ -49,6 +50,8 @@ LONGEST_WAIT = timedelta(seconds=30)
 _LOOK_AGAIN = 5.0
 #: The same for who waits for a job that is in the outbox.
 _RELAYED_WITHIN = 0.5
+#: After so long nobody waits any more for what the history tells of an end.
+_HISTORY_IN = timedelta(minutes=1)
 _MOST_FAILURES = 200
 _WHAT = "job"
 
@@ -253,15 +256,17 @@ class JobService:
             return found, live
         record = found.job.record()
         if record is not None and record.state is not State.DEAD:
-            story = await self._if_it_answers(self._story(job_id))
-            return found, both(of_record(job_id, found.queue.name, record), story)
-        told = None if record is None else of_record(job_id, found.queue.name, record)
+            told = of_record(job_id, found.queue.name, record)
+            view = both(told, await self._if_it_answers(self._story(job_id)))
+            in_part = view is told and self._database is not None and _has_just_ended(told)
+            return found, replace(view, is_told_in_part=in_part)
+        dead = None if record is None else of_record(job_id, found.queue.name, record)
         try:
-            return found, await self._archived(job_id) or told
+            return found, await self._archived(job_id) or dead
         except StoreError:
-            if told is None:  # it may lie there all the same
+            if dead is None:  # it may lie there all the same
                 raise
-            return found, told
+            return found, dead
 
     async def _archived(self, job_id: str) -> JobView | None:
         if self._database is None:
@@ -362,6 +367,10 @@ class JobService:
             return await asked
         except StoreError:
             return None
+
+
+def _has_just_ended(view: JobView) -> bool:
+    return view.ended_at is not None and datetime.now(UTC) - view.ended_at < _HISTORY_IN
 
 
 def _standing(view: JobView) -> dict[str, Any]:

@@ -75,6 +75,7 @@
         if (fresh) offer(region, fresh);
       }
     }
+    lookAgain();
   };
   const offer = (region, fresh) => {
     const before = rowsOf(region), after = rowsOf(fresh), known = new Set(before);
@@ -106,6 +107,8 @@
     region.dispatchEvent(new CustomEvent("monarq:refreshed", { bubbles: true }));
     if (count) announce(`Updated: ${count} new`);
   };
+  // a part that is not complete yet, and of which no event will tell
+  const lookAgain = () => { if (document.querySelector("[data-live-again]")) soon(); };
   setInterval(() => {
     for (const [id, { fresh }] of pending) {
       const region = document.getElementById(id);
@@ -215,4 +218,5 @@
   document.addEventListener("monarq:pause", pause);
   toggle?.addEventListener("click", pause);
   wake();
+  lookAgain();
 })();

@@ -64,6 +64,37 @@ def watch() -> Watch:
     return Watch()
 
 
+def new_page(
+    browser: Browser,
+    stack: Stack,
+    watch: Watch,
+    role: str | None,
+    *grants: dict[str, Any],
+    javascript: bool = True,
+    theme: str = "light",
+    width: int = 1280,
+    url: str | None = None,
+    **options: Any,
+) -> Page:
+    """A page of a browser of its own: see `open_page`."""
+    context = browser.new_context(
+        base_url=url or stack.url,
+        color_scheme=theme,  # type: ignore[arg-type]
+        viewport={"width": width, "height": 800},
+        java_script_enabled=javascript,
+        reduced_motion="reduce",
+        **options,
+    )
+    context.set_default_timeout(_PATIENCE)
+    watch.over(context, url or stack.url, has_scripts=javascript)
+    held = grants or (() if role is None else ({"role": role},))
+    if held:
+        parts = urlsplit(url or stack.url)
+        cookie = {"name": "monarq_session", "value": stack.login(*held), "httpOnly": True}
+        context.add_cookies([{**cookie, "url": f"{parts.scheme}://{parts.netloc}"}])
+    return context.new_page()
+
+
 @pytest.fixture
 def open_page(
     browser: Browser, stack: Stack, watch: Watch, request: pytest.FixtureRequest
@@ -76,33 +107,9 @@ def open_page(
     """
     opened: list[Page] = []
 
-    def make(
-        role: str | None = "admin",
-        *grants: dict[str, Any],
-        javascript: bool = True,
-        theme: str = "light",
-        width: int = 1280,
-        url: str | None = None,
-        **options: Any,
-    ) -> Page:
-        context = browser.new_context(
-            base_url=url or stack.url,
-            color_scheme=theme,  # type: ignore[arg-type]
-            viewport={"width": width, "height": 800},
-            java_script_enabled=javascript,
-            reduced_motion="reduce",
-            **options,
-        )
-        context.set_default_timeout(_PATIENCE)
-        watch.over(context, url or stack.url, has_scripts=javascript)
-        held = grants or (() if role is None else ({"role": role},))
-        if held:
-            parts = urlsplit(url or stack.url)
-            cookie = {"name": "monarq_session", "value": stack.login(*held), "httpOnly": True}
-            context.add_cookies([{**cookie, "url": f"{parts.scheme}://{parts.netloc}"}])
-        page = context.new_page()
-        opened.append(page)
-        return page
+    def make(role: str | None = "admin", *grants: dict[str, Any], **options: Any) -> Page:
+        opened.append(new_page(browser, stack, watch, role, *grants, **options))
+        return opened[-1]
 
     yield make
     report = request.node.stash.get(_REPORT, None)

@@ -7,15 +7,16 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from monarq.dashboard.access.roles import BUILT_IN
 
 from .accessibility import serious_findings
-from .conftest import OpenPage, picture
+from .conftest import OpenPage, new_page, picture
 from .every_page import EveryPage, every_page
 from .stack import PREFIX, Stack
 from .town import CORPUS, Town
+from .watch import Watch
 
 PAGES = every_page()
 each_page = pytest.mark.parametrize("one", PAGES, ids=str)
@@ -45,6 +46,34 @@ def admin(stack: Stack, town: Town) -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.fixture(scope="module")
+def browsers(browser: Browser, stack: Stack) -> Iterator[tuple[Page, Page, Watch]]:
+    """Pages of two admins' browsers for all tests of this file, one without scripts, and who watches both."""
+    watch = Watch()
+    pages = [new_page(browser, stack, watch, "admin", javascript=scripts) for scripts in (True, False)]
+    yield pages[0], pages[1], watch
+    for page in pages:
+        page.context.close()
+
+
+@pytest.fixture
+def page(browsers: tuple[Page, Page, Watch]) -> Iterator[Page]:
+    """A page that may have shown another address before."""
+    page, _, watch = browsers
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size({"width": 1280, "height": 800})
+    yield page
+    assert watch.take_faults() == []
+
+
+@pytest.fixture
+def scriptless(browsers: tuple[Page, Page, Watch]) -> Iterator[Page]:
+    """The same in a browser that runs no scripts."""
+    _, page, watch = browsers
+    yield page
+    assert watch.take_faults() == []
+
+
 def visit(page: Page, one: EveryPage, town: Town) -> None:
     """Open a page; it must be there."""
     answer = page.goto(one.address(town.found))
@@ -59,29 +88,27 @@ def test_there_are_pages() -> None:
 
 @each_page
 def test_a_page_can_be_used_in_both_themes_and_fits_its_window(
-    open_page: OpenPage, town: Town, one: EveryPage
+    page: Page, town: Town, one: EveryPage
 ) -> None:
     """What is wide moves inside of its own frame, never the page as a whole."""
-    page = open_page()
     visit(page, one, town)
     assert page.locator("h1").count() == 1
     assert page.title().endswith("Monarq")
-    for theme in ("light", "dark"):
-        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
-        picture(page, f"page-{one}-{theme}")
-        assert serious_findings(page) == []
+    picture(page, f"page-{one}")
+    assert serious_findings(page) == []
+    page.emulate_media(color_scheme="dark")
+    assert serious_findings(page, only_colours=True) == []
     for width in (1920, 390):
         page.set_viewport_size({"width": width, "height": 800})
-        picture(page, f"page-{one}-{width}")
         assert page.evaluate("document.scrollingElement.scrollWidth") <= width
+    picture(page, f"page-{one}-dark-390")
 
 
 @each_page
-def test_a_page_is_whole_without_a_script(open_page: OpenPage, town: Town, one: EveryPage) -> None:
-    page = open_page(javascript=False)
-    visit(page, one, town)
-    assert page.locator("main h1").inner_text() != ""
-    assert page.locator(".only-js >> visible=true").count() == 0
+def test_a_page_is_whole_without_a_script(scriptless: Page, town: Town, one: EveryPage) -> None:
+    visit(scriptless, one, town)
+    assert scriptless.locator("main h1").inner_text() != ""
+    assert scriptless.locator(".only-js >> visible=true").count() == 0
 
 
 @each_page
@@ -96,8 +123,7 @@ def test_a_page_works_below_any_path(admin: httpx.Client, town: Town, mounted: s
 
 
 @each_page
-def test_a_page_is_used_by_the_keyboard_alone(open_page: OpenPage, town: Town, one: EveryPage) -> None:
-    page = open_page()
+def test_a_page_is_used_by_the_keyboard_alone(page: Page, town: Town, one: EveryPage) -> None:
     visit(page, one, town)
     to_reach = page.locator(f"{_TO_REACH} >> visible=true").evaluate_all(
         """all => all.filter(one => !one.disabled && one.tabIndex >= 0

@@ -79,6 +79,9 @@ def test_a_queue_is_purged_only_after_its_name_was_typed(open_page: OpenPage, st
     fill(stack, 3, delay=timedelta(hours=1))
     page = open_page("admin")
     page.goto("/queues/mail")
+    expect(tile(page, "Ready")).to_have_text("12", timeout=SOON)
+    expect(tile(page, "Scheduled")).to_have_text("3", timeout=SOON)
+    page.reload()  # the page may have been of the moment before
     page.locator("summary", has_text="Purge").click()
     form = page.locator("form[action$='/purge']")
     expect(form).to_contain_text("15 now")

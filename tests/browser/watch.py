@@ -37,6 +37,11 @@ class Watch:
         """All complaints so far that nobody has allowed."""
         return [fault for fault in self._faults if not any(word in fault for word in self._allowed)]
 
+    def take_faults(self) -> list[str]:
+        """The same, for the last time: what comes next is of the next test."""
+        taken, self._faults = self.faults, []
+        return taken
+
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning", "assert") and not message.text.startswith(_LOADING):
             self._faults.append(f"console {message.type}: {message.text}")

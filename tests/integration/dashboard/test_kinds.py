@@ -5,6 +5,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from monarq.jobs.store import keys
+from monarq.jobs.store.clock import server_ms
 
 from .house import House
 
@@ -21,7 +22,9 @@ async def report(house: House, worker: str, *kinds: str, queues: tuple[str, ...]
         "busy": 0,
         "stopping": False,
     }
-    await house.services.link.call("SET", keys.WORKER + worker, to_json(told))
+    link = house.services.link
+    await link.call("SET", keys.WORKER + worker, to_json(told))
+    await link.call("ZADD", keys.WORKERS, await server_ms(link), worker)
 
 
 async def names(client: Any) -> list[str]:

@@ -201,6 +201,7 @@ async def test_a_worker_that_takes_no_more_leaves_wake_ups_to_the_others(
     async def hold(ctx: JobContext) -> None:
         await release.wait()
 
+    quiet = asyncio.Event()
     async with AsyncExitStack() as stack:
         settings = {"drain_timeout": 30}
         leaving = await stack.enter_async_context(serve(hold, note, settings=settings))
@@ -211,7 +212,8 @@ async def test_a_worker_that_takes_no_more_leaves_wake_ups_to_the_others(
         if leave == "stop":
             leaving.fetcher.stop()
         else:
-            leaving.fetcher.pause()
+            leaving.fetcher.pause(quiet.set)
+            await quiet.wait()
         for number in range(3):
             await eventually(lambda: staying.fetcher._idle is not None)
             await (await producer.enqueue(note.of(str(number)))).result(timeout=8)
@@ -267,9 +269,11 @@ async def test_a_claim_that_begins_while_the_worker_is_told_to_be_quiet_is_run(
         await stand_in_line(leaving)
         with SyncProducer.connect(redis_url) as producer:
             producer.enqueue(note.of("just now"))
-        leaving.fetcher.pause()
+        quiet = asyncio.Event()
+        leaving.fetcher.pause(quiet.set)
+        await asyncio.wait_for(quiet.wait(), 8)
+        assert leaving.fetcher._idle is None
         await eventually(lambda: record.order == ["just now"], within=8)
-        await eventually(lambda: leaving.fetcher._idle is None)
 
 
 async def test_a_worker_told_to_be_quiet_finishes_what_runs_and_takes_no_more(
@@ -278,7 +282,9 @@ async def test_a_worker_told_to_be_quiet_finishes_what_runs_and_takes_no_more(
     async with serve(note) as worker:
         running = await producer.enqueue(note.of("running", seconds=0.3))
         await eventually(lambda: record.order == ["running"])
-        worker.fetcher.pause()
+        quiet = asyncio.Event()
+        worker.fetcher.pause(quiet.set)
+        await asyncio.wait_for(quiet.wait(), 8)
         left = await producer.enqueue(note.of("left"))
         await running.result(timeout=20)
         await always(lambda: record.order == ["running"], during=0.5)
