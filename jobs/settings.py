@@ -282,16 +282,19 @@ def load_settings(**overrides: Any) -> Settings:
 
 def unknown_names(environ: Mapping[str, str]) -> list[str]:
     """A fault for each name under the prefix that no settings class knows."""
-    # here, or every import of the settings would load the catalog
+    own = {PREFIX + name.upper() for name in Settings.model_fields} | _KNOWN_ELSEWHERE
+    left = [
+        name
+        for name in sorted(environ)
+        if name.startswith(PREFIX) and name not in own and not name.startswith(_DASHBOARD_PREFIX)
+    ]
+    if not left:
+        return []
+    # here, or every process would load the catalog
     from .catalog.settings import CatalogSettings
 
-    own = {PREFIX + name.upper() for name in Settings.model_fields}
-    known = own | CatalogSettings.env_names() | _KNOWN_ELSEWHERE
-    return [
-        f"{name}: no such setting{_suggestion(name, known)}"
-        for name in sorted(environ)
-        if name.startswith(PREFIX) and name not in known and not name.startswith(_DASHBOARD_PREFIX)
-    ]
+    known = own | CatalogSettings.env_names()
+    return [f"{name}: no such setting{_suggestion(name, known)}" for name in left if name not in known]
 
 
 def _suggestion(name: str, known: set[str]) -> str:

@@ -18,10 +18,13 @@ _PACKING = 4
 
 
 class Page(Guarded):
-    """A page, or a form of one.  It is in no OpenAPI document."""
+    """A page, or a form of one.  It is in no OpenAPI document, and answers HEAD as it answers GET."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        super().__init__(path, endpoint, **(options | {"include_in_schema": False}))
+        methods = set(options.get("methods") or ("GET",))
+        if "GET" in methods:
+            methods.add("HEAD")  # the server leaves the body out
+        super().__init__(path, endpoint, **(options | {"include_in_schema": False, "methods": methods}))
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()

@@ -18,6 +18,8 @@ from fastapi import Depends, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.requests import HTTPConnection
+from starlette.routing import Match
+from starlette.types import Scope
 
 from monarq.jobs.errors import DefinitionError
 
@@ -30,6 +32,7 @@ from ..errors import NotAuthenticated, UnknownParameter
 from ..limits import QUOTA, Budget, network_of
 from ..services.services import Services
 from ..visit import Visit, visit_of
+from .segments import ends_with
 
 _NEED = "x-permission"
 #: Instead of a permission: anybody whose identity is shown; and anybody at all.
@@ -69,6 +72,11 @@ class Guarded(APIRoute):
     def permission(self) -> Permission | None:
         """What it needs, if that is a permission."""
         return None if self.need in (_NOTHING, _IDENTITY) else Permission(self.need)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether the request is for it; what a name holds as `%2F` is no end of the path."""
+        match, child_scope = super().matches(scope)
+        return (match, child_scope) if ends_with(scope, self.path) else (Match.NONE, {})
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()

@@ -1,6 +1,8 @@
 """Job ids in addresses: those that arq's producers choose may hold anything, `/` and line breaks among it.
 
 @router.get("/v1/jobs/{job_id:job}")
+
+What such an id may end with is in `segments.py`.
 """
 
 from __future__ import annotations
@@ -23,4 +25,4 @@ class _JobIds(Convertor[str]):
 
 register_url_convertor("job", _JobIds())
 
-JobId = Annotated[str, Path(min_length=1, max_length=500, description="May hold `/`.")]
+JobId = Annotated[str, Path(min_length=1, max_length=500, description="May hold `/`, written as `%2F`.")]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
-
-from arq.connections import ArqRedis, RedisSettings
 
 from ..errors import ConfigError
 from ..settings import check_redis_url
+
+if TYPE_CHECKING:
+    from arq.connections import ArqRedis, RedisSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +104,8 @@ def from_pool(pool: ArqRedis) -> Address:
 
 def to_arq(address: Address) -> RedisSettings:
     """The same for arq's own client.  TLS options other than the defaults do not survive."""
+    from arq.connections import RedisSettings  # it brings a client that nobody else needs
+
     return RedisSettings(
         host=list(address.sentinels) if address.sentinels else address.host,
         port=address.port,

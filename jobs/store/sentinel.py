@@ -1,11 +1,11 @@
-"""Which Redis is the master now?"""
+"""Which Redis is the master now?
+
+Who has no Sentinels does not import the client that asks them: it takes longer than all of ours.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
-
-from redis.asyncio.sentinel import MasterNotFoundError, Sentinel
-from redis.sentinel import Sentinel as BlockingSentinel
 
 from ..errors import StoreUnavailable
 from .address import Address
@@ -19,6 +19,9 @@ def resolve_sync(address: Address) -> Address:
     """
     if not address.sentinels:
         return address
+    from redis.sentinel import MasterNotFoundError
+    from redis.sentinel import Sentinel as BlockingSentinel
+
     nodes, timeout = list(address.sentinels), address.connect_timeout
     sentinel = BlockingSentinel(nodes, socket_timeout=timeout)  # type: ignore[no-untyped-call]
     try:
@@ -39,6 +42,8 @@ async def resolve(address: Address) -> Address:
     """
     if not address.sentinels:
         return address
+    from redis.asyncio.sentinel import MasterNotFoundError, Sentinel
+
     sentinels = list(address.sentinels)
     sentinel = Sentinel(sentinels, socket_timeout=address.connect_timeout)  # type: ignore[no-untyped-call]
     try:

@@ -15,6 +15,11 @@ from .pages import LANGUAGES, ROOT, Block, blocks, pages
 #: Seconds.
 LONGEST_PAGE = 200.0
 PAGES_WITH_CODE = [page for page in pages() if any(block.language in LANGUAGES for block in blocks(page))]
+PAGES_THAT_RUN = [
+    page
+    for page in PAGES_WITH_CODE
+    if any(block.language in LANGUAGES and block.directive != "skip" for block in blocks(page))
+]
 
 
 def _name(page: Path) -> str:
@@ -22,7 +27,7 @@ def _name(page: Path) -> str:
 
 
 @pytest.mark.timeout(220)
-@pytest.mark.parametrize("page", PAGES_WITH_CODE, ids=_name)
+@pytest.mark.parametrize("page", PAGES_THAT_RUN, ids=_name)
 def test_the_code_of_a_page_runs_as_written(
     page: Path, redis_url: str, own_folder: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -46,7 +51,7 @@ def test_a_block_that_is_not_run_says_why(page: Path) -> None:
 
 @pytest.mark.parametrize("page", pages(), ids=_name)
 def test_every_block_names_a_language_that_is_known(page: Path) -> None:
-    known = {*LANGUAGES, "text", "mermaid", "ini", "toml", "json"}
+    known = {*LANGUAGES, "text", "mermaid", "ini", "toml", "json", "yaml"}
     assert [f"line {block.line}: {block.language!r}" for block in blocks(page) if _is_odd(block, known)] == []
 
 

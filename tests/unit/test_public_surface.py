@@ -1,5 +1,7 @@
 """What `import monarq` gives: all of it on purpose, all of it documented."""
 
+import ast
+import importlib
 import inspect
 import types
 
@@ -9,11 +11,17 @@ import monarq
 from monarq.jobs import errors
 
 ROOMS = {"jobs", "producer", "worker", "dashboard"}
-EXPORTED = {
-    name
-    for name, value in vars(monarq).items()
-    if not name.startswith("_") and not isinstance(value, types.ModuleType)
-} | {"Worker", "cron", "func"}  # there when they are asked for
+
+
+def _told_to_checkers() -> dict[str, str]:
+    """What type checkers read: each name and the module that it is from."""
+    tree = ast.parse(inspect.getsource(monarq))
+    [block] = [node for node in tree.body if isinstance(node, ast.If)]
+    froms = [node for node in block.body if isinstance(node, ast.ImportFrom)]
+    return {alias.name: node.module or "" for node in froms for alias in node.names}
+
+
+EXPORTED = _told_to_checkers()
 
 
 def public_members(cls: type) -> dict[str, object]:
@@ -34,7 +42,19 @@ DOCUMENTED = [
 
 
 def test_all_names_are_exported_and_all_that_is_exported_is_named() -> None:
-    assert set(monarq.__all__) == EXPORTED
+    assert set(monarq.__all__) == set(EXPORTED)
+
+
+@pytest.mark.parametrize("name", sorted(EXPORTED))
+def test_a_name_is_what_type_checkers_take_it_for(name: str) -> None:
+    """It is imported when it is asked for, and found by looking."""
+    assert getattr(monarq, name) is getattr(importlib.import_module(EXPORTED[name]), name)
+
+
+def test_a_name_that_is_not_there_is_told() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        monarq.nothing  # noqa: B018
+    assert set(monarq.__all__) <= set(dir(monarq))
 
 
 def test_no_name_is_listed_twice() -> None:

@@ -139,6 +139,24 @@ async def test_an_id_may_hold_anything(house: House, job_id: str) -> None:
     assert (await program.get(f"/v1/jobs/{quote(job_id, safe='')}/why")).json()["job_id"] == job_id
 
 
+async def test_an_id_may_end_like_a_route(house: House) -> None:
+    """`/v1/jobs/a%2Fwhy` is the job `a/why`; `/v1/jobs/a/why` asks why `a` is where it is."""
+    ends = ("why", "retry", "cancel")
+    for job_id in ("a", *(f"a/{end}" for end in ends)):
+        body = b'{"t":null,"f":"mail.send","a":[1],"k":{},"et":1764000000000}'
+        await house.services.link.call("SET", keys.JOB + job_id, body)
+        await house.services.link.call("ZADD", house.store.queue.ranks[2], await house.store.now(), job_id)
+    program = await house.program(ADMIN)
+    for end in ends:
+        whole = f"/v1/jobs/a%2F{end}"
+        assert (await program.get(whole)).json()["id"] == f"a/{end}"
+        assert (await program.post(whole, json={})).status_code == 405, "nothing is done to the job `a`"
+        assert (await program.get(f"{whole}/why")).json()["job_id"] == f"a/{end}"
+        assert (await program.post(f"{whole}/cancel", json={})).json()["state"] == "cancelled"
+    assert (await program.get("/v1/jobs/a/why")).json()["job_id"] == "a"
+    assert (await program.get("/v1/jobs/a")).json()["state"] == "ready"
+
+
 async def test_a_job_whose_envelope_cannot_be_read_is_told_to_those_who_see_every_kind(house: House) -> None:
     job_id = await enqueue(house)
     await house.services.link.call("SET", keys.JOB + job_id, b"\x80")

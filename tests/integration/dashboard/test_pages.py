@@ -52,6 +52,17 @@ async def test_an_error_is_a_page_with_the_id_of_the_request(
     assert "Log out" in answer.text
 
 
+async def test_a_page_answers_head_as_it_answers_get(house: House) -> None:
+    """Save the body, which the server leaves out: who may not see a page does not by HEAD."""
+    browser = await house.browser({"role": "viewer"})
+    for path in ("/", "/queues", "/login", "/nowhere", "/settings/tokens", "/theme"):
+        for client in (browser, house.client()):
+            got, asked = await client.get(path), await client.head(path)
+            assert (path, asked.status_code) == (path, got.status_code)
+            for name in ("location", "content-type"):
+                assert asked.headers.get(name) == got.headers.get(name)
+
+
 async def test_a_fault_of_ours_is_a_page_that_tells_nothing_of_it(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

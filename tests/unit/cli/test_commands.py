@@ -35,7 +35,7 @@ def test_a_command_nobody_registered_is_none() -> None:
     assert Commands([]).get("a") is None
 
 
-@pytest.mark.parametrize("name", ["dead", "dev", "doctor", "enqueue", "health", "queues", "worker"])
+@pytest.mark.parametrize("name", ["dead", "dev", "doctor", "enqueue", "health", "queues", "top", "worker"])
 def test_every_command_is_registered_and_explains_itself(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
