@@ -77,6 +77,10 @@ bench-history: setup ## Search a million finished jobs, by every filter (some mi
 bench-relay: setup ## The relay of the outbox: jobs/s by one process, and the time from commit to start
 	@$(BIN)/python -m benchmarks relay
 
+.PHONY: bench-observed
+bench-observed: setup ## What metrics and traces cost: CPU per job with and without (some minutes)
+	@$(BIN)/python -m benchmarks observed
+
 .PHONY: bench-dashboard
 bench-dashboard: setup ## Ask every page of the dashboard over a million finished jobs (some minutes)
 	@DASHBOARD_ROWS=1000000 DASHBOARD_READY=100000 $(BIN)/python -m pytest -q -s tests/browser/test_at_size.py

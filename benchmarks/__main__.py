@@ -1,4 +1,4 @@
-"""`python -m benchmarks run | quick | relay | list`."""
+"""`python -m benchmarks run | quick | relay | observed | list`."""
 
 import argparse
 import json
@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from . import quick, relay, report
+from . import observed, quick, relay, report
 from .rounds import Results, install, interleaved, together
 from .servers import server
 from .systems import SYSTEMS
@@ -28,10 +28,11 @@ def arguments() -> argparse.Namespace:
     run.add_argument("--no-docs", action="store_true", help="leave docs/benchmarks.md as it is")
     small = commands.add_parser("quick", help="Monarq, arq and the raw loop, under 5 minutes")
     carried = commands.add_parser("relay", help="the outbox's relay, with arq's enqueue as the yardstick")
+    watched = commands.add_parser("observed", help="what metrics and traces cost, of CPU per job")
     commands.add_parser("list", help="name the workloads and systems")
     again = commands.add_parser("report", help="write docs/benchmarks.md from a result file")
     again.add_argument("file", type=Path)
-    for command in (run, small, carried):
+    for command in (run, small, carried, watched):
         command.add_argument(
             "--server", default="valkey", help="valkey (embedded) or a binary such as redis-server"
         )
@@ -95,6 +96,10 @@ def main() -> int:
         document = relay.run(options.server, options.scale, say)
         say(f"wrote {save('relay.json', document)}")
         print(json.dumps(document["medians"], indent=None if options.json else 1))
+    elif options.command == "observed":
+        document = observed.run(options.server, options.scale, say)
+        say(f"wrote {save('observed.json', document)}")
+        print(json.dumps(document, indent=1))
     elif options.command == "report":
         print(report.write(json.loads(options.file.read_text())))
     else:

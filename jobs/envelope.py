@@ -12,6 +12,8 @@ producer's clock is ever believed:
     d   1 for durable jobs: PostgreSQL knows them, too
     o   1 for jobs that came by the outbox, durable ones among them
     g   the job's tags, a list
+    c   the trace that it was enqueued in, as W3C Trace Context has it: `traceparent`, and behind a blank
+        `tracestate`
     u   `<until>:<digest>`, for jobs that hold a unique key.  It stands first: claim.lua tells such a job by
         one byte.
 
@@ -34,6 +36,8 @@ from .priority import RANKS, Priority
 
 VERSION = 1
 _DIGEST = re.compile("[0-9a-f]{16}")
+#: What `c` may be: nothing that would have to be escaped, and no brace, for `m` itself holds none.
+_TRACE = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(?: [ !#-\[\]-z|~]{1,512})?")
 #: How the envelope of a job that holds a unique key begins.
 UNIQUE_HEAD = b'{"m":{"u"'
 _UNIQUE = re.compile(rb'{"m":{"u":"(start|success|end|window):([0-9a-f]{32})"')
@@ -88,6 +92,17 @@ class Envelope:
         tags = self.meta.get("g")
         return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
 
+    @property
+    def trace(self) -> str | None:
+        """The context of the trace that it was enqueued in."""
+        trace = self.meta.get("c")
+        return trace if isinstance(trace, str) and is_trace(trace) else None
+
+
+def is_trace(text: str) -> bool:
+    """Whether an envelope can carry this context of a trace."""
+    return _TRACE.fullmatch(text) is not None
+
 
 def encode_head(
     kind: str,
@@ -100,18 +115,19 @@ def encode_head(
     unique: str | None = None,
     marks: str = "",
     tags: tuple[str, ...] = (),
+    trace: str | None = None,
 ) -> bytes:
     """An envelope up to the value of `et`.  Kinds, queues, digests and tags hold nothing to be escaped.
 
     `marks` is `BY_OUTBOX`, `DURABLE` or neither.
     """
-    if digest is None and unique is None and not tags:
+    if digest is None and unique is None and not tags and trace is None:
         return _prefix(kind, queue, priority, expires_in, marks) + arguments + b',"et":'
-    prefix = _prefix.__wrapped__(kind, queue, priority, expires_in, marks, digest, unique, tags)
+    prefix = _prefix.__wrapped__(kind, queue, priority, expires_in, marks, digest, unique, tags, trace)
     return prefix + arguments + b',"et":'
 
 
-@lru_cache(maxsize=1024)  # the same few dozen, over and over; digests and tags would only push them out
+@lru_cache(maxsize=1024)  # the same few dozen, over and over; digests and the like would only push them out
 def _prefix(
     kind: str,
     queue: str,
@@ -121,6 +137,7 @@ def _prefix(
     digest: str | None = None,
     unique: str | None = None,
     tags: tuple[str, ...] = (),
+    trace: str | None = None,
 ) -> bytes:
     meta = f'"v":{VERSION}{marks}' if unique is None else f'"u":"{unique}","v":{VERSION}{marks}'
     if digest is not None:
@@ -133,6 +150,8 @@ def _prefix(
         meta += f',"x":{round(expires_in.total_seconds() * 1000)}'
     if tags:
         meta += ',"g":["' + '","'.join(tags) + '"]'
+    if trace is not None:
+        meta += f',"c":"{trace}"'
     return f'{{"m":{{{meta}}},"t":null,"f":"{kind}","a":[],"k":'.encode()
 
 

@@ -6,6 +6,7 @@ All of Monarq counts in the same buckets, so that counts of different places and
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 #: The upper end of each bucket, ms; what takes longer than the last of them is in one more.
 BOUNDS_MS = (
@@ -13,6 +14,16 @@ BOUNDS_MS = (
     1_800_000, 3_600_000,
 )  # fmt: skip
 BUCKETS = len(BOUNDS_MS) + 1
+
+
+class Exemplar(NamedTuple):
+    """One of the times that were counted, and the trace that tells what took so long."""
+
+    trace_id: str
+    #: ms.
+    value: float
+    #: When it was, ms since the epoch.
+    at_ms: int
 
 
 def quantile(counts: Sequence[int], share: float) -> float | None:

@@ -10,8 +10,10 @@ from typing import Any, TextIO, cast
 import structlog
 from structlog.typing import EventDict, Processor
 
+from .arq_lines import as_arq
 from .context import JobContext
 from .redaction import Redactor, escape_controls
+from .tracing import current_ids
 
 #: The job that the code which logs is working on.  One variable, set once per attempt: cheaper than binding
 #: each name.
@@ -33,14 +35,15 @@ def configure(*, level: str = "info", log_format: str = "auto", show_payloads: b
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         add_job,
+        add_trace,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.TimeStamper(fmt="%H:%M:%S" if console else "iso", utc=not console),
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
         Redactor(show_payloads=show_payloads),
     ]
     if console:
-        shared.append(escape_controls)
+        shared += [as_arq, escape_controls]
     stderr = cast(TextIO, _Stderr())
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
@@ -76,9 +79,18 @@ class _Stderr:
 
 
 def add_job(logger: Any, method: str, event: EventDict) -> EventDict:
-    """Name the job that the line is about, unless the line does."""
-    if (job := current_job.get()) is not None:
+    """Name the job that the line is about, unless the line is about another one."""
+    job = current_job.get()
+    if job is not None and event.get("job_id", job.job_id) == job.job_id:
         event.setdefault("job_id", job.job_id)
         event.setdefault("kind", job.kind)
+        event.setdefault("queue", job.queue)
         event.setdefault("attempt", job.attempt)
+    return event
+
+
+def add_trace(logger: Any, method: str, event: EventDict) -> EventDict:
+    """Name the span that the code which logs is in, if the app traces, unless the line does."""
+    if "trace_id" not in event and (ids := current_ids()) is not None:
+        event["trace_id"], event["span_id"] = ids
     return event

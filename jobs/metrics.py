@@ -7,18 +7,23 @@ pays for a list, not for a metric object, and no series outlives what it tells o
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import HistogramMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar as Sampled
+
+from .histogram import Exemplar
 
 __all__ = ["Collector", "Metric", "build_info", "histogram", "render"]
 
 #: ms in a second: what is counted in ms is told in seconds.
 MS = 1_000
+#: Per set of label values: an example for some of the buckets, by their number.
+Exemplars = Mapping[tuple[str, ...], Mapping[int, Exemplar]]
 
 
 def render(collectors: Iterable[Collector], accept: str) -> tuple[bytes, str]:
@@ -41,16 +46,20 @@ def histogram(
     rows: Iterable[tuple[Sequence[str], Sequence[int], Sequence[int], float]],
     *,
     scale: float = MS,
+    exemplars: Exemplars | None = None,
 ) -> HistogramMetricFamily:
     """A histogram of counts between bounds.
 
     Args:
         rows: Per set of label values: the bounds, the counts (one more than bounds), and the sum of all.
         scale: What bounds and sums are divided by.
+        exemplars: Told where the scraper reads OpenMetrics.
     """
     family = HistogramMetricFamily(name, help_text, labels=labels)
     for values, bounds, counts, total in rows:
-        family.add_metric(values, list(_cumulated(bounds, counts, scale)), total / scale)
+        buckets = _cumulated(bounds, counts, scale)
+        marked = exemplars.get(tuple(values)) if exemplars else None
+        family.add_metric(values, list(_marked(buckets, marked) if marked else buckets), total / scale)
     return family
 
 
@@ -66,6 +75,17 @@ def _cumulated(bounds: Sequence[int], counts: Sequence[int], scale: float) -> It
         upto += count
         yield _bound(bound / scale), upto
     yield "+Inf", upto + counts[-1]
+
+
+def _marked(
+    buckets: Iterable[tuple[str, float]], exemplars: Mapping[int, Exemplar]
+) -> Iterator[tuple[str, float] | tuple[str, float, Sampled]]:
+    for at, bucket in enumerate(buckets):
+        found = exemplars.get(at)
+        if found is None:
+            yield bucket
+        else:
+            yield *bucket, Sampled({"trace_id": found.trace_id}, found.value / MS, found.at_ms / MS)
 
 
 def _bound(value: float) -> str:

@@ -27,6 +27,8 @@ METRICS_PORT = 9464
 DEFAULT_OBJECTIVE = timedelta(seconds=60)
 
 Span = Annotated[timedelta, Field(gt=timedelta(0))]
+#: Which ends of a kind get a line in the log.
+EndLines = Literal["failures", "all", "none"] | float
 
 
 def _seconds(value: Any) -> Any:
@@ -140,10 +142,15 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     #: One JSON object per line, or lines for people; `auto` is for people on a terminal, else JSON.
     log_format: Literal["auto", "json", "console"] = "auto"
-    #: Write a line for each job that succeeds, too.
-    log_successes: bool = False
+    #: Which ends of jobs get a line in the log, by kind, as a JSON object: `{"mail.*": "all", "poll": 0.01}`.
+    #: `failures` (so of kinds that it does not name), `all`, `none`, or a number: failures, and this share of
+    #: the successes.  Of several patterns that fit, the first one counts.
+    log_ends: dict[str, EndLines] = Field(default_factory=dict)
     #: Do not hide arguments and results in logs.
     log_payloads: bool = False
+    #: What OpenTelemetry is told where the app has set it up: attempts are linked to the trace of their
+    #: enqueue, or are a part of it (`parent`); `off`: nothing.
+    tracing: Literal["link", "parent", "off"] = "link"
 
     @field_validator(
         "lease",
@@ -175,6 +182,16 @@ class Settings(BaseSettings):
     @classmethod
     def _read_queues(cls, value: Any) -> Any:
         return parse_queues(value) if isinstance(value, str) else value
+
+    @field_validator("log_ends", mode="before")
+    @classmethod
+    def _check_log_ends(cls, value: Any) -> Any:
+        # here, for pydantic has two faults for a value that fits neither
+        for kind, rule in value.items() if isinstance(value, dict) else ():
+            is_share = isinstance(rule, int | float) and 0 <= rule <= 1
+            if not is_share and rule not in ("failures", "all", "none"):
+                raise ValueError(f"{kind!r}: give `failures`, `all`, `none`, or a share from 0 to 1")
+        return value
 
     @field_validator("queues")
     @classmethod

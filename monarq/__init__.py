@@ -137,13 +137,15 @@ _PLACES = (
 )
 
 
-def __getattr__(name: str) -> _typing.Any:
-    # nothing is imported before it is asked for: commands and probes need little of it, and start sooner
-    for place in _PLACES if name in __all__ else ():
-        module = _importlib.import_module(f"monarq.{place}")
-        if hasattr(module, name):
-            return globals().setdefault(name, getattr(module, name))
-    raise AttributeError(f"module 'monarq' has no attribute {name!r}")
+if not _typing.TYPE_CHECKING:  # checkers know the names from above, and no others
+
+    def __getattr__(name: str) -> _typing.Any:
+        # nothing is imported before it is asked for: commands and probes need little of it, and start sooner
+        for place in _PLACES if name in __all__ else ():
+            module = _importlib.import_module(f"monarq.{place}")
+            if hasattr(module, name):
+                return globals().setdefault(name, getattr(module, name))
+        raise AttributeError(f"module 'monarq' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -99,10 +99,18 @@ class Prepared(Generic[R]):
         return self.order.job_id is None
 
 
-def prepare(order: Order[R], *, tagged: bool, max_payload_bytes: int, by_outbox: bool = False) -> Prepared[R]:
+def prepare(
+    order: Order[R],
+    *,
+    tagged: bool,
+    max_payload_bytes: int,
+    by_outbox: bool = False,
+    trace: str | None = None,
+) -> Prepared[R]:
     """Check an order and encode it.
 
-    `by_outbox` says that it will be written to the outbox; durable jobs always are.
+    `by_outbox` says that it will be written to the outbox; durable jobs always are.  `trace` is the context
+    of the trace that it is enqueued in.
 
     Raises:
         InvalidArguments: An option is unusable; the error names it.
@@ -131,6 +139,7 @@ def prepare(order: Order[R], *, tagged: bool, max_payload_bytes: int, by_outbox:
         unique=mark,
         marks=DURABLE if durable else BY_OUTBOX if by_outbox else "",
         tags=handler.policy.tags if order.tags is None else _tags(order),
+        trace=trace,
     )
     if len(head) > max_payload_bytes:
         raise PayloadTooLarge(handler.kind, len(head), max_payload_bytes)

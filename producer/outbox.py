@@ -8,14 +8,17 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from monarq.jobs import semconv
 from monarq.jobs.priority import RANKS
 from monarq.jobs.settings import Settings
 from monarq.jobs.store.postgres import open_database, packages_wanted
 from monarq.jobs.store.postgres.outbox_rows import NewRow, as_named, as_pyformat, parameters_of
 from monarq.jobs.store.verbs import Accepted
+from monarq.jobs.tracing import tracing_in_use
 
 from .order import Order, Prepared, prepare
 from .retrying import patiently
+from .sending import sending, sent
 
 if TYPE_CHECKING:
     from monarq.jobs.store.postgres.database import Database
@@ -58,8 +61,21 @@ def outbox_row(order: Order[Any], settings: Settings) -> OutboxRow:
         InvalidArguments: An option is unusable.
         PayloadTooLarge: The encoded job is over the limit.
     """
+    if settings.tracing != "off" and (tracing := tracing_in_use()) is not None:
+        with sending(tracing, order, semconv.CREATE) as span:
+            row = _outbox_row(order, settings, span.carried)
+            sent(span, row.job_id)
+            return row
+    return _outbox_row(order, settings, None)
+
+
+def _outbox_row(order: Order[Any], settings: Settings, trace: str | None) -> OutboxRow:
     prepared = prepare(
-        order, tagged=settings.hash_tags, max_payload_bytes=settings.max_payload_bytes, by_outbox=True
+        order,
+        tagged=settings.hash_tags,
+        max_payload_bytes=settings.max_payload_bytes,
+        by_outbox=True,
+        trace=trace,
     )
     return OutboxRow(prepared.entry.job_id, parameters_of([_row(prepared)]))
 

@@ -19,12 +19,14 @@ from monarq.jobs.store.keys import JOB, QUEUES, QueueKeys, queue_keys
 from monarq.jobs.store.pauses import Pauses
 from monarq.jobs.store.verbs import Request, enqueue
 from monarq.jobs.store.why import Explanation, explain
+from monarq.jobs.tracing import tracing_in_use
 from monarq.jobs.unique import Unique
 
 from .handle import JobHandle
 from .order import CHUNK, Chunks, Order, Prepared, prepare, unanswered
 from .outbox import OutboxRow, OutboxWriter, outbox_row
 from .retrying import patiently
+from .sending import sending, sending_many, sent, sent_many
 from .waits import Waits
 
 R = TypeVar("R")
@@ -46,6 +48,7 @@ class Producer:
 
     def __init__(self, settings: Settings, *, transport: Transport | None = None) -> None:
         self._settings = settings
+        self._is_traced = settings.tracing != "off"
         self._address = from_url(settings.redis_url.get_secret_value())
         self._link: Transport = transport or Link(self._address)
         self._waits: Waits | None = None
@@ -116,15 +119,12 @@ class Producer:
             NoDatabase: The job is durable, and the settings name no PostgreSQL.
         """
         order = Order(call, delay, at, priority, queue, job_id, expires_in, unique, durable, tags)
-        prepared = self._prepare(order, connection)
-        try:
-            if prepared.by_outbox:
-                await self._outbox.write(connection, [prepared])
-            else:
-                await self._gather(prepared)
-        except StoreUnavailable as error:
-            raise unanswered(error, prepared) from error
-        return self._handle(prepared)
+        if self._is_traced and (tracing := tracing_in_use()) is not None:
+            with sending(tracing, order) as span:
+                handle = await self._enqueue(order, connection, span.carried)
+                sent(span, handle.job_id)
+                return handle
+        return await self._enqueue(order, connection)
 
     async def enqueue_many(
         self, calls: Iterable[Call[Any] | Order[Any]], *, connection: Any | None = None
@@ -142,34 +142,12 @@ class Producer:
             StoreUnavailable: Redis did not answer.  Some of the jobs may exist, each with an id of its own.
             StoreFull: Redis has no room.  Some of the jobs may exist.
         """
-        outcomes: list[Prepared[Any] | JobRejected] = []
-        chunks = Chunks()
-        rows: list[Prepared[Any]] = []
-        writing: list[asyncio.Task[None]] = []
-        room = asyncio.Semaphore(_CHUNKS_UNDER_WAY)
-        for call in calls:
-            try:
-                one = self._prepare(call if isinstance(call, Order) else Order(call), connection)
-            except JobRejected as rejected:
-                outcomes.append(rejected)
-                continue
-            outcomes.append(one)
-            if one.by_outbox:
-                rows.append(one)
-            elif chunk := chunks.add(one):
-                writing.append(asyncio.create_task(self._write_within(room, chunk)))
-                await asyncio.sleep(0)  # the server works on this chunk while we encode the next
-        writing += [asyncio.create_task(self._write_within(room, chunk)) for chunk in chunks.rest()]
-        if rows:
-            writing.append(asyncio.create_task(self._outbox.write(connection, rows)))
-        for written in await asyncio.gather(*writing, return_exceptions=True):
-            if isinstance(written, StoreUnavailable):
-                raise unanswered(
-                    written, *(one for one in outcomes if isinstance(one, Prepared))
-                ) from written
-            if written is not None:
-                raise written
-        return [one if isinstance(one, JobRejected) else self._outcome(one) for one in outcomes]
+        if self._is_traced and (tracing := tracing_in_use()) is not None:
+            with sending_many(tracing) as span:
+                told = await self._enqueue_many(calls, connection, span.carried)
+                sent_many(span, (one.queue for one in told if isinstance(one, JobHandle)))
+                return told
+        return await self._enqueue_many(calls, connection)
 
     def job(
         self, job_id: str, *, of: Handler[..., R] | None = None, queue: str | None = None
@@ -253,12 +231,58 @@ class Producer:
 
     # ---
 
-    def _prepare(self, order: Order[R], connection: Any | None) -> Prepared[R]:
+    async def _enqueue(
+        self, order: Order[R], connection: Any | None, trace: str | None = None
+    ) -> JobHandle[R]:
+        prepared = self._prepare(order, connection, trace)
+        try:
+            if prepared.by_outbox:
+                await self._outbox.write(connection, [prepared])
+            else:
+                await self._gather(prepared)
+        except StoreUnavailable as error:
+            raise unanswered(error, prepared) from error
+        return self._handle(prepared)
+
+    async def _enqueue_many(
+        self, calls: Iterable[Call[Any] | Order[Any]], connection: Any | None, trace: str | None = None
+    ) -> list[JobHandle[Any] | JobRejected]:
+        outcomes: list[Prepared[Any] | JobRejected] = []
+        chunks = Chunks()
+        rows: list[Prepared[Any]] = []
+        writing: list[asyncio.Task[None]] = []
+        room = asyncio.Semaphore(_CHUNKS_UNDER_WAY)
+        for call in calls:
+            try:
+                one = self._prepare(call if isinstance(call, Order) else Order(call), connection, trace)
+            except JobRejected as rejected:
+                outcomes.append(rejected)
+                continue
+            outcomes.append(one)
+            if one.by_outbox:
+                rows.append(one)
+            elif chunk := chunks.add(one):
+                writing.append(asyncio.create_task(self._write_within(room, chunk)))
+                await asyncio.sleep(0)  # the server works on this chunk while we encode the next
+        writing += [asyncio.create_task(self._write_within(room, chunk)) for chunk in chunks.rest()]
+        if rows:
+            writing.append(asyncio.create_task(self._outbox.write(connection, rows)))
+        for written in await asyncio.gather(*writing, return_exceptions=True):
+            if isinstance(written, StoreUnavailable):
+                raise unanswered(
+                    written, *(one for one in outcomes if isinstance(one, Prepared))
+                ) from written
+            if written is not None:
+                raise written
+        return [one if isinstance(one, JobRejected) else self._outcome(one) for one in outcomes]
+
+    def _prepare(self, order: Order[R], connection: Any | None, trace: str | None) -> Prepared[R]:
         return prepare(
             order,
             tagged=self._settings.hash_tags,
             max_payload_bytes=self._settings.max_payload_bytes,
             by_outbox=connection is not None,
+            trace=trace,
         )
 
     def _handle(self, prepared: Prepared[R]) -> JobHandle[R]:

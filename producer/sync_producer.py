@@ -19,6 +19,7 @@ from monarq.jobs.store.execute import execute_sync
 from monarq.jobs.store.keys import JOB, QUEUES, QueueKeys, queue_keys
 from monarq.jobs.store.sync_connection import SyncLink
 from monarq.jobs.store.verbs import Cancellation, Request, Standing, enqueue, inspect
+from monarq.jobs.tracing import tracing_in_use
 from monarq.jobs.unique import Unique
 
 from .cancelling import cancel_request, winner
@@ -26,6 +27,7 @@ from .ending import has_ended, result_of, state_of
 from .order import Chunks, Order, Prepared, prepare, unanswered
 from .outbox import OutboxRow, outbox_row
 from .retrying import patiently_sync
+from .sending import sending, sending_many, sent, sent_many
 from .sync_waits import SyncWait
 
 R = TypeVar("R")
@@ -44,6 +46,7 @@ class SyncProducer:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._is_traced = settings.tracing != "off"
         self._address = from_url(settings.redis_url.get_secret_value())
         self._link = SyncLink(self._address)
         self._lock = threading.Lock()
@@ -74,32 +77,21 @@ class SyncProducer:
         A durable job goes by PostgreSQL, and so by your own driver: see `outbox_row`.
         """
         order = Order(call, delay, at, priority, queue, job_id, expires_in, unique, tags=tags)
-        prepared = self._prepare(order)
-        try:
-            self._write([prepared])
-        except StoreUnavailable as error:
-            raise unanswered(error, prepared) from error
-        return self._handle(prepared)
+        if self._is_traced and (tracing := tracing_in_use()) is not None:
+            with sending(tracing, order) as span:
+                handle = self._enqueue(order, span.carried)
+                sent(span, handle.job_id)
+                return handle
+        return self._enqueue(order)
 
     def enqueue_many(self, calls: Iterable[Call[Any] | Order[Any]]) -> list[SyncJobHandle[Any] | JobRejected]:
         """Write many jobs in few round trips; see `Producer.enqueue_many`."""
-        outcomes: list[Prepared[Any] | JobRejected] = []
-        chunks = Chunks()
-        try:
-            for call in calls:
-                try:
-                    one = self._prepare(call if isinstance(call, Order) else Order(call))
-                except JobRejected as rejected:
-                    outcomes.append(rejected)
-                    continue
-                outcomes.append(one)
-                if chunk := chunks.add(one):
-                    self._write(chunk)
-            for chunk in chunks.rest():
-                self._write(chunk)
-        except StoreUnavailable as error:
-            raise unanswered(error, *(one for one in outcomes if isinstance(one, Prepared))) from error
-        return [one if isinstance(one, JobRejected) else self._outcome(one) for one in outcomes]
+        if self._is_traced and (tracing := tracing_in_use()) is not None:
+            with sending_many(tracing) as span:
+                told = self._enqueue_many(calls, span.carried)
+                sent_many(span, (one.queue for one in told if isinstance(one, SyncJobHandle)))
+                return told
+        return self._enqueue_many(calls)
 
     def job(
         self, job_id: str, *, of: Handler[..., R] | None = None, queue: str | None = None
@@ -150,9 +142,41 @@ class SyncProducer:
         with self._lock:
             return self._link.call(*command)
 
-    def _prepare(self, order: Order[R]) -> Prepared[R]:
+    def _enqueue(self, order: Order[R], trace: str | None = None) -> SyncJobHandle[R]:
+        prepared = self._prepare(order, trace)
+        try:
+            self._write([prepared])
+        except StoreUnavailable as error:
+            raise unanswered(error, prepared) from error
+        return self._handle(prepared)
+
+    def _enqueue_many(
+        self, calls: Iterable[Call[Any] | Order[Any]], trace: str | None = None
+    ) -> list[SyncJobHandle[Any] | JobRejected]:
+        outcomes: list[Prepared[Any] | JobRejected] = []
+        chunks = Chunks()
+        try:
+            for call in calls:
+                try:
+                    one = self._prepare(call if isinstance(call, Order) else Order(call), trace)
+                except JobRejected as rejected:
+                    outcomes.append(rejected)
+                    continue
+                outcomes.append(one)
+                if chunk := chunks.add(one):
+                    self._write(chunk)
+            for chunk in chunks.rest():
+                self._write(chunk)
+        except StoreUnavailable as error:
+            raise unanswered(error, *(one for one in outcomes if isinstance(one, Prepared))) from error
+        return [one if isinstance(one, JobRejected) else self._outcome(one) for one in outcomes]
+
+    def _prepare(self, order: Order[R], trace: str | None) -> Prepared[R]:
         prepared = prepare(
-            order, tagged=self._settings.hash_tags, max_payload_bytes=self._settings.max_payload_bytes
+            order,
+            tagged=self._settings.hash_tags,
+            max_payload_bytes=self._settings.max_payload_bytes,
+            trace=trace,
         )
         if prepared.durable:
             mend = "a durable job goes by PostgreSQL: execute producer.outbox_row(…) with your own driver"

@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import redis
@@ -12,6 +13,9 @@ from hypothesis import settings
 
 from tests.postgres import SERVERS, PostgresServer, postgres_server
 from tests.servers import ValkeyServer
+
+if TYPE_CHECKING:
+    from tests.tracing import Spans
 
 # A gate says the same twice of the same code, and judges no code by how busy the machine is.
 # `PROPERTY_EXAMPLES=5000` looks at that many new examples instead.
@@ -61,6 +65,15 @@ def database_url(postgres: PostgresServer) -> Iterator[str]:
     url = postgres.new_database()
     yield url
     postgres.drop_database(url)
+
+
+@pytest.fixture
+def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator["Spans"]:
+    """An app that has set up OpenTelemetry; called, it tells the spans that have ended."""
+    from tests.tracing import recorded  # it imports what must not be there for nothing
+
+    with recorded(monkeypatch) as spans:
+        yield spans
 
 
 @pytest.fixture

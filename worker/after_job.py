@@ -8,6 +8,8 @@ from typing import Any
 
 import structlog
 
+from monarq.jobs.log import current_job
+
 from .run import Run
 
 log = structlog.get_logger("monarq.worker")
@@ -35,6 +37,7 @@ class AfterJob:
             task.add_done_callback(lambda _: self._tasks.pop(run.job_id, None))
 
     async def _call(self, hook: Callable[[Any], Awaitable[Any]], run: Run) -> None:
+        current_job.set(run.ctx)  # this task was begun by whoever has recorded the end
         try:
             await hook(run.ctx)
         except BaseException:  # a hook of the app must not hurt the worker, not even by SystemExit

@@ -37,6 +37,7 @@ from .threads import Threads
 
 if TYPE_CHECKING:
     from .once import Effects
+    from .spans import Spans
 
 log = structlog.get_logger("monarq.worker")
 
@@ -94,6 +95,8 @@ class Executor:
         self._children = children
         self._effects = effects
         self._suspects = None if children is None else Suspects(children, self._classifier)
+        #: Set once the app has had its say: None if nothing is traced.
+        self.spans: Spans | None = None
 
     async def attempt(self, run: Run) -> Outcome:
         """Run one attempt.  Never raises: whatever happens is an outcome."""
@@ -103,6 +106,8 @@ class Executor:
                 return self._classifier.cancelled(run, decode_note(run.claimed.cancel_note))
             runnable = self._resolve(run, envelope)
             self._guard(run, envelope, runnable)
+            if self.spans is not None:
+                self.spans.open(run, envelope)
             if (
                 is_suspect(run.claimed)
                 and (outcome := await self._isolate(run, envelope, runnable)) is not None

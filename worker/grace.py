@@ -74,7 +74,10 @@ class Grace:
             stack=_stack(task),
         )
         outcome = self._abandon(run)
-        self._completer.add(run, handed_back(run) if outcome is None else end_of(run, outcome))
+        end = handed_back(run) if outcome is None else end_of(run, outcome)
+        if run.span is not None:
+            run.span.end(end)
+        self._completer.add(run, end)
 
 
 def _is_worth_ending(run: Run) -> bool:

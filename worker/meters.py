@@ -7,13 +7,13 @@ is sorted into the counters, which costs a fraction of a microsecond per attempt
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 
 from monarq.jobs.failure import Cause
-from monarq.jobs.histogram import BOUNDS_MS
+from monarq.jobs.histogram import BOUNDS_MS, Exemplar
 from monarq.jobs.store.verbs import End, Settlement, Verb
 
 from .run import Run
@@ -63,12 +63,18 @@ _FINAL = frozenset({Ending.SUCCEEDED, Ending.DEAD, Ending.CANCELLED, Ending.EXPI
 class Distribution:
     """How many values lay between which bounds, and their sum."""
 
-    __slots__ = ("bounds", "counts", "total")
+    __slots__ = ("bounds", "counts", "exemplars", "total")
 
     def __init__(self, bounds: tuple[int, ...] = BOUNDS_MS) -> None:
         self.bounds = bounds
         self.counts = [0] * (len(bounds) + 1)
         self.total = 0.0
+        #: By the bucket's number, the last that was marked.
+        self.exemplars: dict[int, Exemplar] = {}
+
+    def mark(self, exemplar: Exemplar) -> None:
+        """Remember one of the values as an example of those in its bucket."""
+        self.exemplars[bisect_left(self.bounds, exemplar.value)] = exemplar
 
     def add(self, values: list[float]) -> None:
         """Count the values; the list is sorted by it."""
@@ -106,11 +112,13 @@ class Meters:
         self.exceptions: Counter[tuple[str, ...]] = Counter()
         self.refused: Counter[str] = Counter(dict.fromkeys(queues, 0))
         self.loop_lag_ms = Distribution(LAG_BOUNDS_MS)
+        #: Attempts are traced: some of them become examples.
+        self.marks_exemplars = False
         self._told_apart: set[str] = set()
 
     def settled(self, run: Run, end: End, settlement: Settlement) -> None:
         """Count how an attempt ended."""
-        self._ends.append((run, _ending(end, settlement)))
+        self._ends.append((run, ending_of(end, settlement)))
         if end.failure is not None and run.envelope is not None and end.failure.error_type:
             self._count_exception(run.envelope.kind, end.failure.error_type)
         if len(self._ends) >= _BATCH:
@@ -151,6 +159,17 @@ class Meters:
         self.run_ms.setdefault(pair, Distribution()).add([run.ended_ms - run.started_ms for run in began])
         self._count_waits(queue, [run for run, _ in items])
         self._count_ends(queue, [run for run, ending in items if ending in _FINAL and run.ended_ms])
+        if self.marks_exemplars:
+            self._mark(pair, began)
+
+    def _mark(self, pair: Pair, runs: list[Run]) -> None:
+        for run in runs:
+            if run.span is None or run.envelope is None or (trace_id := run.span.exemplar) is None:
+                continue
+            wait_ms = max(0, run.claimed.claimed_at_ms - run.claimed.visible_at_ms)
+            waits = self.wait_ms[pair[0], str(run.envelope.meta.get("p", "normal"))]
+            waits.mark(Exemplar(trace_id, wait_ms, run.started_ms))
+            self.run_ms[pair].mark(Exemplar(trace_id, run.ended_ms - run.started_ms, run.ended_ms))
 
     def _count_waits(self, queue: str, runs: list[Run]) -> None:
         objective_ms = self._objective_ms(queue)
@@ -191,7 +210,8 @@ def endings_lost(items: Iterable[tuple[Run, Ending]]) -> int:
     return sum(ending is Ending.LOST for _, ending in items)
 
 
-def _ending(end: End, settlement: Settlement) -> Ending:
+def ending_of(end: End, settlement: Settlement) -> Ending:
+    """How an attempt ended, for who counts it."""
     if settlement is Settlement.REFUSED:
         return Ending.LOST
     verb = end.verb

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from monarq.jobs.metrics import Collector, Metric, build_info, histogram
+from monarq.jobs.metrics import Collector, Exemplars, Metric, build_info, histogram
 from monarq.jobs.store.workers import HistoryReport
 
-from .meters import Ending, Meters
+from .meters import Distribution, Ending, Meters, Pair
 from .run import Run, now_ms
 from .slots import Slots
 
@@ -85,6 +85,7 @@ class WorkerCollector(Collector):
             "From when a job was due to the start of its attempt.",
             ("queue", "priority"),
             [(key, one.bounds, one.counts, one.total) for key, one in list(meters.wait_ms.items())],
+            exemplars=_exemplars(meters.wait_ms),
         )
         yield _counter(
             "monarq_job_wait_objective_met",
@@ -97,6 +98,7 @@ class WorkerCollector(Collector):
             "Time in the handler, per attempt.",
             _PAIR,
             [(key, one.bounds, one.counts, one.total) for key, one in list(meters.run_ms.items())],
+            exemplars=_exemplars(meters.run_ms),
         )
         yield histogram(
             "monarq_job_end_to_end_seconds",
@@ -143,6 +145,10 @@ class WorkerCollector(Collector):
 
 #: They are told from the start, so that a first one is seen as a rise.
 _ALWAYS = (Ending.SUCCEEDED, Ending.RETRIED, Ending.DEAD, Ending.LOST)
+
+
+def _exemplars(distributions: Mapping[Pair, Distribution]) -> Exemplars:
+    return {key: one.exemplars for key, one in list(distributions.items()) if one.exemplars}
 
 
 def _counter(

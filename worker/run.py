@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from monarq.jobs.cancel_note import CancelNote
 from monarq.jobs.codec import Codec
@@ -15,6 +16,9 @@ from monarq.jobs.outcome import Outcome
 from monarq.jobs.store.verbs import Claimed
 
 from .runnable import Runnable
+
+if TYPE_CHECKING:
+    from .spans import AttemptSpan
 
 #: Seconds past a job's timeout for which its lease is renewed, so that cancellation and clean-up are covered
 #: by it.
@@ -71,6 +75,8 @@ class Run:
     verdict: Outcome | None = None
     #: Its outcome is recorded without waiting for its handler any longer.
     is_abandoned: bool = False
+    #: None if it is not traced, or has not begun.
+    span: AttemptSpan | None = None
 
     def __post_init__(self) -> None:
         self.attempt = self.claimed.spent + 1

@@ -84,7 +84,11 @@ class Vitals:
     def started(self, queues: Mapping[str, int], *, kinds: int) -> None:
         """The worker has looked at its stores, and works."""
         self._has_started = True
-        facts = {"metrics_port": self.port} if self.port else {}
+        is_traced = self._worker.executor.spans is not None
+        self.meters.marks_exemplars = is_traced
+        facts: dict[str, object] = {"metrics_port": self.port} if self.port else {}
+        if is_traced:
+            facts["tracing"] = self._worker.settings.tracing
         log.info("worker.started", worker=self._worker.worker_id, queues=queues, kinds=kinds, **facts)
 
     @property

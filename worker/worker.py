@@ -56,6 +56,7 @@ from .run import Run, arm_all, now_ms
 from .runnable import ArqDefaults, all_runnables, as_arq
 from .settlement import end_of, handed_back
 from .slots import Slots
+from .spans import Spans
 from .threads import Threads
 from .vitals import Vitals, pairs_of
 from .watchdog import Watchdog
@@ -129,7 +130,7 @@ class Worker(arq.worker.Worker):
             **cast(dict[str, Any], arq_options),
         )
         self.worker_id = f"{socket.gethostname().split('.')[0]}-{os.getpid()}-{token_hex(3)}"
-        self.journal = Journal(log_successes=self.settings.log_successes)
+        self.journal = Journal(self.settings.log_ends)
         self.runs: set[Run] = set()
         self.exit_code = 0
         has_arq_functions = bool(plain or self.cron_jobs)
@@ -167,6 +168,7 @@ class Worker(arq.worker.Worker):
             StoreUnavailable: It does not answer, after arq's `conn_retries`.
         """
         self.loop = asyncio.get_running_loop()
+        structlog.contextvars.bind_contextvars(worker=self.worker_id)
         await self._connect()
         remove_signals = self._listen() if self._wants_signals else None
         duties: list[asyncio.Task[None]] = []
@@ -175,6 +177,7 @@ class Worker(arq.worker.Worker):
             await self.server_watch.refuse_unfit()
             if self.on_startup:
                 await self.on_startup(self.ctx)
+            self.executor.spans = Spans.if_recorded(self.settings, self.worker_id)
             self.heartbeat.start()
             self.watchdog.start()
             duties = background.start(self._duties)
@@ -244,13 +247,16 @@ class Worker(arq.worker.Worker):
 
     async def _attempt(self, run: Run) -> None:
         outcome = await (self.durability if run.is_durable else self.executor).attempt(run)
-        run.ended_ms = (
-            now_ms() if self.vitals.wants_times else 0
-        )  # a clock call per job, for those who want it
+        if self.vitals.wants_times:  # a clock call per job, for those who want it
+            run.ended_ms = now_ms()
         self.slots.busy -= 1
         self.fetcher.notify()
         if run in self.runs and not run.is_abandoned:
-            self.completer.add(run, end_of(run, outcome))
+            end = end_of(run, outcome)
+            if run.span is not None:
+                run.span.leave()
+                run.span.end(end)
+            self.completer.add(run, end)
 
     def _settled(self, run: Run, end: End, settlement: Settlement) -> None:
         self.runs.discard(run)
@@ -264,9 +270,6 @@ class Worker(arq.worker.Worker):
         self.jobs_complete, self.jobs_failed = self.journal.complete, self.journal.failed
         self.jobs_retried = self.journal.retried
         self._after_job.begin(run)
-
-    def _list_runs(self) -> list[Run]:
-        return list(self.runs)
 
     # --- start
 
@@ -326,7 +329,7 @@ class Worker(arq.worker.Worker):
         self._build_watchers(address, duties)
 
     def _build_watchers(self, address: Address, duties: Link) -> None:
-        settings, runs = self.settings, self._list_runs
+        settings, runs = self.settings, lambda: list(self.runs)
         self.vitals = Vitals(self, duties, pairs_of(self._runnables, self._weights), self._stopping.is_set)
         self.watchdog = Watchdog(self.loop, runs, self.journal, self.vitals.meters.lagged)
         cron = Cron(duties, next(iter(self._weights)), self.cron_jobs, self.timezone)
@@ -362,8 +365,12 @@ class Worker(arq.worker.Worker):
 
         return Persistence(database, link, self._weights, self.settings, worker_id=self.worker_id)
 
+    def _queue_names(self) -> dict[str, int]:
+        return {queue.name: weight for queue, weight in self._weights.items()}
+
     def _listen(self) -> Callable[[], None]:
-        return signals.install(self.loop, shut_down=self.handle_sig, quiet=self._quiet, dump=self._dump)
+        quiet, dump = self._quiet, lambda _: self.journal.dump(self.runs)
+        return signals.install(self.loop, shut_down=self.handle_sig, quiet=quiet, dump=dump)
 
     def _obey(self, order: DrainOrder) -> None:
         if not self._stopping.is_set():
@@ -372,9 +379,6 @@ class Worker(arq.worker.Worker):
 
     def _quiet(self, signum: Signals) -> None:
         self.fetcher.pause(lambda: log.info("worker.quiet", signal=Signals(signum).name))
-
-    def _dump(self, signum: Signals) -> None:
-        self.journal.dump(self.runs)
 
     # --- stop
 
@@ -391,8 +395,3 @@ class Worker(arq.worker.Worker):
 
     def _drain_seconds(self) -> float:
         return float(self._job_completion_wait) or self.settings.drain_timeout.total_seconds()
-
-    # --- what the constructor works out
-
-    def _queue_names(self) -> dict[str, int]:
-        return {queue.name: weight for queue, weight in self._weights.items()}

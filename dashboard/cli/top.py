@@ -88,7 +88,7 @@ async def _fleet(settings: Settings) -> AsyncIterator[FleetService]:
 async def _look(settings: Settings) -> FleetView:
     async with _fleet(settings) as fleet:
         view = await fleet.overview(_VIEWER)
-        if any(queue.rate is None for queue in view.queues):
+        if any(queue.rate is None and not queue.numbers.is_empty for queue in view.queues):
             await asyncio.sleep(FRESH)  # how fast a queue moves takes two looks
             view = await fleet.overview(_VIEWER)
         return view

@@ -50,7 +50,8 @@ def staleness(view: FleetView) -> str:
     """That the numbers are old, and why; empty if they are not."""
     if not view.freshness.is_stale:
         return ""
-    return f"these numbers are {rough(view.freshness.age_seconds)} old: {view.freshness.redis}"
+    age = rough(view.freshness.age_seconds)
+    return f"Redis does not answer ({view.freshness.redis}): these numbers are {age} old"
 
 
 def sentence(verdict: Verdict) -> str:

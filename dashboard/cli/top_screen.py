@@ -70,7 +70,7 @@ def _head(view: FleetView) -> Iterator[Text]:
     yield Text(f"{clock}  ·  {summary(view)}", no_wrap=True, overflow="ellipsis")
     if told := staleness(view):
         yield Text(told, style="bold red", no_wrap=True, overflow="ellipsis")
-    if not view.verdicts:
+    elif not view.verdicts:
         yield Text("healthy", style="green")
     for verdict in view.verdicts[:_MOST_VERDICTS]:
         yield _line(verdict)

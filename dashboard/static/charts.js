@@ -95,9 +95,10 @@
         const stroke = this.colour(`var(--${line.tone})`);
         const fill = n === 0 && !isLog ? this.colour(`color-mix(in srgb, var(--${line.tone}) 10%, transparent)`) : undefined;
         const values = line.values.map(floor);
-        series.push({ stroke, fill, width: 1.5, points: { size: 4, fill: stroke, filter: this.lonely }, spanGaps: false });
+        const points = { size: 4, fill: stroke, filter: this.lonely };
+        series.push({ stroke, fill, width: 1.5, points, spanGaps: false });
         data.push(values.map((value, n) => (n < whole ? value : null)));
-        series.push({ stroke, width: 1.5, dash: [3, 3], points: { show: false } });
+        series.push({ stroke, width: 1.5, dash: [3, 3], points });
         data.push(values.map((value, n) => (n >= whole - 1 ? value : null)));
       }
       const limit = this.dataset.limit === undefined ? null : Number(this.dataset.limit);

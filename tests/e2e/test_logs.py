@@ -15,6 +15,7 @@ from .handlers import echo, fail, slow
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(120)]
 CANARY = "canary-7f3a91"
+ALL_ENDS = '{"*": "all"}'
 
 
 @pytest.mark.parametrize("log_format", ["json", "console"])
@@ -23,7 +24,7 @@ async def test_no_argument_and_no_result_is_ever_logged(
 ) -> None:
     """Successes, failures, timeouts, cancellations, unfit arguments, unknown kinds, unreadable envelopes,
     interruptions, and a look at what runs; at the level of debug."""
-    options = {"log_level": "debug", "log_successes": "true", "log_format": log_format, "drain_timeout": 0.2}
+    options = {"log_level": "debug", "log_ends": ALL_ENDS, "log_format": log_format, "drain_timeout": 0.2}
     worker = stage.worker(**options)
     await stage.ready(worker)
     assert await (await producer.enqueue(echo.of(CANARY))).result(timeout=20) == CANARY
@@ -48,7 +49,7 @@ async def test_no_argument_and_no_result_is_ever_logged(
     running = await producer.enqueue(slow.of(CANARY))
     await eventually(lambda: stage.ledger.starts(running.job_id))
     worker.stop()
-    assert "job.succeeded" in worker.log
+    assert ("job.succeeded" if log_format == "json" else " ← ") in worker.log
     assert "declined" in worker.log
     assert [line for line in worker.log.splitlines() if CANARY in line] == []
 
@@ -61,7 +62,7 @@ async def put(client: Redis, job_id: str, body: bytes) -> None:
 
 async def test_each_line_is_json_that_names_its_job(stage: Stage, producer: Producer) -> None:
     """In production; one object per line, tracebacks and all."""
-    worker = stage.worker(log_successes="true")
+    worker = stage.worker(log_ends=ALL_ENDS)
     await stage.ready(worker)
     handle = await producer.enqueue(fail.of(CANARY))
     with pytest.raises(JobFailed):
@@ -81,3 +82,6 @@ async def test_each_line_is_json_that_names_its_job(stage: Stage, producer: Prod
     ]
     assert [line["event"] for line in by_job[done.job_id]] == ["working", "job.succeeded"]
     assert all(line["timestamp"] and line["level"] for line in lines)
+    own = {line["worker"] for line in by_job[handle.job_id] + by_job[done.job_id]}
+    assert own == {line["worker"] for line in lines if line["event"] == "worker.started"}
+    assert len(own) == 1

@@ -7,6 +7,7 @@ from typing import Any, assert_type
 
 from asyncpg import Connection
 
+import monarq
 from monarq import JobHandle, JobRejected, Order, Producer, State, SyncJobHandle, SyncProducer, Unique
 
 from .kinds import ping, resize
@@ -83,3 +84,7 @@ def sync_options_have_types(producer: SyncProducer) -> None:
     producer.enqueue(resize.of("a.png"), delay="5")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     producer.enqueue(resize)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert_type(producer.enqueue_many([ping.of()]), list[SyncJobHandle[Any] | JobRejected])
+
+
+def a_name_that_is_not_there_is_found() -> None:
+    print(monarq.Produser)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]

@@ -16,8 +16,8 @@ ROOMS = {"jobs", "producer", "worker", "dashboard"}
 def _told_to_checkers() -> dict[str, str]:
     """What type checkers read: each name and the module that it is from."""
     tree = ast.parse(inspect.getsource(monarq))
-    [block] = [node for node in tree.body if isinstance(node, ast.If)]
-    froms = [node for node in block.body if isinstance(node, ast.ImportFrom)]
+    blocks = [node for node in tree.body if isinstance(node, ast.If)]
+    froms = [node for block in blocks for node in block.body if isinstance(node, ast.ImportFrom)]
     return {alias.name: node.module or "" for node in froms for alias in node.names}
 
 

@@ -30,6 +30,7 @@ from monarq.jobs.settings import Settings
 from monarq.jobs.store.arq_json import deserialize, serialize
 from monarq.jobs.store.arq_pool import open_pool
 from monarq.jobs.store.postgres import open_database_if_named
+from monarq.jobs.tracing import join
 
 from ..executor import Executor
 from ..loop import new_event_loop
@@ -126,7 +127,7 @@ class Child:
         self._run = run = Run(claimed, order["fence"], leased_until=inf)
         run.is_durable = is_durable(claimed.body)
         self._interrupt.begin(run)
-        run.task = self._loop.create_task(self._attempt(run, order["source"]))
+        run.task = self._loop.create_task(self._attempt(run, order["source"], order["trace"]))
 
     def _stop(self, cause: Cause, note: CancelNote) -> None:
         if self._run is not None:
@@ -134,8 +135,10 @@ class Child:
             # after the first step of its task: one that was cancelled before it would never answer
             self._loop.call_soon(self._run.stop, cause)
 
-    async def _attempt(self, run: Run, source: Facts) -> None:
+    async def _attempt(self, run: Run, source: Facts, trace: str | None) -> None:
         self._load(source)
+        if trace is not None:  # what the job does here belongs to the span that its worker has opened
+            join(trace)
         self._say({"began": True})
         outcome = await self._executor.attempt(run)
         told, result = wire.pack_outcome(outcome)
@@ -189,6 +192,7 @@ def _effects_of(settings: Settings) -> Effects | None:
 
 
 async def _serve(recipe: Recipe, connection: socket.socket, orders: BinaryIO) -> None:
+    structlog.contextvars.bind_contextvars(worker=recipe.worker_id)
     await Child(recipe, connection, orders).serve()
 
 

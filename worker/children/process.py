@@ -78,7 +78,8 @@ class ChildProcess:
         has_begun = False
         claimed, body = pack_claimed(run.claimed)
         claimed["claimed_at_ms"] = run.server_now_ms()  # it may have waited for its turn here
-        order = {"do": "run", "claimed": claimed, "fence": run.fence, "source": source}
+        trace = None if run.span is None else run.span.carried
+        order = {"do": "run", "claimed": claimed, "fence": run.fence, "source": source, "trace": trace}
         try:
             self._writer.write(pack(order, body))
             await receive(self._reader)

@@ -1,7 +1,12 @@
-"""Monarq as it comes; variant `sync` produces with SyncProducer."""
+"""Monarq as it comes; variant `sync` produces with SyncProducer.
+
+Of `benchmarks/observed.py`: `metrics` serves them, `api` has imported OpenTelemetry, `traced` has set it
+up, and throws away what it records.
+"""
 
 import argparse
 import asyncio
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +18,18 @@ from marks import Marks
 from monarq import Producer, Settings, SyncProducer, Worker, job
 
 marks: Marks
+VARIANT = driver.arguments().variant
+if VARIANT in ("api", "traced"):
+    from opentelemetry import trace
+if VARIANT == "traced":
+    from opentelemetry.sdk.trace import TracerProvider
+
+    trace.set_tracer_provider(TracerProvider())
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
 
 
 @job(kind="noop")
@@ -62,7 +79,10 @@ class Monarq:
             redis_settings=RedisSettings.from_dsn(url),
             max_jobs=options.concurrency,
             # two of them and Redis want three cores
-            settings=Settings(nice=10 if options.workers > 1 else 0),
+            settings=Settings(
+                nice=10 if options.workers > 1 else 0,
+                metrics_port=free_port() if VARIANT == "metrics" else 0,
+            ),
         )
         marks.ready()
         worker.run()
@@ -82,4 +102,4 @@ class MonarqSync:
         raise driver.Unsupported
 
 
-driver.main(MonarqSync() if driver.arguments().variant == "sync" else Monarq())
+driver.main(MonarqSync() if VARIANT == "sync" else Monarq())

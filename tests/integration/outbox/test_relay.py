@@ -15,6 +15,7 @@ from monarq.producer.relay import Relay
 from tests.integration.worker.deadlines import always, eventually
 from tests.postgres_proxy import PostgresProxy
 from tests.proxy import Proxy
+from tests.tracing import Spans, traceparent_of
 
 from .conftest import MakeRelay
 from .kinds import audit, bill, confirm
@@ -44,6 +45,16 @@ async def test_a_durable_job_comes_with_its_mark_and_stays_in_its_own_table(
     await carry_all(relay)
     assert (await stage.envelope(handle.job_id)).startswith('{"m":{"v":1,"d":1,"o":1}')
     assert (await stage.durable(handle.job_id))["state"] is None
+
+
+async def test_a_job_comes_with_the_trace_that_it_was_enqueued_in(
+    app: asyncpg.Connection, producer: Producer, relay: Relay, stage: Stage, spans: Spans
+) -> None:
+    one = await producer.enqueue(audit.of(7), connection=app)
+    durable = await producer.enqueue(bill.of(7))
+    await carry_all(relay)
+    for handle, span in zip((one, durable), spans("send"), strict=True):
+        assert f'"c":"{traceparent_of(span)}"}}' in await stage.envelope(handle.job_id)
 
 
 async def test_a_job_that_may_start_later_starts_later(

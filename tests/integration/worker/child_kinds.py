@@ -9,6 +9,7 @@ from typing import Any
 
 from monarq.jobs import JobContext, job
 from monarq.jobs.retry import fixed
+from monarq.jobs.tracing import current_ids
 
 
 def note(path: str, text: str = "") -> None:
@@ -62,6 +63,12 @@ async def stubborn(ctx: JobContext, started: str) -> None:
             await asyncio.sleep(60)
         except asyncio.CancelledError:
             continue
+
+
+@job("process.trace", run_in="process")
+def process_trace(ctx: JobContext) -> list[str]:
+    """The trace and the span that it runs in."""
+    return list(current_ids() or ())
 
 
 @job("process.pid", run_in="process")

@@ -31,3 +31,4 @@ async def test_a_worker_tells_how_it_is(serve: Serve, capsys: pytest.CaptureFixt
         assert await health("--started") == (0, "started")
         worker._stopping.set()
         assert await health("--ready") == (1, "monarq: not ready: worker: it stops")
+        worker._stopping.clear()

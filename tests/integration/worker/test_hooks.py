@@ -8,7 +8,7 @@ import pytest
 from arq.connections import ArqRedis
 from redis.asyncio import Redis
 
-from monarq.jobs import JobContext, job
+from monarq.jobs import JobContext, job, log
 from monarq.jobs.errors import JobFailed
 from monarq.jobs.retry import fixed
 from monarq.producer import Producer
@@ -53,6 +53,22 @@ async def test_all_hooks_are_called_in_their_order_with_arqs_keys(serve: Serve, 
     assert isinstance(handler["enqueue_time"], datetime)
     assert isinstance(handler["score"], int)
     assert isinstance(handler["redis"], ArqRedis)
+
+
+async def test_lines_that_after_job_end_writes_are_about_its_own_job(
+    serve: Serve, producer: Producer
+) -> None:
+    """Whose ends are recorded together, their hooks are called by the task of one of them."""
+    current: dict[str, str | None] = {}
+
+    async def after_job_end(ctx: JobContext) -> None:
+        told = log.add_job(None, "info", {"event": "over"})
+        current[ctx.job_id] = told.get("job_id")
+
+    async with serve(greet, after_job_end=after_job_end):
+        handles = await producer.enqueue_many([greet.of() for _ in range(20)])
+        await eventually(lambda: len(current) == len(handles))
+    assert [job_id for job_id, named in current.items() if named != job_id] == []
 
 
 async def test_what_on_startup_puts_into_ctx_reaches_handlers_and_on_shutdown(

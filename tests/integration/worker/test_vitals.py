@@ -156,6 +156,7 @@ async def test_a_worker_is_ready_from_its_start_until_it_is_told_to_stop(
         assert (leaving.status_code, leaving.json()["ready"]) == (503, False)
         assert (await ask(worker, "/livez")).status_code == 200
         assert (await ask(worker, "/secrets")).status_code == 404
+        worker._stopping.clear()  # so that it can be told
 
 
 async def test_a_port_that_is_taken_costs_the_worker_nothing_but_its_metrics(

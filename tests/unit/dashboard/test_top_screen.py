@@ -1,6 +1,7 @@
 """What `monarq top` shows on so many lines."""
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -93,6 +94,13 @@ def test_where_there_is_little_room_names_give_way_and_numbers_do_not() -> None:
     for number in ("1,234,567", "12.5", "123.4 MB", "1250 ms"):
         assert number in told
     assert max(map(len, told.splitlines())) <= 80
+
+
+def test_nobody_is_called_healthy_who_does_not_answer() -> None:
+    stale = replace(a_fleet(), freshness=replace(FRESH, redis="store_unavailable", age_seconds=12.5))
+    told = shown(stale)
+    assert told[1] == "Redis does not answer (store_unavailable): these numbers are 12 s old"
+    assert "healthy" not in told
 
 
 def test_names_do_nothing_to_the_terminal() -> None:

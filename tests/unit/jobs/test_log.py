@@ -2,18 +2,22 @@
 
 import json
 import logging
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import structlog
+from opentelemetry import trace
 from pydantic import BaseModel, SecretStr
 
 from monarq.jobs import JobContext, log
 from monarq.jobs.redaction import HIDDEN, Redactor
+from tests.tracing import Spans
 
 Lines = Callable[[], list[dict[str, Any]]]
+_COLOURS = re.compile(r"\x1b\[\d*m")
 
 
 @pytest.fixture(autouse=True)
@@ -91,9 +95,14 @@ def test_lines_below_the_level_are_not_written(capsys: pytest.CaptureFixture[str
     assert [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()] == ["loud"]
 
 
-def test_the_job_that_runs_is_on_every_line(lines: Lines) -> None:
+def a_context() -> JobContext:
     ctx = JobContext()
-    ctx.job_id, ctx.kind, ctx.attempt = "job-1", "mail.send", 2
+    ctx.job_id, ctx.kind, ctx.queue, ctx.attempt = "job-1", "mail.send", "mail", 2
+    return ctx
+
+
+def test_the_job_that_runs_is_on_every_line(lines: Lines) -> None:
+    ctx = a_context()
     token = log.current_job.set(ctx)
     try:
         logger().info("page.fetched")
@@ -104,21 +113,87 @@ def test_the_job_that_runs_is_on_every_line(lines: Lines) -> None:
     logger().info("afterwards")
     *within, after = lines()
     assert len(within) == 3
-    assert all(
-        (line["job_id"], line["kind"], line["attempt"]) == ("job-1", "mail.send", 2) for line in within
-    )
+    facts = [(line["job_id"], line["kind"], line["queue"], line["attempt"]) for line in within]
+    assert facts == [("job-1", "mail.send", "mail", 2)] * 3
     assert "job_id" not in after
 
 
 def test_a_line_about_another_job_is_about_that_one(lines: Lines) -> None:
-    ctx = JobContext()
-    ctx.job_id, ctx.kind, ctx.attempt = "job-1", "mail.send", 2
-    token = log.current_job.set(ctx)
+    token = log.current_job.set(a_context())
     try:
-        logger().info("job.lease_lost", job_id="job-2")
+        logger().info("job.snoozed", job_id="job-2", kind="mail.read")
     finally:
         log.current_job.reset(token)
-    assert lines()[0]["job_id"] == "job-2"
+    [line] = lines()
+    assert (line["job_id"], line["kind"]) == ("job-2", "mail.read")
+    assert not {"queue", "attempt"} & line.keys()
+
+
+def test_the_span_that_the_code_is_in_is_on_every_line(lines: Lines, spans: Spans) -> None:
+    with trace.get_tracer("app").start_as_current_span("inside") as span:
+        logger().info("page.fetched")
+        logging.getLogger("library").warning("slow")
+        logger().info("job.succeeded", trace_id="that of another")
+    logger().info("afterwards")
+    *within, other, after = lines()
+    context = span.get_span_context()
+    ids = (f"{context.trace_id:032x}", f"{context.span_id:016x}")
+    assert [(line["trace_id"], line["span_id"]) for line in within] == [ids, ids]
+    assert other["trace_id"] == "that of another"
+    assert not {"trace_id", "span_id"} & (other.keys() - {"trace_id"} | after.keys())
+
+
+END = {"job_id": "5f1c", "kind": "mail.send", "queue": "mail", "attempt": 1, "seconds": 0.35, "worker": "w"}
+FAULT = {"error_type": "ValueError", "error": "no such\naddress", "cause": "error"}
+
+
+@pytest.mark.parametrize(
+    ("name", "facts", "shown"),
+    [
+        ("job.succeeded", {}, "  0.35s ← 5f1c:mail.send ●"),
+        ("job.succeeded", {"attempt": 3}, "  0.35s ← 5f1c:mail.send ● try=3"),
+        (
+            "job.retrying",
+            FAULT | {"delay_s": 5.0},
+            "↻ 5f1c:mail.send retrying job in 5.00s, ValueError: no such",
+        ),
+        ("job.dead", FAULT, r"  0.35s ! 5f1c:mail.send failed, ValueError: no such\naddress"),
+        ("job.dead", {}, "  0.35s ! 5f1c:mail.send failed"),
+        ("job.expired", {}, "  0.35s ! 5f1c:mail.send expired"),
+        ("job.cancelled", {"by": "ann"}, "  0.35s ⊘ 5f1c:mail.send aborted"),
+        ("job.interrupted", {}, "  0.35s ↻ 5f1c:mail.send cancelled, will be run again"),
+        ("job.snoozed", {"delay_s": 1.5}, "  0.35s ↻ 5f1c:mail.send put off for 1.50s"),
+    ],
+)
+def test_on_a_terminal_an_end_is_one_line_as_arq_writes_it(
+    text: Callable[[], str], name: str, facts: dict[str, Any], shown: str
+) -> None:
+    logger().info(name, **END | facts)
+    line = _COLOURS.sub("", text())
+    assert line.count("\n") == 1
+    assert shown in line
+    assert re.match(r"\d\d:\d\d:\d\d ", line)
+    assert ("by=ann" in line) is ("by" in facts)
+    assert not [key for key in ("job_id=", "kind=", "queue=", "worker=", "seconds=") if key in line]
+
+
+@pytest.mark.parametrize(
+    ("name", "facts"),
+    [
+        ("job.abandoned", END),
+        ("page.stored", END),
+        ("job.dead", {}),
+        ("job.dead", {"seconds": "long"}),
+        (5, END),
+    ],
+)
+def test_on_a_terminal_other_lines_stay_as_they_are(
+    text: Callable[[], str], name: Any, facts: dict[str, Any]
+) -> None:
+    logger().info(name, **facts)
+    line = _COLOURS.sub("", text())
+    assert str(name) in line
+    assert all(f"{key}=" in line for key in facts)
 
 
 @pytest.mark.parametrize(

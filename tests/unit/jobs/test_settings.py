@@ -118,6 +118,8 @@ def test_an_unknown_override_is_refused() -> None:
         *(("max_crashes", value) for value in (0, -1)),
         *(("max_payload_bytes", value) for value in (0, 1023)),
         *(("log_format", value) for value in ("xml", "")),
+        *(("log_ends", value) for value in ({"*": 1.5}, {"*": -1}, {"*": "some"}, "all", 1)),
+        *(("tracing", value) for value in ("on", "", True)),
         *(("queues", value) for value in ({}, {"a b": 0}, {"a": -1}, {"a": 1, "b": 0}, 5)),
         *(("redis_url", value) for value in ("", "localhost", "http://x", "redis://x:port", "redis://[::1")),
     ],
