@@ -162,7 +162,7 @@ def test_a_job_that_runs_for_more_than_twice_its_timeout_is_told() -> None:
     runs = (a_run("old", 900_000, None), a_run("hung", 121_000, 60_000), a_run("slow", 120_000, 60_000))
     [verdict] = verdicts(workers=(a_worker("web-1", runs=runs), a_worker("web-2", runs=runs[2:])))
     assert (verdict.alert, verdict.worker) == ("JobRunningTooLong", "web-1")
-    assert verdict.sentence == "web-1: a job of email.send runs for 2 min, and its timeout is 60 s: hung"
+    assert verdict.sentence == "web-1: a job of email.send has run for 2 min, and its timeout is 60 s: hung"
 
 
 def test_a_schedule_that_is_overdue_is_told_with_who_could_mend_it() -> None:
