@@ -270,9 +270,9 @@ def _hung(worker: LiveWorker) -> Verdict | None:
         return None
     run = max(beyond, key=lambda run: run.age_ms)
     age, timeout = (span(timedelta(milliseconds=ms)) for ms in (run.age_ms, run.timeout_ms or 0))
-    told = f"{worker.worker}: a job of {run.kind} has run for {age}, and its timeout is {timeout}: {run.job_id}"
+    told = f"{worker.worker}: a job of {run.kind} has run for {age}, and its timeout is {timeout}"
     mend = "its log says where it is: worker.loop_blocked; if it does not come back, kill it"
-    return _of_worker("JobRunningTooLong", worker, told, mend)
+    return _of_worker("JobRunningTooLong", worker, f"{told}: {run.job_id}", mend)
 
 
 def _of_worker(alert: str, worker: LiveWorker, told: str, mend: str) -> Verdict:
