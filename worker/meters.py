@@ -47,8 +47,10 @@ class Ending(StrEnum):
     SNOOZED = "snoozed"
     #: Given back unharmed: the worker stops, a pause wants it back, or nobody here knows the kind.
     HANDED_BACK = "handed_back"
-    #: The lease was lost before the outcome could be recorded.
+    #: Its worker died, froze or was cut off; the one that takes the job over counts it.
     LOST = "lost"
+    #: Its outcome came too late: it is `LOST` elsewhere, so this is not told as one more end.
+    REFUSED = "refused"
 
 
 _OF_VERB = {
@@ -147,7 +149,8 @@ class Meters:
         endings.update([ending for _, ending in items])
         if any(ending is Ending.SUCCEEDED for _, ending in items):
             self._on_success(pair[1])
-        self.refused[queue] += endings_lost(items)
+        endings[Ending.LOST] += sum(took_over(run) for run, _ in items)
+        self.refused[queue] += sum(ending is Ending.REFUSED for _, ending in items)
         began = [run for run, _ in items if run.ended_ms]
         self.run_ms.setdefault(pair, Distribution()).add([run.ended_ms - run.started_ms for run in began])
         self._count_waits(queue, [run for run, _ in items])
@@ -192,15 +195,21 @@ class Meters:
         self.exceptions[kind, self._exception_names.of(error_type.rpartition(".")[2])] += 1
 
 
-def endings_lost(items: Iterable[tuple[Run, Ending]]) -> int:
-    """How many of them were refused by the store."""
-    return sum(ending is Ending.LOST for _, ending in items)
+def took_over(run: Run) -> bool:
+    """Whether the worker that had the job before was lost: such a job is due at the moment of its claim."""
+    return run.claimed.lapses > 0 and run.claimed.visible_at_ms == run.claimed.claimed_at_ms
+
+
+def is_overdue(run: Run, at_ms: int) -> bool:
+    """Whether it has run for more than twice its timeout."""
+    seconds = run.runnable.timeout_seconds if run.runnable is not None else None
+    return seconds is not None and at_ms - run.started_ms > 2_000 * seconds
 
 
 def ending_of(end: End, settlement: Settlement) -> Ending:
     """How an attempt ended, for who counts it."""
     if settlement is Settlement.REFUSED:
-        return Ending.LOST
+        return Ending.REFUSED
     verb = end.verb
     if verb is Verb.SUCCEEDED:
         return Ending.SUCCEEDED
