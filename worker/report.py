@@ -76,7 +76,7 @@ class Reporter:
             "complete": self._worker.journal.complete,
             "failed": self._worker.journal.failed,
             "runs": _told_runs(list(self._worker.runs)),
-            "cron": _told_cron(self._cron),
+            "cron": _told_cron(self._cron, is_watched=self._worker.vitals.is_on),
         }
 
     def _condition(self) -> dict[str, object]:
@@ -110,8 +110,9 @@ def _timeout_ms(run: Run) -> int | None:
     return None if seconds is None else round(seconds * 1000)
 
 
-def _told_cron(cron: Cron) -> list[dict[str, object]]:
-    intervals = cron.intervals()
+def _told_cron(cron: Cron, *, is_watched: bool) -> list[dict[str, object]]:
+    # who counts nothing writes down no successes, and so lets nobody wait for them
+    intervals = cron.intervals() if is_watched else {}
     return [
         {
             "queue": schedule.queue,
@@ -121,7 +122,7 @@ def _told_cron(cron: Cron) -> list[dict[str, object]]:
             "timezone": schedule.timezone,
             "next_due_at": _told(schedule.next_due_at),
             "last_due_at": _told(schedule.last_due_at),
-            "interval_ms": intervals[schedule.name],
+            "interval_ms": intervals.get(schedule.name),
         }
         for schedule in cron.schedules()[:_MOST_CRON_JOBS]
     ]

@@ -51,11 +51,13 @@ class Exporter(Collector):
         """The gauges; none if another process tells them, or as long as Redis has never answered."""
         try:
             seen = self._side.run(self._look, _PATIENCE)
+            told = [] if seen is None else [*fleet_metrics(seen, self._settings)]
         except (StoreError, TimeoutError) as error:
             log.debug("exporter.nothing_to_tell", error=str(error))
-            return
-        if seen is not None:
-            yield from fleet_metrics(seen, self._settings)
+        except Exception:  # what the process tells of itself must not be lost with it
+            log.exception("exporter.failed")
+        else:
+            yield from told
 
     def close(self) -> None:
         """Look no more."""
