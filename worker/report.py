@@ -111,6 +111,7 @@ def _timeout_ms(run: Run) -> int | None:
 
 
 def _told_cron(cron: Cron) -> list[dict[str, object]]:
+    intervals = cron.intervals()
     return [
         {
             "queue": schedule.queue,
@@ -120,6 +121,7 @@ def _told_cron(cron: Cron) -> list[dict[str, object]]:
             "timezone": schedule.timezone,
             "next_due_at": _told(schedule.next_due_at),
             "last_due_at": _told(schedule.last_due_at),
+            "interval_ms": intervals[schedule.name],
         }
         for schedule in cron.schedules()[:_MOST_CRON_JOBS]
     ]

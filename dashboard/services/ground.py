@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from monarq.jobs.settings import Settings
 from monarq.jobs.store.address import from_url
 from monarq.jobs.store.connection import Link
 from monarq.jobs.store.event_bus import EventSender
+from monarq.jobs.store.exporter import Exporter
 from monarq.jobs.store.operations import Operations
 from monarq.jobs.store.postgres import open_database_if_named
 from monarq.producer.producer import Producer
@@ -22,6 +24,7 @@ from ..bus import Bus
 from ..closing import Closing
 from ..dead_letters import LettersFor, letters_for
 from ..feed import Feed
+from ..meters import Meters
 from ..operations.runner import Runner
 from ..operations.works import Works
 from ..settings import DashboardSettings
@@ -57,6 +60,8 @@ class Ground:
     snapshots: Snapshots
     http: httpx.AsyncClient
     sender: EventSender
+    meters: Meters
+    exporter: Exporter
 
     def let_go(self) -> None:
         """Answer all who wait now, and end all streams: the server stops, and waits for them."""
@@ -72,6 +77,7 @@ class Ground:
         await self.producer.close()
         await self.link.close()
         await self.http.aclose()
+        await asyncio.to_thread(self.exporter.close)
         if self.database is not None:
             await self.database.close()
 
@@ -106,4 +112,6 @@ def lay_ground(
         snapshots=Snapshots(link, database, settings, bus),
         http=httpx.AsyncClient(follow_redirects=False, trust_env=False),
         sender=sender,
+        meters=Meters(),
+        exporter=Exporter(address, settings),
     )

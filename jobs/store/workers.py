@@ -85,6 +85,8 @@ class CronReport:
     #: In ISO 8601; None if it is never due again.
     next_due_at: str | None
     last_due_at: str | None
+    #: The longest time between two of its next instants; None if it is never due again.
+    interval_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
