@@ -128,7 +128,7 @@ def _told_of(pages: Dashboard | None, wanted: bool | None) -> list[str]:
     """A line about the dashboard, unless it was declined."""
     if pages is not None:
         return [f"Dashboard   {pages.url}  (an address that logs you in follows)"]
-    return [] if wanted is False else ["Dashboard   none; to have one, install Monarq's extra: monarq[dashboard]"]
+    return [] if wanted is False else ["Dashboard   none; to have one: pip install 'monarq[dashboard]'"]
 
 
 def _greet(servers: Servers, dashboard: list[str], modules: str, workers: int) -> None:
