@@ -1,11 +1,10 @@
 """What a worker tells of the last minutes: its counters, less what they were."""
 
 from collections import Counter
-from types import SimpleNamespace
 from typing import Any
 
 from monarq.worker.lately import MOST_KINDS, Lately
-from monarq.worker.meters import Distribution, Ending
+from monarq.worker.meters import Distribution, Ending, Meters
 
 PAIR = ("mail", "email.send")
 
@@ -20,9 +19,8 @@ class Clock:
         return self.now
 
 
-def a_worker(clock: Clock) -> tuple[Any, Lately]:
-    """What it has counted, as far as that is looked at."""
-    meters: Any = SimpleNamespace(endings={PAIR: Counter()}, wait_ms={}, met=Counter({"mail": 0}))
+def a_worker(clock: Clock) -> tuple[Meters, Lately]:
+    meters = Meters([PAIR], lambda queue: 60_000.0, lambda kind: None)
     return meters, Lately(meters, clock)
 
 
@@ -34,7 +32,7 @@ def starts(lately: Lately) -> list[dict[str, Any]]:
     return lately.report()["starts"]  # type: ignore[return-value]
 
 
-def count(meters: Any, **endings: int) -> None:
+def count(meters: Meters, **endings: int) -> None:
     meters.endings[PAIR].update({Ending(name): number for name, number in endings.items()})
 
 
@@ -42,8 +40,8 @@ def test_attempts_are_told_with_those_that_did_not_do_what_they_were_to() -> Non
     meters, lately = a_worker(Clock())
     assert lately.report() == {"attempts": [], "starts": []}
     count(meters, succeeded=5, retried=1, timed_out=1, dead=1, lost=1)
-    count(meters, cancelled=1, expired=1, snoozed=1, handed_back=1)
-    assert attempts(lately) == [{"queue": "mail", "kind": "email.send", "ended": 13, "failed": 4}]
+    count(meters, cancelled=1, expired=1, snoozed=1, handed_back=1, refused=1)
+    assert attempts(lately) == [{"queue": "mail", "kind": "email.send", "ended": 11, "failed": 4}]
 
 
 def test_attempts_of_more_than_ten_minutes_ago_are_forgotten() -> None:
