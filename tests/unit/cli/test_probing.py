@@ -1,6 +1,8 @@
 """`monarq health --live`, `--ready` and `--started`: one process of this machine is asked."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -88,3 +90,16 @@ def test_without_a_port_nothing_can_be_asked(
 @pytest.mark.parametrize("arguments", [["--live", "--ready"], ["--live", "-q", "mail"], ["--port", "1"]])
 def test_one_thing_is_asked_at_a_time(arguments: list[str]) -> None:
     assert health(*arguments) == 2
+
+
+def test_a_probe_loads_no_client_of_a_store() -> None:
+    """It is asked every few seconds, by a process of its own."""
+    code = """if True:
+        import sys
+        from monarq.jobs.cli.app import run
+
+        assert run(["health", "--live", "--port", "9"]) == 1
+        print({"redis", "arq", "httpx", "asyncpg", "sqlalchemy", "PIL"} & set(sys.modules))
+        """
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout == "set()\n"
