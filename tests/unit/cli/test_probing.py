@@ -9,30 +9,43 @@ from typing import Any
 import pytest
 
 from monarq.jobs.cli.app import run
-from monarq.jobs.side_port import SidePort, json_page
+from monarq.jobs.side_port import Page, SidePort, json_page
 from tests.servers import free_port
 
 FLAGS = {"live": "/livez", "ready": "/readyz", "started": "/startupz"}
 WORDS = {"live": "alive", "ready": "ready", "started": "started"}
 
 Serve = Callable[..., int]
+Told = dict[str, tuple[bool, dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[tuple[SidePort, Told]]:
+    """A process of ours, and what it tells at which path."""
+    told: Told = {}
+
+    def page(path: str) -> Page:
+        missing = (404, b"not found", "text/plain")
+        return lambda accept: json_page(lambda: told[path])(accept) if path in told else missing
+
+    port = SidePort("127.0.0.1", 0, {path: page(path) for path in FLAGS.values()})
+    port.start()
+    yield port, told
+    port.stop()
 
 
 @pytest.fixture
-def serve() -> Iterator[Serve]:
-    """A process that answers one probe so; its port."""
-    opened: list[SidePort] = []
+def serve(process: tuple[SidePort, Told]) -> Serve:
+    """Lets the process answer one probe so; its port."""
+    port, told = process
+    told.clear()
 
     def make(path: str, is_well: bool, **facts: Any) -> int:
-        port = SidePort("127.0.0.1", 0, {path: json_page(lambda: (is_well, facts))})
-        port.start()
-        opened.append(port)
+        told[path] = (is_well, facts)
         assert port.port is not None
         return port.port
 
-    yield make
-    for port in opened:
-        port.stop()
+    return make
 
 
 def health(*arguments: str, port: int | None = None) -> int:
