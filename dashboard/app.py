@@ -14,6 +14,7 @@ A new resource is a service (`services/`), a router of `Guarded` routes (`routes
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -57,6 +58,7 @@ from .routes import (
     jobs,
     kinds,
     letter_groups,
+    metrics,
     operations,
     probes,
     queues,
@@ -66,7 +68,7 @@ from .routes import (
     workers,
 )
 from .services.services import Services
-from .visit import Door, Visit
+from .visit import Door, Visit, route_of, visit_of
 
 log = structlog.get_logger("monarq.dashboard")
 
@@ -94,6 +96,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     events.router,
     audit.router,
     probes.router,
+    metrics.router,
     overview.router,
     queue_pages.router,
     worker_pages.router,
@@ -114,6 +117,7 @@ _PROBES = ("/livez", "/readyz", "/startupz")
 #: How a server lets a WebSocket be refused with a response of its own.
 _DENIAL = "websocket.http.response"
 _STARTS = ("http.response.start", f"{_DENIAL}.start")
+_EVENT_STREAM = "text/event-stream"
 _BODIES = ("http.response.body", f"{_DENIAL}.body")
 
 
@@ -179,6 +183,7 @@ class Front:
         self._largest_bytes = services.settings.max_body_bytes
         self._place = Place(services.settings.url)
         self._door = Door(services.settings.url, services.settings.proxies)
+        self._meters = services.ground.meters
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -187,11 +192,21 @@ class Front:
         scope = self._place.find(scope)
         visit = self._door.enter(scope)
         current_request_id.set(visit.request_id)
-        outgoing = _Outgoing(scope, send, visit)
+        outgoing, began = _Outgoing(scope, send, visit), time.perf_counter()
+        try:
+            await self._answer(scope, receive, outgoing)
+        finally:
+            if scope["type"] == "http":
+                seconds = None if outgoing.is_stream else time.perf_counter() - began
+                self._meters.answered(route_of(scope), scope["method"], outgoing.status, seconds)
+
+    async def _answer(self, scope: Scope, receive: Receive, outgoing: _Outgoing) -> None:
+        visit = visit_of(scope)
         try:
             self._check(scope, visit)
             await self._routes_for(scope)(scope, receive, outgoing)
         except MonarqError as error:
+            self._meters.refuse(error, route_of(scope))
             await outgoing.tell(error, receive)
         except Exception as error:
             log.exception("dashboard.failed", request_id=visit.request_id, path=scope["path"])
@@ -222,6 +237,10 @@ class _Outgoing:
         self._send = send
         self._visit = visit
         self._has_begun = self._has_ended = False
+        #: None until it is told.
+        self.status: int | None = None
+        #: It is open for as long as somebody listens.
+        self.is_stream = False
 
     @property
     def is_cut_off(self) -> bool:
@@ -231,7 +250,10 @@ class _Outgoing:
     async def __call__(self, message: Message) -> None:
         self._has_begun = True
         if message["type"] in _STARTS:
-            add_headers(MutableHeaders(scope=message), self._visit, self._scope["state"])
+            headers = MutableHeaders(scope=message)
+            add_headers(headers, self._visit, self._scope["state"])
+            self.status = message["status"]
+            self.is_stream = headers.get("content-type", "").startswith(_EVENT_STREAM)
         if message["type"] in _BODIES:
             self._has_ended = not message.get("more_body", False)
         await self._send(message)

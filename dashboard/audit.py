@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,8 @@ class Audit:
     def __init__(self, database: Database | None, bus: Bus) -> None:
         self._database = database
         self._bus = bus
+        #: How often each action was recorded.
+        self.actions: Counter[str] = Counter()
 
     async def record(
         self,
@@ -80,6 +83,7 @@ class Audit:
         # `result` would be taken for that of a job, and hidden
         told = {"outcome" if name == "result" else name: value for name, value in act.items()}
         log.info("dashboard.changed", **told, **{f"detail_{name}": value for name, value in detail.items()})
+        self.actions[action] += 1
         await self._write(act, detail)
         owner = owner_tag(caller.subject)
         self._bus.tell(EventType.AUDIT_ADDED, queue=queue, kind=kind, owner=owner, by=caller.name)

@@ -117,6 +117,11 @@ def visit_of(scope: Scope) -> Visit:
     return visit
 
 
+def route_of(scope: Scope) -> str:
+    """The template of the address that was asked for; `none` if there is nothing at it."""
+    return str(getattr(scope.get("route"), "path_format", "none"))
+
+
 def _address(text: str) -> Address | None:
     try:
         address = ip_address(text)

@@ -5,6 +5,7 @@ All of Monarq counts in the same buckets, so that counts of different places and
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -24,6 +25,36 @@ class Exemplar(NamedTuple):
     value: float
     #: When it was, ms since the epoch.
     at_ms: int
+
+
+class Distribution:
+    """How many values lay between which bounds, and their sum."""
+
+    __slots__ = ("bounds", "counts", "exemplars", "total")
+
+    def __init__(self, bounds: tuple[int, ...] = BOUNDS_MS) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+        #: By the bucket's number, the last that was marked.
+        self.exemplars: dict[int, Exemplar] = {}
+
+    def mark(self, exemplar: Exemplar) -> None:
+        """Remember one of the values as an example of those in its bucket."""
+        self.exemplars[bisect_left(self.bounds, exemplar.value)] = exemplar
+
+    def add(self, values: list[float]) -> None:
+        """Count the values; the list is sorted by it."""
+        values.sort()
+        self.total += sum(values)
+        below, count = 0, len(values)
+        for at, bound in enumerate(self.bounds):
+            upto = bisect_right(values, bound)
+            self.counts[at] += upto - below
+            below = upto
+            if upto == count:
+                return
+        self.counts[-1] += count - below
 
 
 def quantile(counts: Sequence[int], share: float) -> float | None:

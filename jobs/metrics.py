@@ -11,32 +11,53 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import HistogramMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Exemplar as Sampled
 
 from .histogram import Exemplar
 
-__all__ = ["Collector", "Metric", "build_info", "histogram", "render"]
+__all__ = ["Collector", "Metric", "counter", "gauge", "histogram", "render"]
 
 #: ms in a second: what is counted in ms is told in seconds.
 MS = 1_000
 #: Per set of label values: an example for some of the buckets, by their number.
 Exemplars = Mapping[tuple[str, ...], Mapping[int, Exemplar]]
 
+#: By the values of its labels, in their order; `()` for a metric that has none.
+Values = Mapping[tuple[str, ...], float]
+
 
 def render(collectors: Iterable[Collector], accept: str) -> tuple[bytes, str]:
     """The text of a scrape, and its media type, in the format that the scraper prefers.
+
+    It says also which release runs.
 
     Args:
         accept: The header of the request.
     """
     registry = CollectorRegistry(auto_describe=False)
-    for collector in collectors:
+    for collector in (_Build(), *collectors):
         registry.register(collector)
     encode, media_type = choose_encoder(accept)
     return encode(registry), media_type
+
+
+def counter(name: str, help_text: str, labels: Sequence[str], values: Values) -> Metric:
+    """A counter; its name is given without `_total`."""
+    return _filled(CounterMetricFamily(name, help_text, labels=labels), values)
+
+
+def gauge(name: str, help_text: str, labels: Sequence[str], values: Values) -> Metric:
+    """What goes up and down."""
+    return _filled(GaugeMetricFamily(name, help_text, labels=labels), values)
 
 
 def histogram(
@@ -63,10 +84,18 @@ def histogram(
     return family
 
 
-def build_info() -> InfoMetricFamily:
+class _Build(Collector):
     """Which release runs here, on what."""
-    facts = {"version": version("monarq"), "python": platform.python_version()}
-    return InfoMetricFamily("monarq_build", "Release of Monarq and Python.", value=facts)
+
+    def collect(self) -> Iterator[Metric]:
+        facts = {"version": version("monarq"), "python": platform.python_version()}
+        yield InfoMetricFamily("monarq_build", "Release of Monarq and Python.", value=facts)
+
+
+def _filled(family: CounterMetricFamily | GaugeMetricFamily, values: Values) -> Metric:
+    for key, value in values.items():
+        family.add_metric(key, value)
+    return family
 
 
 def _cumulated(bounds: Sequence[int], counts: Sequence[int], scale: float) -> Iterator[tuple[str, float]]:

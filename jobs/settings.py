@@ -21,8 +21,10 @@ _KNOWN_ELSEWHERE = {"MONARQ_DEMO_EXIT"}
 #: Under this prefix the dashboard looks after its own names.
 _DASHBOARD_PREFIX = "MONARQ_DASHBOARD_"
 
-#: Where `monarq worker` serves its metrics unless it is told otherwise.
+#: Where `monarq worker` serves its metrics unless it is told otherwise; relay and dashboard likewise.
 METRICS_PORT = 9464
+RELAY_METRICS_PORT = 9463
+DASHBOARD_METRICS_PORT = 9462
 #: Of a queue for which the settings name none.
 DEFAULT_OBJECTIVE = timedelta(seconds=60)
 
@@ -135,9 +137,12 @@ class Settings(BaseSettings):
     #: Where metrics and probes are served, by each process of its own; other than loopback, whoever can reach
     #: it reads them.
     metrics_host: str = "127.0.0.1"
-    #: And at which port; 0: none.  By default `monarq worker` takes 9464, and a worker in a process of yours
-    #: serves none.
+    #: And at which port; 0: none.  By default `monarq worker` takes 9464, `monarq relay` 9463, `monarq
+    #: dashboard` 9462, and a worker in a process of yours serves none.
     metrics_port: int | None = Field(None, ge=0, le=65535)
+    #: While somebody scrapes, let a small job go through each queue that workers serve, once a minute:
+    #: a metric then tells whether the whole way works.  Turn it off where arq's own workers share queues.
+    heartbeat_jobs: bool = True
     #: The least level that is written.
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     #: One JSON object per line, or lines for people; `auto` is for people on a terminal, else JSON.

@@ -25,6 +25,8 @@ from monarq.jobs.store.verbs import Accepted, Entry, Held, unique_rule
 from monarq.jobs.tags import check_tags
 from monarq.jobs.unique import Unique
 
+from .counting import Sort
+
 R = TypeVar("R")
 
 #: Jobs per script call of an enqueue: some two milliseconds of the server's time.
@@ -76,6 +78,17 @@ class Prepared(Generic[R]):
     def job_id(self) -> str:
         """The job's id, or that of the job that holds its unique key."""
         return self.accepted.by if isinstance(self.accepted, Held) else self.entry.job_id
+
+    @property
+    def sort(self) -> Sort:
+        """Under what it is counted."""
+        return self.queue.name, self.order.call.handler.kind, self.entry.priority
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it was written by this order, as far as can be known: `created` without its errors."""
+        is_ours = self.accepted is Accepted.EXISTS and self.order.job_id is None
+        return self.accepted is Accepted.CREATED or is_ours
 
     @property
     def created(self) -> bool:

@@ -22,6 +22,7 @@ from monarq.jobs.store.why import Explanation, explain
 from monarq.jobs.tracing import tracing_in_use
 from monarq.jobs.unique import Unique
 
+from .counting import EnqueueCounts
 from .handle import JobHandle
 from .order import CHUNK, Chunks, Order, Prepared, prepare, unanswered
 from .outbox import OutboxRow, OutboxWriter, outbox_row
@@ -53,6 +54,8 @@ class Producer:
         self._link: Transport = transport or Link(self._address)
         self._waits: Waits | None = None
         self._known_queues: set[QueueKeys] = set()
+        #: What it has enqueued, for `metrics.py`; None while nobody wants to know.
+        self.counts: EnqueueCounts | None = None
         #: Who joined the first `enqueue` of this tick of the loop, by queue.
         self._gathered: dict[QueueKeys, list[tuple[Prepared[Any], asyncio.Future[None]]]] = {}
         self._sending: set[asyncio.Task[None]] = set()
@@ -350,3 +353,5 @@ class Producer:
         codes = await self.ask(enqueue(queue, [one.entry for one in chunk]))
         for one, code in zip(chunk, codes, strict=True):
             one.accepted = code
+        if self.counts is not None:
+            self.counts.add(one.sort for one in chunk if one.is_new)

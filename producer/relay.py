@@ -14,6 +14,7 @@ from monarq.jobs.store.execute import Transport
 from monarq.jobs.store.postgres.database import Database
 from monarq.jobs.store.postgres.listener import Listener
 
+from .counting import EnqueueCounts
 from .relay_batch import BATCH, Carried, Carrier
 
 log = structlog.get_logger("monarq.relay")
@@ -45,6 +46,11 @@ class Relay:
         self._carrier = Carrier(redis, tagged=settings.hash_tags)
         self._heard = asyncio.Event()
         self._stopping = False
+        #: It has looked once, and both stores have answered.
+        self.has_looked = False
+        #: Rows that it has brought to Redis, and the jobs that were new there.
+        self.relayed = 0
+        self.counts = EnqueueCounts()
         self._outage = Outage("outbox")
         self._deafness = Outage("listening")
         self._listener = _listener(settings, began=self._began, heard=self._heard.set)
@@ -63,6 +69,11 @@ class Relay:
         self._stopping = True
         self._heard.set()
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was told to stop."""
+        return self._stopping
+
     async def carry(self) -> Carried:
         """Relay one batch.
 
@@ -70,6 +81,9 @@ class Relay:
             StoreError: PostgreSQL or Redis did not do its part; all rows are still there.
         """
         carried = await self._database.transact(self._carrier.carry)
+        self.has_looked = True
+        self.relayed += carried.taken - len(carried.set_aside)
+        self.counts.add(carried.new)
         for job_id, reason in carried.set_aside.items():
             log.warning("relay.set_aside", job_id=job_id, reason=reason, mend="monarq outbox")
         return carried

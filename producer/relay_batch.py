@@ -23,6 +23,7 @@ from monarq.jobs.store.replies import is_about_what_lies_there
 from monarq.jobs.store.verbs import Accepted, Entry, Held, enqueue
 
 from .cancelling import cancelled_record
+from .counting import Sort
 from .order import CHUNK, CHUNK_BYTES
 from .waiting_rows import UnusableRow, read_row
 
@@ -41,6 +42,8 @@ class Carried:
     """What became of the rows of one batch."""
 
     taken: int = 0
+    #: Those that Redis had not got yet.
+    new: list[Sort] = field(default_factory=list)
     #: Why some cannot be sent, by job id.
     set_aside: dict[str, str] = field(default_factory=dict)
 
@@ -66,6 +69,7 @@ class Carrier:
             return Carried()
         jobs, carried = self._read(rows)
         answers = await self._send_all(jobs)
+        carried.new = _new(jobs, rows, answers)
         records: dict[str, bytes] = {}
         changes: dict[str, Change] = {}
         for queue, entries in jobs.items():
@@ -121,6 +125,18 @@ class Carrier:
                 return [str(error)]
         middle = len(entries) // 2
         return await self._send(queue, entries[:middle]) + await self._send(queue, entries[middle:])
+
+
+def _new(
+    jobs: Mapping[QueueKeys, Sequence[Entry]], rows: Iterable[WaitingRow], answers: Mapping[str, Answer]
+) -> list[Sort]:
+    kinds = {row.job_id: row.kind for row in rows}
+    return [
+        (queue.name, kinds[entry.job_id], entry.priority)
+        for queue, entries in jobs.items()
+        for entry in entries
+        if answers[entry.job_id] is Accepted.CREATED
+    ]
 
 
 def _change(entry: Entry, holder: Held) -> Change | None:

@@ -23,6 +23,7 @@ from monarq.jobs.tracing import tracing_in_use
 from monarq.jobs.unique import Unique
 
 from .cancelling import cancel_request, winner
+from .counting import EnqueueCounts
 from .ending import has_ended, result_of, state_of
 from .order import Chunks, Order, Prepared, prepare, unanswered
 from .outbox import OutboxRow, outbox_row
@@ -51,6 +52,8 @@ class SyncProducer:
         self._link = SyncLink(self._address)
         self._lock = threading.Lock()
         self._known_queues: set[QueueKeys] = set()
+        #: What it has enqueued, for `metrics.py`; None while nobody wants to know.
+        self.counts: EnqueueCounts | None = None
 
     @classmethod
     def connect(cls, url: str | None = None, *, settings: Settings | None = None) -> Self:
@@ -201,6 +204,8 @@ class SyncProducer:
         codes = self.ask(enqueue(queue, [one.entry for one in chunk]))
         for one, code in zip(chunk, codes, strict=True):
             one.accepted = code
+        if self.counts is not None:
+            self.counts.add(one.sort for one in chunk if one.is_new)
 
 
 class SyncJobHandle(Generic[R]):

@@ -45,7 +45,7 @@ class Completer:
         self._tells_past = tells_past
         self._pending: dict[QueueKeys, deque[tuple[Run, End]]] = {}
         self._senders: dict[QueueKeys, asyncio.Task[None]] = {}
-        self._outage = Outage("completer")
+        self.outage = Outage("completer")
 
     @property
     def pending(self) -> int:
@@ -104,9 +104,9 @@ class Completer:
             try:
                 settlements = await execute(self._link, request)
             except (StoreUnavailable, StoreFull) as error:
-                await self._outage.wait(error)
+                await self.outage.wait(error)
             else:
-                self._outage.over()
+                self.outage.over()
                 return settlements
 
     async def _one_by_one(self, queue: QueueKeys, batch: list[tuple[Run, End]], error: StoreError) -> None:

@@ -51,6 +51,9 @@ class Fetcher:
         limit: Stop after this many jobs; None for no limit.
     """
 
+    #: Told how many seconds each claim took that did not wait for a job; None if nobody wants to know.
+    on_poll: Callable[[float], None] | None = None
+
     def __init__(
         self,
         link: Transport,
@@ -81,7 +84,7 @@ class Fetcher:
         self._burst = burst
         self._limit = limit
         self._random = random or Random()
-        self._outage = Outage("fetcher")
+        self.outage = Outage("fetcher")
         self._changed = asyncio.Event()
         self._turn = asyncio.Lock()
         self._claims: dict[int, asyncio.Task[None]] = {}
@@ -230,9 +233,11 @@ class Fetcher:
             except StoreError as error:
                 if self._stopping:
                     return None
-                await self._outage.wait(error)
+                await self.outage.wait(error)
             else:
-                self._outage.over()
+                self.outage.over()
+                if self.on_poll is not None:
+                    self.on_poll(time.monotonic() - self.last_tick)
                 return reply
 
     def _request(self, nonce: str, size: int, lane: int) -> Request[Claim]:
@@ -318,13 +323,13 @@ class Fetcher:
             )
         except StoreError as error:
             if not self._stopping:
-                await self._outage.wait(error)
+                await self.outage.wait(error)
             return await self._ask(request)  # the same one, since it may have been granted
         finally:
             if alarm is not None:
                 alarm.cancel()
         if isinstance(token, StoreError):  # a list of another type: it must not make us ask without a pause
-            await self._outage.wait(token)
+            await self.outage.wait(token)
         return await self._ask(request) if isinstance(reply, StoreError) else request.read(reply)
 
     async def _unblock_in(self, seconds: float) -> None:

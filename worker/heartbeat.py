@@ -74,7 +74,7 @@ class Heartbeat:
         self._drain = drain
         self._worker_id = worker_id
         self._lease = lease.total_seconds()
-        self._outage = Outage("heartbeat")
+        self.outage = Outage("heartbeat")
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="monarq-heartbeat", daemon=True)
         self._reported_at = self._tidied_at = -inf
@@ -121,9 +121,9 @@ class Heartbeat:
             runs = self._runs()
             try:
                 self._check(runs)
-                self._outage.over()
+                self.outage.over()
             except StoreError as error:
-                self._outage.note(error)
+                self.outage.note(error)
             except Exception:  # nothing may end this thread: without it every lease of the worker is lost
                 log.exception("worker.heartbeat_failed")
             self._tried = runs

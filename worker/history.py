@@ -20,6 +20,7 @@ from monarq.jobs.store.postgres.history_writing import Refusal, record
 from monarq.jobs.store.postgres.repositories.jobs import EndedJob
 from monarq.jobs.store.verbs import End, Settlement, Verb
 
+from .heartbeat_job import HEARTBEAT
 from .history_rows import ended_job
 from .outage import Outage
 from .run import Run
@@ -71,7 +72,7 @@ class History:
 
     def add(self, run: Run, end: End, settlement: Settlement) -> None:
         """Take the end of an attempt; that of its job is kept.  Never waits."""
-        if settlement is _REFUSED or end.verb not in _ENDS:
+        if settlement is _REFUSED or end.verb not in _ENDS or run.runnable is HEARTBEAT:
             return
         try:
             ended = ended_job(run, end, self._worker_id)

@@ -7,13 +7,15 @@ is sorted into the counters, which costs a fraction of a microsecond per attempt
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 
 from monarq.jobs.failure import Cause
-from monarq.jobs.histogram import BOUNDS_MS, Exemplar
+from monarq.jobs.histogram import Distribution, Exemplar
+from monarq.jobs.labels import Labels
+from monarq.jobs.store.heartbeats import KIND as HEARTBEAT
 from monarq.jobs.store.verbs import End, Settlement, Verb
 
 from .run import Run
@@ -21,13 +23,14 @@ from .run import Run
 #: Attempts that are sorted in together, and seconds after which fewer of them are.
 _BATCH = 256
 _AT_LATEST = 1.0
-#: Different exceptions that are told apart, per worker; what comes after them is `OTHER`.
+#: Different exceptions that are told apart, per worker.
 MOST_EXCEPTIONS = 20
-OTHER = "other"
 #: The upper bounds of attempts per job.
 ATTEMPT_BOUNDS = (1, 2, 3, 5, 10, 20)
 #: The upper bounds of the loop's lag, ms.
 LAG_BOUNDS_MS = (1, 5, 10, 50, 100, 500, 1_000, 5_000)
+#: Those of a claim's way to Redis and back, ms.
+POLL_BOUNDS_MS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 5_000)
 
 Pair = tuple[str, str]
 
@@ -44,8 +47,10 @@ class Ending(StrEnum):
     SNOOZED = "snoozed"
     #: Given back unharmed: the worker stops, a pause wants it back, or nobody here knows the kind.
     HANDED_BACK = "handed_back"
-    #: The lease was lost before the outcome could be recorded.
+    #: Its worker died, froze or was cut off; the one that takes the job over counts it.
     LOST = "lost"
+    #: Its outcome came too late: it is `LOST` elsewhere, so this is not told as one more end.
+    REFUSED = "refused"
 
 
 _OF_VERB = {
@@ -60,46 +65,20 @@ _OF_VERB = {
 _FINAL = frozenset({Ending.SUCCEEDED, Ending.DEAD, Ending.CANCELLED, Ending.EXPIRED})
 
 
-class Distribution:
-    """How many values lay between which bounds, and their sum."""
-
-    __slots__ = ("bounds", "counts", "exemplars", "total")
-
-    def __init__(self, bounds: tuple[int, ...] = BOUNDS_MS) -> None:
-        self.bounds = bounds
-        self.counts = [0] * (len(bounds) + 1)
-        self.total = 0.0
-        #: By the bucket's number, the last that was marked.
-        self.exemplars: dict[int, Exemplar] = {}
-
-    def mark(self, exemplar: Exemplar) -> None:
-        """Remember one of the values as an example of those in its bucket."""
-        self.exemplars[bisect_left(self.bounds, exemplar.value)] = exemplar
-
-    def add(self, values: list[float]) -> None:
-        """Count the values; the list is sorted by it."""
-        values.sort()
-        self.total += sum(values)
-        below, count = 0, len(values)
-        for at, bound in enumerate(self.bounds):
-            upto = bisect_right(values, bound)
-            self.counts[at] += upto - below
-            below = upto
-            if upto == count:
-                return
-        self.counts[-1] += count - below
-
-
 class Meters:
     """The counters of one worker.  The event loop writes them; another thread may read them at any time.
 
     Args:
         pairs: Queues and kinds that are known beforehand: their series begin at 0.
         objective_ms: How late a job of a queue may start.
+        on_success: Told of each kind of which jobs have succeeded, once per batch.
     """
 
-    def __init__(self, pairs: Iterable[Pair], objective_ms: Callable[[str], float]) -> None:
+    def __init__(
+        self, pairs: Iterable[Pair], objective_ms: Callable[[str], float], on_success: Callable[[str], None]
+    ) -> None:
         self._objective_ms = objective_ms
+        self._on_success = on_success
         self._ends: list[tuple[Run, Ending]] = []
         self._alarm: asyncio.TimerHandle | None = None
         self.endings: dict[Pair, Counter[Ending]] = {pair: Counter() for pair in pairs}
@@ -112,9 +91,11 @@ class Meters:
         self.exceptions: Counter[tuple[str, ...]] = Counter()
         self.refused: Counter[str] = Counter(dict.fromkeys(queues, 0))
         self.loop_lag_ms = Distribution(LAG_BOUNDS_MS)
+        self.poll_ms = Distribution(POLL_BOUNDS_MS)
+        self._polls: list[float] = []
+        self._exception_names = Labels(MOST_EXCEPTIONS)
         #: Attempts are traced: some of them become examples.
         self.marks_exemplars = False
-        self._told_apart: set[str] = set()
 
     def settled(self, run: Run, end: End, settlement: Settlement) -> None:
         """Count how an attempt ended."""
@@ -124,7 +105,13 @@ class Meters:
         if len(self._ends) >= _BATCH:
             self.fold()
         elif self._alarm is None:
-            self._alarm = asyncio.get_running_loop().call_later(_AT_LATEST, self.fold)
+            self._fold_soon()
+
+    def polled(self, seconds: float) -> None:
+        """Count how long a claim took."""
+        self._polls.append(seconds * 1000)
+        if self._alarm is None:
+            self._fold_soon()
 
     def lagged(self, seconds: float) -> None:
         """Count how long the event loop took to answer."""
@@ -135,6 +122,8 @@ class Meters:
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
+        polls, self._polls = self._polls, []
+        self.poll_ms.add(polls)
         ends, self._ends = self._ends, []
         by_pair: defaultdict[Pair, list[tuple[Run, Ending]]] = defaultdict(list)
         for item in ends:
@@ -142,7 +131,8 @@ class Meters:
             if run.envelope is not None and run.runnable is not None:
                 by_pair[run.claimed.queue.name, run.envelope.kind].append(item)
         for pair, items in by_pair.items():
-            self._count(pair, items)
+            if pair[1] != HEARTBEAT:  # it has a metric of its own
+                self._count(pair, items)
 
     def busy_by_queue(self, runs: Iterable[Run]) -> Mapping[str, int]:
         """Slots in use, by the queue of the job that is in each."""
@@ -150,11 +140,17 @@ class Meters:
 
     # ---
 
+    def _fold_soon(self) -> None:
+        self._alarm = asyncio.get_running_loop().call_later(_AT_LATEST, self.fold)
+
     def _count(self, pair: Pair, items: list[tuple[Run, Ending]]) -> None:
         queue = pair[0]
         endings = self.endings.setdefault(pair, Counter())
         endings.update([ending for _, ending in items])
-        self.refused[queue] += endings_lost(items)
+        if any(ending is Ending.SUCCEEDED for _, ending in items):
+            self._on_success(pair[1])
+        endings[Ending.LOST] += sum(took_over(run) for run, _ in items)
+        self.refused[queue] += sum(ending is Ending.REFUSED for _, ending in items)
         began = [run for run, _ in items if run.ended_ms]
         self.run_ms.setdefault(pair, Distribution()).add([run.ended_ms - run.started_ms for run in began])
         self._count_waits(queue, [run for run, _ in items])
@@ -196,24 +192,24 @@ class Meters:
         attempts.add([run.attempt for run in runs])
 
     def _count_exception(self, kind: str, error_type: str) -> None:
-        name = error_type.rpartition(".")[2]
-        if name not in self._told_apart:
-            if len(self._told_apart) >= MOST_EXCEPTIONS:
-                name = OTHER
-            else:
-                self._told_apart.add(name)
-        self.exceptions[kind, name] += 1
+        self.exceptions[kind, self._exception_names.of(error_type.rpartition(".")[2])] += 1
 
 
-def endings_lost(items: Iterable[tuple[Run, Ending]]) -> int:
-    """How many of them were refused by the store."""
-    return sum(ending is Ending.LOST for _, ending in items)
+def took_over(run: Run) -> bool:
+    """Whether the worker that had the job before was lost: such a job is due at the moment of its claim."""
+    return run.claimed.lapses > 0 and run.claimed.visible_at_ms == run.claimed.claimed_at_ms
+
+
+def is_overdue(run: Run, at_ms: int) -> bool:
+    """Whether it has run for more than twice its timeout."""
+    seconds = run.runnable.timeout_seconds if run.runnable is not None else None
+    return seconds is not None and at_ms - run.started_ms > 2_000 * seconds
 
 
 def ending_of(end: End, settlement: Settlement) -> Ending:
     """How an attempt ended, for who counts it."""
     if settlement is Settlement.REFUSED:
-        return Ending.LOST
+        return Ending.REFUSED
     verb = end.verb
     if verb is Verb.SUCCEEDED:
         return Ending.SUCCEEDED

@@ -3,80 +3,79 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-
-from monarq.jobs.metrics import Collector, Exemplars, Metric, build_info, histogram
+from monarq.jobs.histogram import Distribution
+from monarq.jobs.metrics import Collector, Exemplars, Metric, counter, gauge, histogram
 from monarq.jobs.store.workers import HistoryReport
 
-from .meters import Distribution, Ending, Meters, Pair
+from .meters import Ending, Meters, Pair, is_overdue, took_over
 from .run import Run, now_ms
-from .slots import Slots
+
+if TYPE_CHECKING:
+    from .worker import Worker
 
 _PAIR = ("queue", "kind")
 
 
 class WorkerCollector(Collector):
-    """Tells of one worker.
+    """Tells of one worker, in the thread that serves the scrape."""
 
-    Args:
-        runs: The attempts under way; it is called by the thread that serves the scrape.
-        history: How far the worker is with the history; None if it writes none.
-    """
-
-    def __init__(
-        self,
-        meters: Meters,
-        slots: Slots,
-        runs: Callable[[], list[Run]],
-        history: Callable[[], HistoryReport | None],
-    ) -> None:
+    def __init__(self, worker: Worker, meters: Meters) -> None:
+        self._worker = worker
         self._meters = meters
-        self._slots = slots
-        self._runs = runs
-        self._history = history
+        self._told: Counter[tuple[str, ...]] = Counter()
 
     def collect(self) -> Iterator[Metric]:
-        runs = self._runs()
-        yield build_info()
+        runs = list(self._worker.runs)
         yield from self._attempts(runs)
         yield from self._times()
-        yield from self._load(runs)
-        if (report := self._history()) is not None:
-            yield from _history(report)
+        yield from self._load([*{*runs, *self._worker.grace.stuck()}])
+        yield from self._redis()
+        store = self._worker.persistence
+        if store is not None and store.history is not None:
+            yield from _history(HistoryReport(**store.history.report()))
 
     # ---
 
     def _attempts(self, runs: Iterable[Run]) -> Iterator[Metric]:
         endings = dict(self._meters.endings)
-        under_way = Counter((run.claimed.queue.name, run.kind) for run in runs if run.runnable is not None)
-        started = CounterMetricFamily(
-            "monarq_job_attempts_started", "Attempts that workers have begun.", labels=_PAIR
-        )
-        finished = CounterMetricFamily(
-            "monarq_job_attempts_finished", "Attempts by how they ended.", labels=(*_PAIR, "outcome")
-        )
+        known = [run for run in runs if run.runnable is not None]
+        under_way, taken_over = _by_pair(known), _by_pair(filter(took_over, known))
+        started: dict[tuple[str, ...], float] = {}
+        finished: dict[tuple[str, ...], float] = {}
         for pair, counted in endings.items():
+            lost = counted[Ending.LOST]
             # so that nobody counts at the start: what runs now is the difference
-            started.add_metric(pair, sum(counted.values()) + under_way.get(pair, 0))
-            for ending in Ending:
-                if counted[ending] or ending in _ALWAYS:
-                    finished.add_metric((*pair, ending), counted[ending])
-        yield started
-        yield finished
-        yield _counter(
+            began = sum(counted.values()) - lost + under_way[pair]
+            started[pair] = self._never_less((*pair, "started"), began)
+            finished |= {(*pair, ending): counted[ending] for ending in _TOLD if counted[ending]}
+            finished |= {(*pair, ending): counted[ending] for ending in _ALWAYS}
+            # at once, and not when the job ends that was taken over
+            lost = self._never_less((*pair, Ending.LOST), lost + taken_over[pair])
+            finished[(*pair, Ending.LOST)] = lost
+        yield counter("monarq_job_attempts_started", "Attempts that workers have begun.", _PAIR, started)
+        yield counter(
+            "monarq_job_attempts_finished", "Attempts by how they ended.", (*_PAIR, "outcome"), finished
+        )
+        yield counter(
             "monarq_job_exceptions",
             "Exceptions of handlers; those of the rarer types are `other`.",
             ("kind", "exception"),
             self._meters.exceptions.copy(),
         )
-        yield _counter(
+        yield counter(
             "monarq_job_settles_refused",
             "Outcomes of stale workers that the store has refused.",
             ("queue",),
             {(queue,): count for queue, count in self._meters.refused.copy().items()},
         )
+
+    def _never_less(self, key: tuple[str, ...], count: int) -> int:
+        """What has ended is counted a moment later: for that long it must not seem that less has begun."""
+        self._told[key] = max(count, self._told[key])
+        return self._told[key]
 
     def _times(self) -> Iterator[Metric]:
         meters = self._meters
@@ -87,7 +86,7 @@ class WorkerCollector(Collector):
             [(key, one.bounds, one.counts, one.total) for key, one in list(meters.wait_ms.items())],
             exemplars=_exemplars(meters.wait_ms),
         )
-        yield _counter(
+        yield counter(
             "monarq_job_wait_objective_met",
             "Attempts that started within the objective of their queue.",
             ("queue",),
@@ -122,54 +121,75 @@ class WorkerCollector(Collector):
         )
 
     def _load(self, runs: list[Run]) -> Iterator[Metric]:
-        yield GaugeMetricFamily(
-            "monarq_worker_slots", "Jobs that the worker runs at once, at most.", value=self._slots.total
-        )
-        busy = GaugeMetricFamily(
-            "monarq_worker_slots_busy", "Slots in use, by the queue of the job.", labels=("queue",)
-        )
-        ages = GaugeMetricFamily(
-            "monarq_worker_running_job_max_age_seconds",
-            "Age of the attempt that has run for the longest time.",
-            labels=("queue",),
-        )
+        slots = self._worker.slots.total
+        yield gauge("monarq_worker_slots", "Jobs that the worker runs at once, at most.", (), {(): slots})
+        busy: dict[tuple[str, ...], float] = {}
+        ages: dict[tuple[str, ...], float] = {}
+        overdue: dict[tuple[str, ...], float] = {}
         in_use = self._meters.busy_by_queue(runs)
         now = now_ms()
         for queue in {*self._meters.met, *in_use}:
-            busy.add_metric((queue,), in_use.get(queue, 0))
-            began = [run.started_ms for run in runs if run.claimed.queue.name == queue]
-            ages.add_metric((queue,), (now - min(began)) / 1000 if began else 0)
-        yield busy
-        yield ages
+            busy[(queue,)] = in_use.get(queue, 0)
+            here = [run for run in runs if run.claimed.queue.name == queue]
+            ages[(queue,)] = (now - min((run.started_ms for run in here), default=now)) / 1000
+            overdue[(queue,)] = sum(is_overdue(run, now) for run in here)
+        yield gauge("monarq_worker_slots_busy", "Slots in use, by the queue of the job.", ("queue",), busy)
+        yield gauge(
+            "monarq_worker_running_job_max_age_seconds",
+            "Age of the attempt that has run for the longest time.",
+            ("queue",),
+            ages,
+        )
+        yield gauge(
+            "monarq_worker_overdue_jobs",
+            "Attempts that have run for more than twice their timeout.",
+            ("queue",),
+            overdue,
+        )
+
+    def _redis(self) -> Iterator[Metric]:
+        worker, polls = self._worker, self._meters.poll_ms
+        yield histogram(
+            "monarq_worker_poll_seconds",
+            "How long Redis took for a claim that did not wait for a job.",
+            (),
+            [((), polls.bounds, polls.counts, polls.total)],
+        )
+        outages = {
+            "claim": worker.fetcher.outage,
+            "settle": worker.completer.outage,
+            "renew": worker.heartbeat.outage,
+        }
+        yield counter(
+            "monarq_worker_redis_errors",
+            "Calls that Redis did not answer, or refused.",
+            ("op",),
+            {(op,): outage.failed for op, outage in outages.items()},
+        )
 
 
+#: What is told as it is counted: what is lost and what is refused has ways of its own.
+_TOLD = tuple(ending for ending in Ending if ending not in (Ending.LOST, Ending.REFUSED))
 #: They are told from the start, so that a first one is seen as a rise.
-_ALWAYS = (Ending.SUCCEEDED, Ending.RETRIED, Ending.DEAD, Ending.LOST)
+_ALWAYS = (Ending.SUCCEEDED, Ending.RETRIED, Ending.DEAD)
+
+
+def _by_pair(runs: Iterable[Run]) -> Counter[Pair]:
+    return Counter((run.claimed.queue.name, run.kind or "") for run in runs)
 
 
 def _exemplars(distributions: Mapping[Pair, Distribution]) -> Exemplars:
     return {key: one.exemplars for key, one in list(distributions.items()) if one.exemplars}
 
 
-def _counter(
-    name: str, help_text: str, labels: Iterable[str], counted: Mapping[tuple[str, ...], int]
-) -> Metric:
-    family = CounterMetricFamily(name, help_text, labels=tuple(labels))
-    for values, count in counted.items():
-        family.add_metric(values, count)
-    return family
-
-
 def _history(report: HistoryReport) -> Iterator[Metric]:
-    yield CounterMetricFamily(
-        "monarq_history_written", "Finished jobs written into the history.", value=report.written
+    yield counter(
+        "monarq_history_written", "Finished jobs written into the history.", (), {(): report.written}
     )
-    yield CounterMetricFamily(
-        "monarq_history_dropped", "Finished jobs that are not in the history.", value=report.dropped
+    yield counter(
+        "monarq_history_dropped", "Finished jobs that are not in the history.", (), {(): report.dropped}
     )
-    yield GaugeMetricFamily(
-        "monarq_history_buffer_jobs", "Finished jobs that are not written yet.", value=report.pending
+    yield gauge(
+        "monarq_history_buffer_jobs", "Finished jobs that are not written yet.", (), {(): report.pending}
     )
-    yield GaugeMetricFamily(
-        "monarq_history_lag_seconds", "Age of the oldest of them.", value=report.lag_ms / 1000
-    )
+    yield gauge("monarq_history_lag_seconds", "Age of the oldest of them.", (), {(): report.lag_ms / 1000})

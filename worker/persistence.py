@@ -12,7 +12,6 @@ from monarq.jobs.store.postgres.archive import Archive
 from monarq.jobs.store.postgres.database import Database
 from monarq.jobs.store.postgres.loss_watch import LossWatch
 from monarq.jobs.store.postgres.reconciling import Reconciler
-from monarq.jobs.store.postgres.repositories.epochs import Epochs as EpochRows
 from monarq.jobs.store.postgres.rolling import Roller
 from monarq.jobs.store.verbs import End, Settlement
 from monarq.producer.relay import Relay
@@ -79,8 +78,11 @@ class Persistence:
             days = HistoryDays(database, keep=settings.history_keep)
             rollups = Rollups(Roller(database, keep=settings.insights_keep))
             self.duties += (self.history, days, Unstarted(link, queues, database), rollups)
+        #: None if the settings want none here.
+        self.relay: Relay | None = None
         if settings.relay:
-            self.duties += (Relay(database, link, settings),)
+            self.relay = Relay(database, link, settings)
+            self.duties += (self.relay,)
 
     def schedules(self, cron: Cron) -> Schedules:
         """What writes down when this worker's cron jobs are due."""
@@ -105,15 +107,6 @@ class Persistence:
         """What the worker says of these services; read from another thread."""
         history = {} if self.history is None else {"history": self.history.report()}
         return {"has_database": True, **history}
-
-    async def check(self) -> None:
-        """Read something small of ours.
-
-        Raises:
-            StoreError: PostgreSQL does not answer, or has not our tables.
-        """
-        async with self.database.connection() as connection:
-            await EpochRows(connection).current()
 
     async def close(self) -> None:
         """Write the rest of the history, then close the connections to PostgreSQL."""

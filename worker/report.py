@@ -15,6 +15,7 @@ from monarq.jobs.failure import clean
 from monarq.jobs.store.verbs import milliseconds
 
 from .children.system import resident_bytes
+from .lately import Lately
 from .maintenance.cron import Cron
 from .run import Run, now_ms
 from .runnable import Runnable
@@ -45,12 +46,15 @@ class Reporter:
         self._runnables = runnables
         self._cron = cron
         self._is_stopping = is_stopping
+        self._lately = Lately(worker.vitals.meters) if worker.vitals.is_on else None
         self._started_ms = now_ms()
 
     def report(self) -> dict[str, object]:
         """The report as plain data; `LiveWorker` is how it is read."""
         store = self._worker.persistence
-        return {**self._identity(), **self._work(), **self._condition(), **(store.report() if store else {})}
+        lately = self._lately.report() if self._lately else {}
+        told = {**self._identity(), **self._work(), **self._condition(), **lately}
+        return told | (store.report() if store else {})
 
     def _identity(self) -> dict[str, object]:
         return {
@@ -95,12 +99,19 @@ def _told_runs(runs: Iterable[Run]) -> list[dict[str, object]]:
             "kind": run.kind,
             "attempt": run.attempt,
             "age_ms": max(0, now - run.started_ms),
+            "timeout_ms": _timeout_ms(run),
         }
         for run in nsmallest(_MOST_RUNS, runs, key=lambda run: run.started_ms)
     ]
 
 
+def _timeout_ms(run: Run) -> int | None:
+    seconds = run.runnable.timeout_seconds if run.runnable is not None else None
+    return None if seconds is None else round(seconds * 1000)
+
+
 def _told_cron(cron: Cron) -> list[dict[str, object]]:
+    intervals = cron.intervals()
     return [
         {
             "queue": schedule.queue,
@@ -110,6 +121,7 @@ def _told_cron(cron: Cron) -> list[dict[str, object]]:
             "timezone": schedule.timezone,
             "next_due_at": _told(schedule.next_due_at),
             "last_due_at": _told(schedule.last_due_at),
+            "interval_ms": intervals[schedule.name],
         }
         for schedule in cron.schedules()[:_MOST_CRON_JOBS]
     ]

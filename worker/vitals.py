@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from concurrent.futures import TimeoutError as NotInTime
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
 import structlog
 
-from monarq.jobs.errors import StoreError
-from monarq.jobs.metrics import render
+from monarq.jobs.metrics import Collector, render
+from monarq.jobs.probes import PATIENCE, Facts, checked, not_ready, readiness
 from monarq.jobs.side_port import SidePort, json_page
-from monarq.jobs.store.execute import Transport
+from monarq.jobs.store.connection import Link
+from monarq.jobs.store.exporter import Exporter
 from monarq.jobs.store.keys import QueueKeys
-from monarq.jobs.store.workers import HistoryReport
+from monarq.producer.metrics import RelayCollector
 
+from .maintenance.cron_successes import CronSuccesses
 from .meters import Meters, Pair
 from .metrics import WorkerCollector
 from .runnable import Runnable
@@ -27,10 +28,6 @@ log = structlog.get_logger("monarq.worker")
 
 #: Seconds after which a loop that does not answer, or a fetcher that does nothing, counts as dead.
 _STILL_ALIVE = 30.0
-#: Seconds for one look at the stores.
-_PATIENCE = 3.0
-
-Facts = tuple[bool, Mapping[str, object]]
 
 
 def pairs_of(runnables: Mapping[str, Runnable], queues: Iterable[QueueKeys]) -> list[Pair]:
@@ -48,11 +45,17 @@ class Vitals:
     Args:
         link: For looks at Redis.
         pairs: Queues and kinds whose series begin at 0.
+        cron_kinds: Kinds of which it is written down when one has succeeded last.
         is_stopping: Whether the worker was told to stop.
     """
 
     def __init__(
-        self, worker: Worker, link: Transport, pairs: Iterable[Pair], is_stopping: Callable[[], bool]
+        self,
+        worker: Worker,
+        link: Link,
+        pairs: Iterable[Pair],
+        cron_kinds: AbstractSet[str],
+        is_stopping: Callable[[], bool],
     ) -> None:
         self._worker = worker
         self._link = link
@@ -63,8 +66,16 @@ class Vitals:
         self.is_on = bool(settings.metrics_port)
         #: Whether somebody wants to know when each attempt ended: a history does, too.
         self.wants_times = self.is_on or worker.persistence is not None
-        self.meters = Meters(pairs, lambda queue: settings.objective(queue).total_seconds() * 1000)
-        self._collector = WorkerCollector(self.meters, worker.slots, lambda: list(worker.runs), self._history)
+        self.cron_successes = CronSuccesses(link, cron_kinds)
+        self.meters = Meters(
+            pairs,
+            lambda queue: settings.objective(queue).total_seconds() * 1000,
+            self.cron_successes.note,
+        )
+        if self.is_on:
+            worker.fetcher.on_poll = self.meters.polled
+        self._collector = WorkerCollector(worker, self.meters)
+        self._exporter = Exporter(link.address, settings)
         self._side_port = SidePort(
             settings.metrics_host,
             settings.metrics_port or 0,
@@ -100,11 +111,15 @@ class Vitals:
         """Serve no more."""
         self.meters.fold()
         self._side_port.stop()
+        self._exporter.close()
 
     # --- the threads that serve
 
     def _metrics(self, accept: str) -> tuple[int, bytes, str]:
-        return (200, *render([self._collector], accept))
+        collectors: list[Collector] = [self._collector, self._exporter]
+        if (store := self._worker.persistence) is not None and store.relay is not None:
+            collectors.append(RelayCollector(store.relay))
+        return (200, *render(collectors, accept))
 
     def _is_alive(self) -> Facts:
         """No look at Redis or PostgreSQL: to restart the worker would not bring them back."""
@@ -123,36 +138,15 @@ class Vitals:
 
     def _is_ready(self) -> Facts:
         if not self._has_started:
-            return False, {"ready": False, "checks": {"worker": "it starts"}}
+            return not_ready("worker", "it starts")
         if self._is_stopping():
-            return False, {"ready": False, "checks": {"worker": "it stops"}}
-        look = asyncio.run_coroutine_threadsafe(self._look(), self._worker.loop)
-        try:
-            checks = look.result(_PATIENCE)
-        except NotInTime:
-            look.cancel()
-            checks = {"loop": f"it does not answer within {_PATIENCE:g} s"}
-        ready = all(found == "ok" for found in checks.values())
-        return ready, {"ready": ready, "checks": checks}
-
-    def _history(self) -> HistoryReport | None:
-        store = self._worker.persistence
-        if store is None or store.history is None:
-            return None
-        return HistoryReport(**store.history.report())
+            return not_ready("worker", "it stops")
+        return readiness(self._worker.loop, self._look)
 
     # --- the event loop
 
     async def _look(self) -> dict[str, str]:
-        checks = {"redis": await _tried(self._link.call("PING", timeout=_PATIENCE - 1))}
+        checks = {"redis": await checked(self._link.call("PING", timeout=PATIENCE - 1))}
         if (store := self._worker.persistence) is not None:
-            checks["postgres"] = await _tried(store.check())
+            checks["postgres"] = await checked(store.database.check())
         return checks
-
-
-async def _tried(look: Awaitable[object]) -> str:
-    try:
-        await look
-    except StoreError as error:
-        return error.code
-    return "ok"

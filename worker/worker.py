@@ -42,6 +42,7 @@ from .executor import Executor
 from .fetcher import Fetcher
 from .grace import Grace
 from .heartbeat import Heartbeat
+from .heartbeat_job import BUILT_IN
 from .journal import Journal
 from .loop import calm_collector, ensure_loop, step_back
 from .maintenance import duties as background
@@ -133,8 +134,7 @@ class Worker(arq.worker.Worker):
         self.journal = Journal(self.settings.log_ends)
         self.runs: set[Run] = set()
         self.exit_code = 0
-        has_arq_functions = bool(plain or self.cron_jobs)
-        self._poll = poll_seconds(self.settings, poll_given, has_arq_functions=has_arq_functions)
+        self._poll = poll_seconds(self.settings, poll_given, has_arq_functions=bool(plain or self.cron_jobs))
         self._weights = queue_weights(queues, self.queue_name, tagged=self.settings.hash_tags)
         defaults = ArqDefaults.of(self, retry_errors=retry_errors)
         self._runnables = all_runnables(self.functions, handlers, defaults)
@@ -295,7 +295,7 @@ class Worker(arq.worker.Worker):
         self.threads = Threads(settings.threads)
         self.children = Children(Recipe.of(self))
         self.executor = Executor(
-            self._runnables,
+            {**BUILT_IN, **self._runnables},
             Codecs(foreign_codec(settings, self.job_serializer, self.job_deserializer)),
             worker_id=worker_id,
             shared=self.ctx,
@@ -330,9 +330,10 @@ class Worker(arq.worker.Worker):
 
     def _build_watchers(self, address: Address, duties: Link) -> None:
         settings, runs = self.settings, lambda: list(self.runs)
-        self.vitals = Vitals(self, duties, pairs_of(self._runnables, self._weights), self._stopping.is_set)
-        self.watchdog = Watchdog(self.loop, runs, self.journal, self.vitals.meters.lagged)
         cron = Cron(duties, next(iter(self._weights)), self.cron_jobs, self.timezone)
+        pairs = pairs_of(self._runnables, self._weights)
+        self.vitals = Vitals(self, duties, pairs, cron.kinds, self._stopping.is_set)
+        self.watchdog = Watchdog(self.loop, runs, self.journal, self.vitals.meters.lagged)
         report = Reporter(self, self._queue_names(), self._runnables, cron, self._stopping.is_set).report
         self.heartbeat = Heartbeat(
             address, self.loop, runs, report, self._obey, self.worker_id, settings.lease
@@ -349,6 +350,7 @@ class Worker(arq.worker.Worker):
         settings, queues, store = self.settings, self._weights, self.persistence
         return (
             cron,
+            self.vitals.cron_successes,
             *queue_duties(link, queues, settings),
             self.server_watch,
             self._arq_health,

@@ -19,6 +19,7 @@ from .users import login_address
 if TYPE_CHECKING:
     from ..services.services import Services
     from ..settings import DashboardSettings
+    from ..vitals import DashboardVitals
 
 app = new_commands()
 
@@ -36,6 +37,12 @@ def dashboard(
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="[MONARQ_DASHBOARD_PORT, or PORT]  Default: 8080.")
     ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65535, help="Metrics and probes; 0: none.  [MONARQ_METRICS_PORT]  Default: 9462."
+        ),
+    ] = None,
     login: Annotated[
         str | None,
         typer.Option(
@@ -51,7 +58,7 @@ def dashboard(
     It listens on loopback only, unless MONARQ_DASHBOARD_URL says under which https:// address a proxy in
     front of it is reached.
     """
-    settings = read_settings()
+    settings = read_settings(metrics_port=metrics_port)
     with dashboard_packages():
         from ..settings import load_dashboard_settings
     own = load_dashboard_settings(host=host, port=port).as_served()
@@ -62,14 +69,16 @@ def _serve(settings: Settings, own: DashboardSettings, told: str) -> None:
     with dashboard_packages():
         import uvicorn
 
-    opened: list[Services] = []
+    opened: list[tuple[Services, DashboardVitals]] = []
 
     class Server(uvicorn.Server):
         async def shutdown(self, sockets: list[socket] | None = None) -> None:
             # it waits for all that is connected, and streams are connected for ever
-            for services in opened:
+            for services, _ in opened:
                 services.let_go()
             await super().shutdown(sockets)
+            for _, vitals in opened:
+                vitals.end()
 
     server = Server(
         uvicorn.Config(
@@ -97,13 +106,19 @@ def _serve(settings: Settings, own: DashboardSettings, told: str) -> None:
         raise ConfigError([f"cannot listen on {own.host}:{own.port}"]) from None
 
 
-def _app_factory(settings: Settings, own: DashboardSettings, opened: list[Services]) -> Any:
+def _app_factory(
+    settings: Settings, own: DashboardSettings, opened: list[tuple[Services, DashboardVitals]]
+) -> Any:
     def make() -> Any:
         # in the event loop that it runs in
         from ..app import create_app
         from ..services.services import open_services
+        from ..vitals import DashboardVitals
 
-        opened.append(open_services(settings, own))
-        return create_app(opened[-1], closes_services=True)
+        services = open_services(settings, own)
+        vitals = DashboardVitals(services, settings)
+        vitals.begin()
+        opened.append((services, vitals))
+        return create_app(services, closes_services=True)
 
     return make

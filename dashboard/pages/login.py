@@ -14,6 +14,7 @@ from ..cookies import drop_session, read_session, set_session
 from ..errors import LoginFailed
 from ..routes.documents import Body
 from ..routes.guarded import TheCaller, TheServices, TheVisit, for_anybody, needs
+from ..visit import route_of
 from .addresses import safe_next
 from .rendering import go_on, page
 from .route import Page
@@ -53,7 +54,8 @@ async def log_in(
             agent=request.headers.get("user-agent", ""),
             old=read_session(request.cookies, visit),
         )
-    except LoginFailed:
+    except LoginFailed as failed:
+        services.ground.meters.refuse(failed, route_of(request.scope))
         return await page(
             request,
             "login.html",

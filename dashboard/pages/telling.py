@@ -15,14 +15,14 @@ from ..cookies import read_session
 from ..errors import NotAuthenticated, NotPermitted
 from ..media import path_of
 from ..problems import Problem, problem_of, respond
-from ..routes.guarded import admit
-from ..visit import visit_of
+from ..routes.guarded import admit, shown_by, the_services
+from ..visit import route_of, visit_of
 from . import addresses
 from .rendering import View, bare_view, render, view_of
 from .route import pack
 
 _FOR_PROGRAMS = ("/v1/", "/.well-known/", "/static/")
-_NO_PAGES = frozenset({"/livez", "/readyz", "/startupz", "/events"})
+_NO_PAGES = frozenset({"/livez", "/readyz", "/startupz", "/metrics", "/events"})
 _LOOKS = frozenset({"GET", "HEAD"})
 
 
@@ -41,6 +41,10 @@ def tell_all_errors(app: FastAPI) -> None:
     """Let the app tell every error by this module."""
 
     async def told(request: Request, error: Exception) -> Response:
+        shown = shown_by(request)
+        shows_something = shown.bearer is not None or shown.session is not None
+        meters, route = the_services(request).ground.meters, route_of(request.scope)
+        meters.refuse(error, route, shows_something=shows_something)
         problem = problem_of(error)
         if not is_for_people(request.scope):
             return respond(problem, request.scope)

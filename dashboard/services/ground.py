@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from monarq.jobs.settings import Settings
 from monarq.jobs.store.address import from_url
 from monarq.jobs.store.connection import Link
 from monarq.jobs.store.event_bus import EventSender
+from monarq.jobs.store.exporter import Exporter
 from monarq.jobs.store.operations import Operations
 from monarq.jobs.store.postgres import open_database_if_named
 from monarq.producer.producer import Producer
@@ -22,6 +24,7 @@ from ..bus import Bus
 from ..closing import Closing
 from ..dead_letters import LettersFor, letters_for
 from ..feed import Feed
+from ..meters import Meters
 from ..operations.runner import Runner
 from ..operations.works import Works
 from ..settings import DashboardSettings
@@ -57,11 +60,12 @@ class Ground:
     snapshots: Snapshots
     http: httpx.AsyncClient
     sender: EventSender
+    meters: Meters
+    exporter: Exporter
 
     def let_go(self) -> None:
         """Answer all who wait now, and end all streams: the server stops, and waits for them."""
         self.closing.begin()
-        self.streams.end()
 
     async def close(self) -> None:
         """Let go of who waits, and close all connections."""
@@ -73,6 +77,7 @@ class Ground:
         await self.producer.close()
         await self.link.close()
         await self.http.aclose()
+        await asyncio.to_thread(self.exporter.close)
         if self.database is not None:
             await self.database.close()
 
@@ -86,7 +91,7 @@ def lay_ground(
     database = open_database_if_named(settings)
     roles = dashboard.all_roles()
     sender = EventSender(link)
-    bus = Bus(sender)
+    bus, closing = Bus(sender), Closing()
     audit, letters = Audit(database, bus), letters_for(link, database, settings)
     operations = Operations(link)
     works = Works(link, database, operations, letters, audit, bus, tagged=settings.hash_tags)
@@ -102,9 +107,11 @@ def lay_ground(
         works=works,
         runner=Runner(operations, works),
         feed=Feed(address, bus, source=sender.source),
-        streams=Streams(most=dashboard.max_streams, most_per_caller=MOST_STREAMS_PER_CALLER),
-        closing=Closing(),
+        streams=Streams(closing, most=dashboard.max_streams, most_per_caller=MOST_STREAMS_PER_CALLER),
+        closing=closing,
         snapshots=Snapshots(link, database, settings, bus),
         http=httpx.AsyncClient(follow_redirects=False, trust_env=False),
         sender=sender,
+        meters=Meters(),
+        exporter=Exporter(address, settings),
     )

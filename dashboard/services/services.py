@@ -44,6 +44,7 @@ from .kinds import KindService
 from .letter_groups import LetterGroupService
 from .letters import LetterService
 from .logins import LoginService
+from .metrics import MetricsService
 from .numbers import History, Samples
 from .operations import OperationService
 from .queues import QueueService
@@ -89,6 +90,7 @@ class Services:
     events: EventService
     audit: AuditService
     configuration: ConfigurationService
+    metrics: MetricsService
 
     @property
     def link(self) -> Link:
@@ -140,8 +142,7 @@ def open_services(
     limiter = Limiter(settings.redis_url.get_secret_value(), amounts_of(dashboard))
     keys = signing_keys_of(dashboard)
     jwt_issuer = JwtIssuer(dashboard.issuer, dashboard.audience, keys, dashboard.jwt_lifetime)
-    issuers = {issuer.issuer: issuer for issuer in dashboard.issuers}
-    authenticator = Authenticator(directory, sessions, _verifier(dashboard, keys, on.http), link, issuers)
+    authenticator = _authenticator(directory, sessions, dashboard, keys, on)
     queues = QueueService(link, guard, audit, bus, on.snapshots, settings)
     workers = WorkerService(link, guard, audit, on.snapshots)
     groups = LetterGroupService(on.letters, Snoozes(link), guard, audit, bus)
@@ -175,6 +176,7 @@ def open_services(
         events=EventService(bus, on.feed, on.snapshots.pulse, Topics(bus), on.streams, guard, authenticator),
         audit=AuditService(database, guard),
         configuration=ConfigurationService(settings, dashboard, guard),
+        metrics=MetricsService(on, guard),
     )
 
 
@@ -208,6 +210,13 @@ def insights_of(settings: Settings, link: Link, database: Database | None, guard
         history = History(RollupReader(database))
     samples = Samples(link, tagged=settings.hash_tags)
     return InsightService(guard, samples, history, settings.objective)
+
+
+def _authenticator(
+    directory: Directory, sessions: Sessions, dashboard: DashboardSettings, keys: SigningKeys, on: Ground
+) -> Authenticator:
+    issuers = {issuer.issuer: issuer for issuer in dashboard.issuers}
+    return Authenticator(directory, sessions, _verifier(dashboard, keys, on.http), on.link, issuers)
 
 
 def _verifier(dashboard: DashboardSettings, keys: SigningKeys, http: httpx.AsyncClient) -> JwtVerifier:

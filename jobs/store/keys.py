@@ -34,6 +34,9 @@ The layout is a superset of arq's, so that arq's `enqueue_job`, `Job` and worker
     monarq:sampled                    string  there while a worker has taken the numbers of this minute
     monarq:worker:<worker>            string  what a live worker says of itself, with a TTL
     monarq:workers                    zset    workers → when they reported last, ms
+    monarq:exporter                   string  which process tells the gauges of the whole fleet, with a TTL
+    monarq:heartbeats                 hash    queue → when the heartbeat job that ran last was enqueued, ms
+    monarq:cron-successes             hash    kind of cron jobs → when one has succeeded last, ms
     monarq:order:<worker>             string  what a worker is told to do, with a TTL
     monarq:session:<digest>           string  the login of a browser, with a TTL
     monarq:sessions:<user>            zset    digests of a user's logins → when they end at the latest, ms
@@ -77,6 +80,9 @@ UNIQUE = "monarq:unique:"
 WORKER = "monarq:worker:"
 WORKERS = "monarq:workers"
 ORDER = "monarq:order:"
+EXPORTER = "monarq:exporter"
+HEARTBEATS = "monarq:heartbeats"
+CRON_SUCCESSES = "monarq:cron-successes"
 QUEUES = "monarq:queues"
 EPOCH = "monarq:epoch"
 SAMPLED = "monarq:sampled"

@@ -29,6 +29,8 @@ class Outage:
         self._service = service
         self._random = random or Random()
         self._failures = 0
+        #: Tries that have failed, in all.
+        self.failed = 0
         self._began = 0.0
         self._logged = 0.0
 
@@ -42,6 +44,7 @@ class Outage:
         if self._failures == 0:
             self._began, self._logged = now, now - _LOG_EVERY
         self._failures += 1
+        self.failed += 1
         if now - self._logged >= _LOG_EVERY:
             self._logged = now
             self._log("store_unavailable", error=str(error), seconds=round(now - self._began, 1))

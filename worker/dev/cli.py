@@ -84,7 +84,7 @@ def dev(
     with Servers(directory, port, postgres=postgres) as servers:
         servers.migrate(settings)
         pages = Dashboard(directory, dashboard_port) if wanted else None
-        _greet(servers, pages, modules, workers)
+        _greet(servers, _told_of(pages, dashboard), modules, workers)
         command = _worker_command(modules, queues, watch)
         code = asyncio.run(_supervise(settings, servers, pages, command, workers))
     raise typer.Exit(code)
@@ -110,24 +110,34 @@ async def _supervise(
         for number in range(1, workers + 1)
     }
     if pages is not None:
-        children[NAME] = pages.child(environ, partial(_print, NAME, 0))
+        port = _metrics_port(settings, workers + 1)
+        children[NAME] = pages.child(environ | {"MONARQ_METRICS_PORT": str(port)}, partial(_print, NAME, 0))
     say = partial(_print, "dev", 0)
     return await Supervisor(servers.by_name, children, drain=settings.drain_timeout, say=say).run()
 
 
 def _metrics_port(settings: Settings, number: int) -> int:
-    """The first worker has the usual port, and each of the others the next one; 0 if none shall have any."""
+    """The first worker has the usual port, each of the others the next one, and the dashboard the one after
+    them; 0 if none shall have any.
+    """
     first = METRICS_PORT if settings.metrics_port is None else settings.metrics_port
     return first and first + number - 1
 
 
-def _greet(servers: Servers, pages: Dashboard | None, modules: str, workers: int) -> None:
+def _told_of(pages: Dashboard | None, wanted: bool | None) -> list[str]:
+    """A line about the dashboard, unless it was declined."""
+    if pages is not None:
+        return [f"Dashboard   {pages.url}  (an address that logs you in follows)"]
+    return [] if wanted is False else ["Dashboard   none; to have one: pip install 'monarq[dashboard]'"]
+
+
+def _greet(servers: Servers, dashboard: list[str], modules: str, workers: int) -> None:
     exports = {**servers.environ, "MONARQ_JOBS": modules}
     lines = [
         *servers.told(),
         f"Workers     {workers} for {modules}"
         + ("  (the shipped kinds; name yours: --jobs)" if modules == SHIPPED else ""),
-        *([f"Dashboard   {pages.url}  (an address that logs you in follows)"] if pages is not None else []),
+        *dashboard,
         "",
         "In another terminal:",
         *(f"  export {name}={shlex.quote(value)}" for name, value in exports.items() if value is not None),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from copy import copy
 from datetime import datetime, timedelta, tzinfo
+from itertools import pairwise
 from typing import NamedTuple
 
 import structlog
@@ -31,6 +33,8 @@ _AHEAD = timedelta(seconds=1)
 _LONGEST_SLEEP = 30.0
 #: Of a name or an id, for those who look.
 _MAX_CHARS = 600
+#: Instants that are looked ahead for the longest gap: those of a working week and the one after it.
+_LOOK_AHEAD = 10
 
 
 class _Firing(NamedTuple):
@@ -54,6 +58,8 @@ class Cron:
         self._outage = Outage("cron")
         #: By the `id` of the cron job, which cannot be a key itself.
         self._last: dict[int, _Firing] = {}
+        #: The same of the longest gap after an instant: it takes its time to find.
+        self._gaps: dict[int, tuple[datetime, timedelta]] = {}
         #: Set when `schedules` says something new; cleared by who has seen it.
         self.changed = asyncio.Event()
 
@@ -71,6 +77,18 @@ class Cron:
 
     def schedules(self) -> list[Schedule]:
         """What there is to say of all of them."""
+        return [self._schedule(name, cron_job) for name, cron_job in self._named().items()]
+
+    def intervals(self) -> dict[str, int | None]:
+        """By the schedule's name, the longest time between two of its next instants, ms."""
+        return {name: self._interval_ms(cron_job) for name, cron_job in self._named().items()}
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """Those of all of them."""
+        return frozenset(cron_job.name for cron_job in self._cron_jobs)
+
+    def _named(self) -> dict[str, CronJob]:
         named: dict[str, CronJob] = {}
         for cron_job in self._cron_jobs:
             name = kind = clean(cron_job.name, _MAX_CHARS)
@@ -79,7 +97,17 @@ class Cron:
                 number += 1
                 name = f"{kind} ({number})"
             named[name] = cron_job
-        return [self._schedule(name, cron_job) for name, cron_job in named.items()]
+        return named
+
+    def _interval_ms(self, cron_job: CronJob) -> int | None:
+        due_at, last = cron_job.next_run, self._last.get(id(cron_job))
+        if due_at is None:
+            return None
+        known = self._gaps.get(id(cron_job))
+        if known is None or known[0] != due_at:
+            known = self._gaps[id(cron_job)] = (due_at, longest_gap(cron_job, due_at))
+        before = timedelta(0) if last is None else due_at - last.due_at
+        return round(max(before, known[1]).total_seconds() * 1000)
 
     def _schedule(self, name: str, cron_job: CronJob) -> Schedule:
         last = self._last.get(id(cron_job))
@@ -134,3 +162,15 @@ class Cron:
 
     def _now(self) -> datetime:
         return datetime.now(tz=self._timezone)
+
+
+def longest_gap(cron_job: CronJob, due_at: datetime) -> timedelta:
+    """The longest time between two of the next instants after this one."""
+    instants = [due_at]
+    ahead = copy(cron_job)
+    while len(instants) < _LOOK_AHEAD:
+        ahead.calculate_next(instants[-1])
+        if ahead.next_run is None:
+            break
+        instants.append(ahead.next_run)
+    return max((later - earlier for earlier, later in pairwise(instants)), default=timedelta(0))

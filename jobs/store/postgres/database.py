@@ -16,6 +16,7 @@ from ...errors import DatabaseUnavailable, StoreError
 from ...settings import Settings
 from .faults import CONFLICTS, told_in_our_words
 from .pool import Pool
+from .repositories.epochs import Epochs
 from .statements import statement
 from .unit_of_work import Connection, UnitOfWork
 
@@ -77,6 +78,15 @@ class Database:
         """One transaction of the primary, undone unless it is committed."""
         async with self.connection() as connection, UnitOfWork(connection) as unit:
             yield unit
+
+    async def check(self) -> None:
+        """Read something small of ours.
+
+        Raises:
+            StoreError: The primary does not answer, or has not our tables.
+        """
+        async with self.connection() as connection:
+            await Epochs(connection).current()
 
     async def transact(self, work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
         """Do a whole use case in one transaction and commit it; begin again after a deadlock or a conflict.

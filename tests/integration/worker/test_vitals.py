@@ -10,27 +10,38 @@ from typing import Any
 
 import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
+from arq.cron import cron
 
 from monarq.jobs import JobContext, job
 from monarq.jobs.retry import fixed
 from monarq.producer import Order, Producer
 from monarq.worker import Worker
 from monarq.worker.meters import MOST_EXCEPTIONS
+from tests.scrapes import Samples, faults_of, names_of, samples_of
 from tests.servers import free_port
 
 from .conftest import Serve
 from .deadlines import eventually
 
 GUIDE = Path(__file__).parents[3] / "docs/guides/metrics.md"
-
-Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+OF_THE_DASHBOARD = {
+    "monarq_http_requests_total",
+    "monarq_http_request_duration_seconds",
+    "monarq_auth_failures_total",
+    "monarq_rate_limited_total",
+    "monarq_audit_actions_total",
+    "monarq_sse_clients",
+}
 
 
 @job("work", max_attempts=2, backoff=fixed(0))
 async def work(ctx: JobContext, fault: str = "") -> None:
     if fault:
         raise type(fault, (Exception,), {})(fault)
+
+
+async def tick(ctx: JobContext) -> None:
+    """A cron job, or a kind of which there are many."""
 
 
 async def ask(worker: Worker, path: str, **headers: str) -> httpx.Response:
@@ -41,11 +52,7 @@ async def ask(worker: Worker, path: str, **headers: str) -> httpx.Response:
 async def scrape(worker: Worker) -> Samples:
     answer = await ask(worker, "/metrics")
     assert answer.status_code == 200
-    return {
-        (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(answer.text)
-        for sample in family.samples
-    }
+    return samples_of(answer.text)
 
 
 async def seen(worker: Worker, name: str, labels: dict[str, str], test: Callable[[float], bool]) -> float:
@@ -179,16 +186,29 @@ async def test_a_worker_that_nobody_scrapes_counts_nothing(serve: Serve, produce
 async def test_the_guide_names_every_metric_that_there_is(
     serve: Serve, producer: Producer, options: dict[str, Any], database_url: str
 ) -> None:
+    """Those of a dashboard are the business of its own test."""
     options["settings"] |= {"database_url": database_url}
+    options["cron_jobs"] = [cron(tick, name="tick", minute=0)]
     async with serve(work, **options) as worker:
         await producer.enqueue(work.of("Broken"))
         await seen(worker, "monarq_job_exceptions_total", {"kind": "work", "exception": "Broken"}, bool)
+        await seen(worker, "monarq_heartbeat_job_timestamp_seconds", {"queue": "default"}, bool)
+        await seen(worker, "monarq_schedule_interval_seconds", {"schedule": "tick"}, bool)
         answer = await ask(worker, "/metrics")
-    served = {
-        f"{family.name}_total" if family.type == "counter" else family.name
-        for family in text_string_to_metric_families(answer.text)
-    }
-    assert set(re.findall(r"`(monarq_\w+)`", GUIDE.read_text(encoding="utf-8"))) == served
+    told = set(re.findall(r"`(monarq_\w+)`", GUIDE.read_text(encoding="utf-8")))
+    assert faults_of(answer.text) == ""
+    assert names_of(answer.text) <= told
+    assert told - names_of(answer.text) == OF_THE_DASHBOARD
+
+
+async def test_series_are_few_enough_also_of_the_worker_that_tells_of_the_fleet(
+    serve: Serve, options: dict[str, Any]
+) -> None:
+    """10 queues and 50 kinds, and all that is known beforehand."""
+    kinds = [job(f"kind{number}", queue=f"q{number % 10}")(tick) for number in range(50)]
+    async with serve(*kinds, queues=[f"q{number}" for number in range(10)], **options) as worker:
+        await seen(worker, "monarq_queue_workers", {"queue": "q9"}, bool)
+        assert len(await scrape(worker)) <= 2_500
 
 
 def test_a_probe_is_json() -> None:
