@@ -28,8 +28,10 @@ LOOP_LAG = timedelta(seconds=1)
 HISTORY_LAG = timedelta(seconds=60)
 MEMORY_SHARE = 0.8
 SNAPSHOT_AGE = timedelta(seconds=60)
-#: Of the attempts of a kind, and how many of them there must be before it is accused of anything.
-FAILED_SHARE, ENOUGH_ATTEMPTS = 0.05, 20
+#: Of the attempts of a kind.
+FAILED_SHARE = 0.05
+#: Fewer attempts, or starts, accuse nobody: one of three is no share.
+ENOUGH = 20
 #: Of the jobs of a queue so many may start late.  At this pace those of a month are used up in two days.
 LATE_SHARE, BURN = 0.01, 14.4
 #: A job that has run for so many times its timeout will not be stopped by it.
@@ -117,9 +119,10 @@ def _late(facts: QueueFacts) -> Verdict | None:
 
 def _budget_burns(facts: QueueFacts) -> Verdict | None:
     told = [one for worker in facts.serving for one in worker.starts if one.queue == facts.name]
-    hour = _late_share(sum(one.number for one in told), sum(one.in_time for one in told))
+    starts = sum(one.number for one in told)
+    hour = _late_share(starts, sum(one.in_time for one in told))
     lately = _late_share(sum(one.number_lately for one in told), sum(one.in_time_lately for one in told))
-    if min(hour, lately) <= BURN * LATE_SHARE:
+    if starts <= ENOUGH or facts.numbers.pause is not None or min(hour, lately) <= BURN * LATE_SHARE:
         return None
     return Verdict(
         alert="QueueWaitBudgetBurn",
@@ -227,7 +230,7 @@ def _judge_kinds(workers: Sequence[LiveWorker]) -> Iterator[Verdict]:
         ended[one.kind] += one.ended
         failed[one.kind] += one.failed
     for kind, number in ended.items():
-        if number > ENOUGH_ATTEMPTS and failed[kind] > FAILED_SHARE * number:
+        if number > ENOUGH and failed[kind] > FAILED_SHARE * number:
             share = failed[kind] / number
             told = f"{kind}: {share:.0%} of {number:,} attempts in the last 10 min have failed"
             yield Verdict(alert="JobFailureRatioHigh", level=Level.TICKET, kind=kind, sentence=told)

@@ -14,13 +14,14 @@ from structlog.typing import EventDict
 
 #: What the line itself says, and what is nearly always the same on one terminal: not repeated behind it.
 _IN_LINE = frozenset(
-    {"event", "job_id", "kind", "attempt", "seconds", "delay_s", "error_type", "error"}
-    | {"cause", "queue", "worker"}
+    {"event", "job_id", "kind", "attempt", "seconds", "delay_s", "error_type", "error"} | {"cause", "queue"}
 )
 
 
 def as_arq(logger: Any, method: str, event: EventDict) -> EventDict:
-    """A processor that says the ends of jobs as arq does; all other lines stay as they are."""
+    """A processor that says the ends of jobs as arq does; other lines about jobs lose the worker alone."""
+    if "job_id" in event:  # one process writes to one terminal
+        event.pop("worker", None)
     name, seconds = event.get("event"), event.get("seconds")
     form = _FORMS.get(name) if isinstance(name, str) else None
     if form is None or not isinstance(seconds, float):

@@ -105,5 +105,5 @@ class JobContext(dict[Any, Any]):
 
     @property
     def log(self) -> Any:
-        """A structlog logger; job id, kind and attempt are added to each of its lines."""
+        """A structlog logger; job id, kind, queue and attempt are added to each of its lines."""
         return structlog.get_logger("monarq.job")

@@ -51,6 +51,17 @@ def join(carried: str) -> None:
     _loaded().join(carried)
 
 
+@contextmanager
+def asked_by(headers: Mapping[str, str]) -> Iterator[None]:
+    """Be in the trace that a request says it belongs to, unless the app's own framework has seen to that."""
+    parent = headers.get("traceparent")
+    if parent is None or _API not in sys.modules or current_ids() is not None:
+        yield
+        return
+    with _loaded().within(f"{parent} {headers.get('tracestate', '')}".rstrip()):
+        yield
+
+
 @cache
 def _loaded() -> Tracing:
     return Tracing()
@@ -151,6 +162,15 @@ class Tracing:
     def join(self, carried: str) -> None:
         """Let the span that is carried here be the current one."""
         self._context.attach(self._context_of(carried))
+
+    @contextmanager
+    def within(self, carried: str) -> Iterator[None]:
+        """The same for a while."""
+        token = self._context.attach(self._context_of(carried))
+        try:
+            yield
+        finally:
+            self.leave(token)
 
     def failed(self, message: str) -> Any:
         """The status of a span of what went wrong."""

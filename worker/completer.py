@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from secrets import token_hex
 
 import structlog
@@ -24,15 +24,17 @@ from .run import Run
 
 log = structlog.get_logger("monarq.worker")
 
-#: Told of each attempt once it is recorded or refused.
-Settled = Callable[[Run, End, Settlement], None]
+#: Attempts that are recorded together.
+Batch = Sequence[tuple[Run, End]]
+#: Told of attempts once they are recorded or refused: a call per batch, for there are many.
+Settled = Callable[[Batch, Sequence[Settlement]], None]
 
 
 class Completer:
     """Settles outcomes.  `add` never waits and never fails.
 
     Args:
-        on_settled: Told of each end.
+        on_settled: Told of all ends, those of a batch together.
         tells_past: Let each `End` of a job know what went wrong with it before.
     """
 
@@ -94,8 +96,7 @@ class Completer:
         except StoreRefused as error:
             await self._one_by_one(queue, batch, error)
             return
-        for (run, end), settlement in zip(batch, settlements, strict=True):
-            self._on_settled(run, end, settlement)
+        self._on_settled(batch, settlements)
 
     async def _persist(self, queue: QueueKeys, ends: list[End]) -> list[Settlement]:
         nonce, tells_past = token_hex(8), self._tells_past
@@ -117,4 +118,4 @@ class Completer:
             return
         [(run, end)] = batch
         log.error("worker.outcome_refused", job_id=run.job_id, outcome=end.verb, error=str(error))
-        self._on_settled(run, end, Settlement.REFUSED)
+        self._on_settled(batch, [Settlement.REFUSED])

@@ -19,6 +19,8 @@ _TEN_MINUTES, _FIVE_MINUTES, _AN_HOUR = 600.0, 300.0, 3_600.0
 _A_MINUTE = 60.0
 #: Of the kinds that have run, so many are told: those of the most attempts.
 MOST_KINDS = 100
+#: Those that are none: nothing has been tried to its end, or another worker counts it.
+_NO_END = (Ending.HANDED_BACK, Ending.SNOOZED, Ending.REFUSED)
 #: Endings of attempts that have not done what they were to do.
 _BAD = (Ending.RETRIED, Ending.TIMED_OUT, Ending.DEAD, Ending.LOST)
 
@@ -77,7 +79,10 @@ class Lately:
         # copies: the event loop goes on counting
         counted = {pair: endings.copy() for pair, endings in self._meters.endings.copy().items()}
         return {
-            pair: (sum(endings.values()), sum(endings[bad] for bad in _BAD))
+            pair: (
+                sum(endings.values()) - sum(endings[none] for none in _NO_END),
+                sum(endings[bad] for bad in _BAD),
+            )
             for pair, endings in counted.items()
         }
 

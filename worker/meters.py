@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 
 from monarq.jobs.failure import Cause
@@ -18,6 +18,7 @@ from monarq.jobs.labels import Labels
 from monarq.jobs.store.heartbeats import KIND as HEARTBEAT
 from monarq.jobs.store.verbs import End, Settlement, Verb
 
+from .completer import Batch
 from .run import Run
 
 #: Attempts that are sorted in together, and seconds after which fewer of them are.
@@ -33,6 +34,10 @@ LAG_BOUNDS_MS = (1, 5, 10, 50, 100, 500, 1_000, 5_000)
 POLL_BOUNDS_MS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 5_000)
 
 Pair = tuple[str, str]
+Ends = tuple[Batch, Sequence[Settlement]]
+
+#: Looked up once: they are compared with each end.
+_SUCCEEDED, _REFUSED = Verb.SUCCEEDED, Settlement.REFUSED
 
 
 class Ending(StrEnum):
@@ -79,7 +84,9 @@ class Meters:
     ) -> None:
         self._objective_ms = objective_ms
         self._on_success = on_success
-        self._ends: list[tuple[Run, Ending]] = []
+        self._ends: list[Ends] = []
+        #: How many attempts are in them.
+        self._waiting = 0
         self._alarm: asyncio.TimerHandle | None = None
         self.endings: dict[Pair, Counter[Ending]] = {pair: Counter() for pair in pairs}
         self.run_ms: dict[Pair, Distribution] = {pair: Distribution() for pair in self.endings}
@@ -97,12 +104,11 @@ class Meters:
         #: Attempts are traced: some of them become examples.
         self.marks_exemplars = False
 
-    def settled(self, run: Run, end: End, settlement: Settlement) -> None:
-        """Count how an attempt ended."""
-        self._ends.append((run, ending_of(end, settlement)))
-        if end.failure is not None and run.envelope is not None and end.failure.error_type:
-            self._count_exception(run.envelope.kind, end.failure.error_type)
-        if len(self._ends) >= _BATCH:
+    def settled(self, batch: Batch, settlements: Sequence[Settlement]) -> None:
+        """Count how attempts ended."""
+        self._ends.append((batch, settlements))
+        self._waiting += len(batch)
+        if self._waiting >= _BATCH:
             self.fold()
         elif self._alarm is None:
             self._fold_soon()
@@ -124,15 +130,10 @@ class Meters:
             self._alarm = None
         polls, self._polls = self._polls, []
         self.poll_ms.add(polls)
-        ends, self._ends = self._ends, []
-        by_pair: defaultdict[Pair, list[tuple[Run, Ending]]] = defaultdict(list)
-        for item in ends:
-            run = item[0]
-            if run.envelope is not None and run.runnable is not None:
-                by_pair[run.claimed.queue.name, run.envelope.kind].append(item)
-        for pair, items in by_pair.items():
+        ends, self._ends, self._waiting = self._ends, [], 0
+        for (pair, ending), runs in self._sorted_out(ends).items():
             if pair[1] != HEARTBEAT:  # it has a metric of its own
-                self._count(pair, items)
+                self._count(pair, ending, runs)
 
     def busy_by_queue(self, runs: Iterable[Run]) -> Mapping[str, int]:
         """Slots in use, by the queue of the job that is in each."""
@@ -143,56 +144,97 @@ class Meters:
     def _fold_soon(self) -> None:
         self._alarm = asyncio.get_running_loop().call_later(_AT_LATEST, self.fold)
 
-    def _count(self, pair: Pair, items: list[tuple[Run, Ending]]) -> None:
+    def _sorted_out(self, ends: Iterable[Ends]) -> dict[tuple[Pair, Ending], list[Run]]:
+        """Attempts by what they were of and how they ended, as far as that can be told."""
+        sorted_out: defaultdict[tuple[Pair, Ending], list[Run]] = defaultdict(list)
+        queue, runnable = None, None
+        for batch, settlements in ends:
+            for (run, end), settlement in zip(batch, settlements, strict=True):
+                if end.verb is not _SUCCEEDED or settlement is _REFUSED or run.runnable is None:
+                    self._sort_out_other(run, end, settlement, sorted_out)
+                    continue
+                # nearly all are successes of what the one before was of: that makes this cheap
+                if run.runnable is not runnable or run.claimed.queue is not queue:
+                    runnable, queue = run.runnable, run.claimed.queue
+                    alike = sorted_out[(queue.name, runnable.kind), Ending.SUCCEEDED]
+                alike.append(run)
+        return sorted_out
+
+    def _sort_out_other(
+        self, run: Run, end: End, settlement: Settlement, into: dict[tuple[Pair, Ending], list[Run]]
+    ) -> None:
+        if run.envelope is None:
+            return
+        kind = run.envelope.kind
+        if end.failure is not None and end.failure.error_type:
+            name = end.failure.error_type.rpartition(".")[2]
+            self.exceptions[kind, self._exception_names.of(name)] += 1
+        if run.runnable is not None:
+            into[(run.claimed.queue.name, kind), ending_of(end, settlement)].append(run)
+
+    def _count(self, pair: Pair, ending: Ending, runs: list[Run]) -> None:
         queue = pair[0]
-        endings = self.endings.setdefault(pair, Counter())
-        endings.update([ending for _, ending in items])
-        if any(ending is Ending.SUCCEEDED for _, ending in items):
+        self.endings.setdefault(pair, Counter())[ending] += len(runs)
+        if ending is Ending.SUCCEEDED:
             self._on_success(pair[1])
-        endings[Ending.LOST] += sum(took_over(run) for run, _ in items)
-        self.refused[queue] += sum(ending is Ending.REFUSED for _, ending in items)
-        began = [run for run, _ in items if run.ended_ms]
-        self.run_ms.setdefault(pair, Distribution()).add([run.ended_ms - run.started_ms for run in began])
-        self._count_waits(queue, [run for run, _ in items])
-        self._count_ends(queue, [run for run, ending in items if ending in _FINAL and run.ended_ms])
+        elif ending is Ending.REFUSED:
+            self.refused[queue] += len(runs)
+        self.endings[pair][Ending.LOST] += sum(took_over(run) for run in runs if run.claimed.lapses)
+        self._count_waits(queue, runs)
+        began = [run for run in runs if run.ended_ms]
+        run_ms: list[float] = [run.ended_ms - run.started_ms for run in began]
+        if ending in _FINAL and began:
+            self._count_ends(queue, began, run_ms)
+        self.run_ms.setdefault(pair, Distribution()).add(run_ms)  # which sorts them
         if self.marks_exemplars:
             self._mark(pair, began)
 
     def _mark(self, pair: Pair, runs: list[Run]) -> None:
         for run in runs:
-            if run.span is None or run.envelope is None or (trace_id := run.span.exemplar) is None:
+            if run.span is None or (trace_id := run.span.exemplar) is None:
                 continue
             wait_ms = max(0, run.claimed.claimed_at_ms - run.claimed.visible_at_ms)
-            waits = self.wait_ms[pair[0], str(run.envelope.meta.get("p", "normal"))]
+            waits = self.wait_ms[pair[0], _priority_of(run)]
             waits.mark(Exemplar(trace_id, wait_ms, run.started_ms))
             self.run_ms[pair].mark(Exemplar(trace_id, run.ended_ms - run.started_ms, run.ended_ms))
 
     def _count_waits(self, queue: str, runs: list[Run]) -> None:
         objective_ms = self._objective_ms(queue)
-        by_priority: defaultdict[str, list[float]] = defaultdict(list)
-        for run in runs:
-            claimed = run.claimed
-            wait_ms = claimed.claimed_at_ms - claimed.visible_at_ms
-            priority = run.envelope.meta.get("p", "normal") if run.envelope is not None else "normal"
-            by_priority[priority].append(wait_ms if wait_ms > 0 else 0)
-        for priority, waits in by_priority.items():
-            self.wait_ms.setdefault((queue, str(priority)), Distribution()).add(waits)
+        for priority, of_priority in _by_priority(runs).items():
+            claims = [run.claimed for run in of_priority]
+            waits = _not_negative([claimed.claimed_at_ms - claimed.visible_at_ms for claimed in claims])
+            self.wait_ms.setdefault((queue, priority), Distribution()).add(waits)
             self.met[queue] += bisect_right(waits, objective_ms)  # sorted by `add`
 
-    def _count_ends(self, queue: str, runs: list[Run]) -> None:
-        if not runs:
-            return
-        lives = [
-            run.claimed.claimed_at_ms + run.ended_ms - run.started_ms - run.envelope.enqueued_ms
-            for run in runs
-            if run.envelope is not None
+    def _count_ends(self, queue: str, runs: list[Run], run_ms: list[float]) -> None:
+        """Count whole jobs, from their enqueue on, by how long their last attempts took."""
+        before_ms = [
+            run.claimed.claimed_at_ms - run.envelope.enqueued_ms for run in runs if run.envelope is not None
         ]
-        self.end_to_end_ms.setdefault(queue, Distribution()).add([max(0, life) for life in lives])
+        lives = _not_negative([before + last for before, last in zip(before_ms, run_ms, strict=True)])
+        self.end_to_end_ms.setdefault(queue, Distribution()).add(lives)
         attempts = self.attempts.setdefault(queue, Distribution(ATTEMPT_BOUNDS))
         attempts.add([run.attempt for run in runs])
 
-    def _count_exception(self, kind: str, error_type: str) -> None:
-        self.exceptions[kind, self._exception_names.of(error_type.rpartition(".")[2])] += 1
+
+def _not_negative(times: list[float]) -> list[float]:
+    """Two clocks may be a little apart."""
+    return times if min(times) >= 0 else [max(0, time) for time in times]
+
+
+def _by_priority(runs: list[Run]) -> Mapping[str, list[Run]]:
+    """Nearly always all are of normal priority, which no envelope says."""
+    marked = [run for run in runs if run.envelope is not None and "p" in run.envelope.meta]
+    if not marked:
+        return {"normal": runs}
+    by_priority: defaultdict[str, list[Run]] = defaultdict(list)
+    for run in runs:
+        by_priority[_priority_of(run)].append(run)
+    return by_priority
+
+
+def _priority_of(run: Run) -> str:
+    return "normal" if run.envelope is None else str(run.envelope.meta.get("p", "normal"))
 
 
 def took_over(run: Run) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import structlog
+
 from monarq.jobs import semconv
 from monarq.jobs.envelope import Envelope
 from monarq.jobs.failure import Failure, clean
@@ -13,6 +15,8 @@ from monarq.jobs.tracing import How, OpenSpan, Tracing, recording
 
 from .meters import Ending, ending_of
 from .run import Run
+
+log = structlog.get_logger("monarq.worker")
 
 #: With these an attempt has failed; with all others it did what somebody wanted.
 _FAULTS = frozenset({Ending.RETRIED, Ending.TIMED_OUT, Ending.DEAD, Ending.EXPIRED})
@@ -46,9 +50,10 @@ class AttemptSpan:
         """Its context, for a child that runs the job."""
         return self._span.carried
 
-    def leave(self) -> None:
-        """It is not the current one any more; to be called by the task that it was opened in."""
+    def leave(self, end: End) -> None:
+        """The task that it was opened in is done with the attempt."""
         self._tracing.leave(self._token)
+        self.end(end)
 
     def end(self, end: End) -> None:
         """Tell how the attempt ended, once: also if its handler has been given up and ends after all."""
@@ -56,10 +61,13 @@ class AttemptSpan:
             return
         self._is_open = False
         ending = ending_of(end, Settlement.RECORDED)
-        self._span.tell({semconv.OUTCOME: str(ending)})
-        if ending in _FAULTS and end.failure is not None:
-            _tell_failure(self._span, end.failure)
-        self._span.end()
+        try:
+            self._span.tell({semconv.OUTCOME: str(ending)})
+            if ending in _FAULTS and end.failure is not None:
+                _tell_failure(self._span, end.failure)
+            self._span.end()
+        except Exception:  # see `open`
+            log.exception("worker.tracing_failed", job_id=end.job_id)
 
 
 class Spans:
@@ -82,6 +90,12 @@ class Spans:
 
     def open(self, run: Run, envelope: Envelope) -> None:
         """Begin the span of this attempt, in the task that runs it."""
+        try:
+            run.span = self._opened(run, envelope)
+        except Exception:  # a broken sampler or processor of the app must not cost it a job
+            log.exception("worker.tracing_failed", job_id=run.job_id)
+
+    def _opened(self, run: Run, envelope: Envelope) -> AttemptSpan:
         queue = run.claimed.queue.name
         attributes: dict[str, str | int] = {
             **self._fixed,
@@ -93,7 +107,7 @@ class Spans:
         }
         name = semconv.span_name(semconv.PROCESS, queue)
         span = self._tracing.begin_attempt(name, attributes, envelope.trace, self._how)
-        run.span = AttemptSpan(self._tracing, span)
+        return AttemptSpan(self._tracing, span)
 
 
 def _tell_failure(span: OpenSpan, failure: Failure) -> None:

@@ -28,13 +28,13 @@ from monarq.jobs.store.arq_pool import open_pool
 from monarq.jobs.store.connection import Link
 from monarq.jobs.store.orders import DrainOrder
 from monarq.jobs.store.postgres import open_database_if_named
-from monarq.jobs.store.verbs import Claimed, End, Settlement, fence
+from monarq.jobs.store.verbs import Claimed, Settlement, fence
 
 from . import signals
 from .after_job import AfterJob
 from .children import Children
 from .children.recipe import Recipe, check_importable, hooks_of
-from .completer import Completer
+from .completer import Batch, Completer
 from .drain import LAST_GRACE, Drain
 from .durability import Durability
 from .events import WorkerEvents
@@ -254,22 +254,22 @@ class Worker(arq.worker.Worker):
         if run in self.runs and not run.is_abandoned:
             end = end_of(run, outcome)
             if run.span is not None:
-                run.span.leave()
-                run.span.end(end)
+                run.span.leave(end)
             self.completer.add(run, end)
 
-    def _settled(self, run: Run, end: End, settlement: Settlement) -> None:
-        self.runs.discard(run)
-        self.journal.settled(run, end, settlement)
-        if self.persistence is not None:
-            self.persistence.settled(run, end, settlement)
+    def _settled(self, batch: Batch, settlements: Sequence[Settlement]) -> None:
+        for (run, end), settlement in zip(batch, settlements, strict=True):
+            self.runs.discard(run)
+            self.journal.settled(run, end, settlement)
+            if self.persistence is not None:
+                self.persistence.settled(run, end, settlement)
+            if self.events.is_open:
+                self.events.settled(run, end, settlement)
+            self._after_job.begin(run)
         if self.vitals.is_on:
-            self.vitals.meters.settled(run, end, settlement)
-        if self.events.is_open:
-            self.events.settled(run, end, settlement)
+            self.vitals.meters.settled(batch, settlements)
         self.jobs_complete, self.jobs_failed = self.journal.complete, self.journal.failed
         self.jobs_retried = self.journal.retried
-        self._after_job.begin(run)
 
     # --- start
 

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from monarq.jobs.errors import Conflict, DefinitionError, NotUnique, PayloadTooLarge
 from monarq.jobs.priority import Priority
 from monarq.jobs.tags import MOST_TAGS
+from monarq.jobs.tracing import asked_by
 from monarq.jobs.unique import Unique
 
 from ..access.permissions import Permission
@@ -130,7 +131,8 @@ async def enqueue_job(
     job: NewJob, request: Request, response: Response, keyed: Keyed, caller: TheCaller, services: TheServices
 ) -> EnqueuedDocument:
     """Enqueue a job, its arguments checked by its kind.  200: it was there already."""
-    made = await services.enqueuing.enqueue(caller, _order(job, "#"), keyed=keyed)
+    with asked_by(request.headers):
+        made = await services.enqueuing.enqueue(caller, _order(job, "#"), keyed=keyed)
     response.headers["location"] = f"{request.url.path}/{quote(made.job_id, safe='')}"
     if not made.created:
         response.status_code = status.HTTP_200_OK
@@ -138,14 +140,17 @@ async def enqueue_job(
 
 
 @router.post("/v1/jobs/bulk", openapi_extra=needs(Permission.JOBS_ENQUEUE))
-async def enqueue_jobs(jobs: NewJobs, keyed: Keyed, caller: TheCaller, services: TheServices) -> ItemList:
+async def enqueue_jobs(
+    jobs: NewJobs, request: Request, keyed: Keyed, caller: TheCaller, services: TheServices
+) -> ItemList:
     """Enqueue up to 1,000 jobs; each stands for itself.
 
     A body that does not have the shape is refused as a whole, before anything is written; what a kind says of
     the arguments is told per item.
     """
     orders = [_order(job, f"#/items/{at}") for at, job in enumerate(jobs.items)]
-    outcomes = await services.enqueuing.enqueue_many(caller, orders, keyed=keyed)
+    with asked_by(request.headers):
+        outcomes = await services.enqueuing.enqueue_many(caller, orders, keyed=keyed)
     return ItemList(items=[_item(at, one) for at, one in enumerate(outcomes)])
 
 

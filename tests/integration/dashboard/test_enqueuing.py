@@ -31,6 +31,20 @@ async def test_a_job_is_created_where_and_as_its_kind_says(house: House) -> None
     assert (await program.get(answer.headers["location"])).json()["id"] == made["id"]
 
 
+async def test_a_job_carries_the_trace_of_its_request(house: House) -> None:
+    """Though nobody here has set up a tracer; what is no trace is left out."""
+    program, trace = await house.program(PRODUCER), f"00-{'ab' * 16}-{'cd' * 8}-01"
+    for headers, carried in (
+        ({"traceparent": trace, "tracestate": "congo=t61"}, f"{trace} congo=t61"),
+        ({"traceparent": "rubbish", "tracestate": "congo=t61"}, None),
+        ({}, None),
+    ):
+        one = await program.post("/v1/jobs", json=MAIL, headers=headers)
+        many = await program.post("/v1/jobs/bulk", json={"items": [MAIL]}, headers=headers)
+        for job_id in (one.json()["id"], many.json()["items"][0]["job"]["id"]):
+            assert (await house.envelope(job_id)).trace == carried
+
+
 async def test_every_option_of_a_job_can_be_given(house: House) -> None:
     program = await house.program(PRODUCER)
     at = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=2)

@@ -85,7 +85,7 @@ async def test_what_is_wrong_is_told_with_what_to_do(house: House) -> None:
 
 async def test_a_kind_that_fails_too_often_is_told_to_those_who_see_it(house: House) -> None:
     told = {"queue": "mail", "kind": "email.send", "ended": 100, "failed": 50, "of_a_later_release": 1}
-    late = {"queue": "mail", "number": 10, "in_time": 5, "number_lately": 10, "in_time_lately": 5}
+    late = {"queue": "mail", "number": 40, "in_time": 20, "number_lately": 40, "in_time_lately": 20}
     await report(house.services.link, "web-1", attempts=[told], starts=[late])
 
     async def alerts(grant: dict[str, Any]) -> list[tuple[str, str | None, str | None]]:

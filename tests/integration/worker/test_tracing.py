@@ -19,6 +19,7 @@ from monarq.jobs.retry import fixed
 from monarq.jobs.store.address import from_url
 from monarq.jobs.store.connection import Link
 from monarq.jobs.store.dead_letters import open_dead_letters
+from monarq.jobs.tracing import Tracing
 from monarq.producer import Producer
 from tests.servers import free_port
 from tests.tracing import Spans, context_of, ids_of, linked_to
@@ -117,6 +118,24 @@ async def test_an_app_that_wants_no_spans_gets_none(serve: Serve, producer: Prod
     async with serve(work, settings={"tracing": "off"}):
         await (await producer.enqueue(work.of())).result(timeout=20)
     assert spans("process") == []
+
+
+@pytest.mark.parametrize("broken", ["begin_attempt", "failed"])
+async def test_a_tracer_that_raises_costs_no_job(
+    serve: Serve, producer: Producer, spans: Spans, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    """Whether at the start of a span or at its end."""
+
+    def fail(*args: Any, **options: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Tracing, broken, fail)
+    with capture_logs() as logs:
+        async with serve(work):
+            assert await (await producer.enqueue(work.of())).result(timeout=20) == "done"
+            with pytest.raises(JobFailed, match="declined"):
+                await (await producer.enqueue(work.of(fails=True))).result(timeout=20)
+    assert "worker.tracing_failed" in {line["event"] for line in logs}
 
 
 async def test_a_tracer_that_the_app_sets_up_when_it_starts_is_used(

@@ -70,6 +70,8 @@ RULES: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
             {"workers": [starts(1_000, 144, 100, 15)]},
             {"workers": [starts(1_000, 150, 100, 14)]},
             {"workers": [starts(1_000, 150, 0, 0)]},
+            {"workers": [starts(20, 20, 20, 20)]},
+            {"pauses": (a_pause(),)},
             {"workers": [starts(1_000, 150, 100, 15), starts(1_000, 0, 100, 0)]},
             {"workers": []},
         ],

@@ -193,7 +193,13 @@ def test_on_a_terminal_other_lines_stay_as_they_are(
     logger().info(name, **facts)
     line = _COLOURS.sub("", text())
     assert str(name) in line
-    assert all(f"{key}=" in line for key in facts)
+    assert all(f"{key}=" in line for key in facts.keys() - {"worker"})
+    assert "worker=" not in line
+
+
+def test_on_a_terminal_a_line_about_a_worker_names_it(text: Callable[[], str]) -> None:
+    logger().info("worker.started", worker="w")
+    assert "worker=w" in _COLOURS.sub("", text())
 
 
 @pytest.mark.parametrize(

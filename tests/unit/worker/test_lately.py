@@ -20,7 +20,7 @@ class Clock:
 
 
 def a_worker(clock: Clock) -> tuple[Meters, Lately]:
-    meters = Meters([PAIR], lambda queue: 60_000.0)
+    meters = Meters([PAIR], lambda queue: 60_000.0, lambda kind: None)
     return meters, Lately(meters, clock)
 
 
@@ -40,8 +40,8 @@ def test_attempts_are_told_with_those_that_did_not_do_what_they_were_to() -> Non
     meters, lately = a_worker(Clock())
     assert lately.report() == {"attempts": [], "starts": []}
     count(meters, succeeded=5, retried=1, timed_out=1, dead=1, lost=1)
-    count(meters, cancelled=1, expired=1, snoozed=1, handed_back=1)
-    assert attempts(lately) == [{"queue": "mail", "kind": "email.send", "ended": 13, "failed": 4}]
+    count(meters, cancelled=1, expired=1, snoozed=1, handed_back=1, refused=1)
+    assert attempts(lately) == [{"queue": "mail", "kind": "email.send", "ended": 11, "failed": 4}]
 
 
 def test_attempts_of_more_than_ten_minutes_ago_are_forgotten() -> None:
