@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from contextlib import suppress
 
 import pytest
 
@@ -44,6 +45,29 @@ def test_who_waits_too_long_goes_on_and_what_was_begun_is_cancelled() -> None:
         loop.run(for_ever, timeout=0.05)
     assert was_cancelled.wait(5)
     loop.stop(_nothing, timeout=5)
+
+
+def test_what_is_under_way_is_cancelled_with_the_loop() -> None:
+    loop, has_begun, was_cancelled = SideLoop("beside"), threading.Event(), threading.Event()
+
+    async def for_ever() -> None:
+        has_begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            was_cancelled.set()
+
+    def wait() -> None:
+        with suppress(TimeoutError):
+            loop.run(for_ever, timeout=5)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    assert has_begun.wait(5)
+    loop.stop(_nothing, timeout=5)
+    assert was_cancelled.is_set()
+    waiting.join(5)
+    assert not waiting.is_alive()
 
 
 def test_one_that_has_never_begun_ends_at_once() -> None:
