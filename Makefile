@@ -38,9 +38,9 @@ $(VENV)/.project: $(VENV)/.deps pyproject.toml
 	@touch $@
 
 .PHONY: test
-# Three at a time, even on two cores, since many tests wait: for leases to end, or for processes to start.
+# Four at a time, even on two cores, since many tests wait: for leases to end, or for processes to start.
 test: setup ## Run all tests (arguments for pytest: make test ARGS="-k claim")
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --durations 15 $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --durations 15 $(ARGS)
 
 .PHONY: check
 check: setup ## Format, lint, types, import contracts, and the rules that hold for the repository

@@ -8,6 +8,9 @@
 
 Who asks for the same at once waits for one read.  While the store is away, what was read last is given once
 more, and says so.
+
+This is for answers by key, which events make wrong.  The look at the whole fleet is a `SharedReading`
+(`jobs/store/`): it is never wrong, only old, so that who asks for it does not wait for a store that is slow.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ an alert also waits for some minutes before it wakes somebody.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,6 +17,8 @@ from monarq.jobs.store.memory import Memory
 from monarq.jobs.store.rates import Rate
 from monarq.jobs.store.workers import LiveWorker
 
+from .overdue import Overdue
+
 #: Rates over less than this many seconds accuse nobody of standing still.
 LONG_ENOUGH = 30.0
 WILL_NOT_DRAIN_SECONDS = 3_600
@@ -25,6 +28,14 @@ LOOP_LAG = timedelta(seconds=1)
 HISTORY_LAG = timedelta(seconds=60)
 MEMORY_SHARE = 0.8
 SNAPSHOT_AGE = timedelta(seconds=60)
+#: Of the attempts of a kind.
+FAILED_SHARE = 0.05
+#: Fewer attempts, or starts, accuse nobody: one of three is no share.
+ENOUGH = 20
+#: Of the jobs of a queue so many may start late.  At this pace those of a month are used up in two days.
+LATE_SHARE, BURN = 0.01, 14.4
+#: A job that has run for so many times its timeout will not be stopped by it.
+TIMEOUTS = 2
 
 
 class Level(StrEnum):
@@ -41,9 +52,10 @@ class Verdict:
     #: The alert's name.
     alert: str
     level: Level
-    #: What it is about; both None: the installation.
+    #: What it is about; all None: the installation.
     queue: str | None = None
     worker: str | None = None
+    kind: str | None = None
     sentence: str
     #: What to do, if that can be said, in words or by a command.
     mend: str = ""
@@ -73,11 +85,17 @@ class QueueFacts:
 
 
 def judge(
-    queues: Sequence[QueueFacts], workers: Sequence[LiveWorker], memory: Memory | None, age: timedelta
+    queues: Sequence[QueueFacts],
+    workers: Sequence[LiveWorker],
+    memory: Memory | None,
+    age: timedelta,
+    overdue: Sequence[Overdue] = (),
 ) -> list[Verdict]:
     """All that is wrong, the worst first; nothing: it is healthy."""
     found = [
         *(verdict for facts in queues for verdict in judge_queue(facts)),
+        *_judge_kinds(workers),
+        *map(_missed, overdue),
         *(verdict for worker in workers for verdict in _judge_worker(worker)),
         *_judge_installation(workers, memory, age),
     ]
@@ -86,7 +104,7 @@ def judge(
 
 def judge_queue(facts: QueueFacts) -> Iterator[Verdict]:
     """What is wrong with one queue."""
-    for rule in (_late, _no_workers, _stalled, _will_not_drain, _dead_letters, _retries, _lost, _saturated):
+    for rule in _OF_QUEUES:
         if (verdict := rule(facts)) is not None:
             yield verdict
 
@@ -97,6 +115,26 @@ def _late(facts: QueueFacts) -> Verdict | None:
         return None
     told = f"{facts.name}: the oldest ready job waits for {span(oldest)}; {span(facts.objective)} are allowed"
     return Verdict(alert="QueueLate", level=Level.PAGE, queue=facts.name, sentence=told)
+
+
+def _budget_burns(facts: QueueFacts) -> Verdict | None:
+    told = [one for worker in facts.serving for one in worker.starts if one.queue == facts.name]
+    starts = sum(one.number for one in told)
+    hour = _late_share(starts, sum(one.in_time for one in told))
+    lately = _late_share(sum(one.number_lately for one in told), sum(one.in_time_lately for one in told))
+    if starts <= ENOUGH or facts.numbers.pause is not None or min(hour, lately) <= BURN * LATE_SHARE:
+        return None
+    return Verdict(
+        alert="QueueWaitBudgetBurn",
+        level=Level.PAGE,
+        queue=facts.name,
+        sentence=f"{facts.name}: {hour:.0%} of the jobs of the last hour have waited for longer than "
+        f"{span(facts.objective)}, and {lately:.0%} of those of the last 5 min; {LATE_SHARE:.0%} may",
+    )
+
+
+def _late_share(number: int, in_time: int) -> float:
+    return 1 - in_time / number if number else 0.0
 
 
 def _no_workers(facts: QueueFacts) -> Verdict | None:
@@ -172,11 +210,53 @@ def _saturated(facts: QueueFacts) -> Verdict | None:
     )
 
 
+_OF_QUEUES = (
+    _late,
+    _budget_burns,
+    _no_workers,
+    _stalled,
+    _will_not_drain,
+    _dead_letters,
+    _retries,
+    _lost,
+    _saturated,
+)
+
+
+def _judge_kinds(workers: Sequence[LiveWorker]) -> Iterator[Verdict]:
+    ended: Counter[str] = Counter()
+    failed: Counter[str] = Counter()
+    for one in (one for worker in workers for one in worker.attempts):
+        ended[one.kind] += one.ended
+        failed[one.kind] += one.failed
+    for kind, number in ended.items():
+        if number > ENOUGH and failed[kind] > FAILED_SHARE * number:
+            share = failed[kind] / number
+            told = f"{kind}: {share:.0%} of {number:,} attempts in the last 10 min have failed"
+            yield Verdict(alert="JobFailureRatioHigh", level=Level.TICKET, kind=kind, sentence=told)
+
+
+def _missed(overdue: Overdue) -> Verdict:
+    told = f"{overdue.name} was due {span(overdue.late)} ago, and no worker has enqueued it"
+    command = "" if overdue.has_worker else f"monarq worker --queues {overdue.queue}"
+    mend = "look whether the loop of its worker is blocked" if overdue.has_worker else ""
+    return Verdict(
+        alert="ScheduleMissed",
+        level=Level.TICKET,
+        queue=overdue.queue,
+        sentence=told,
+        mend=mend,
+        command=command,
+    )
+
+
 def _judge_worker(worker: LiveWorker) -> Iterator[Verdict]:
     lag = timedelta(milliseconds=worker.loop_lag_ms)
     if lag > LOOP_LAG:
         told = f"{worker.worker}: something held its event loop up for {span(lag)}"
         yield _of_worker("EventLoopBlocked", worker, told, "its log says which job: worker.loop_blocked")
+    if (hung := _hung(worker)) is not None:
+        yield hung
     history = worker.history
     if history is not None and timedelta(milliseconds=history.lag_ms) > HISTORY_LAG:
         told = f"{worker.worker}: the history is {span(timedelta(milliseconds=history.lag_ms))} behind"
@@ -184,6 +264,18 @@ def _judge_worker(worker: LiveWorker) -> Iterator[Verdict]:
     if history is not None and history.dropped:
         told = f"{worker.worker}: {history.dropped:,} finished jobs are not in the history"
         yield _of_worker("HistoryDropping", worker, told, "raise MONARQ_HISTORY_BUFFER")
+
+
+def _hung(worker: LiveWorker) -> Verdict | None:
+    """Of the job that has run the longest beyond its time: a loop that is blocked cannot stop it."""
+    beyond = [run for run in worker.runs if run.timeout_ms and run.age_ms > TIMEOUTS * run.timeout_ms]
+    if not beyond:
+        return None
+    run = max(beyond, key=lambda run: run.age_ms)
+    age, timeout = (span(timedelta(milliseconds=ms)) for ms in (run.age_ms, run.timeout_ms or 0))
+    told = f"{worker.worker}: a job of {run.kind} has run for {age}, and its timeout is {timeout}"
+    mend = "its log says where it is: worker.loop_blocked; if it does not come back, kill it"
+    return _of_worker("JobRunningTooLong", worker, f"{told}: {run.job_id}", mend)
 
 
 def _of_worker(alert: str, worker: LiveWorker, told: str, mend: str) -> Verdict:
@@ -212,40 +304,6 @@ def _judge_installation(
     if len(versions) > 1:
         told = f"live workers run {len(versions)} versions: {', '.join(versions)}"
         yield Verdict(alert="VersionSkew", level=Level.TICKET, sentence=told, mend="finish the deploy")
-
-
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """Why a queue looks as it does, and what can be done about it."""
-
-    sentence: str
-    #: A command to run; empty if there is none.
-    mend: str = ""
-
-
-def diagnose(facts: QueueFacts, stopping: int) -> Diagnosis | None:
-    """What is to be said of a queue in which nothing moves; None if something does.
-
-    Args:
-        stopping: Workers that served it, and are draining or do not report.
-    """
-    numbers, name = facts.numbers, facts.name
-    run = f"monarq worker --queues {name}"
-    if numbers.pause is not None:
-        waits = f"; {numbers.ready:,} wait for its resume" if numbers.ready else ""
-        return Diagnosis(f"Paused by {numbers.pause.by}: {numbers.pause.why}{waits}")
-    if not facts.serving and numbers.claimable:
-        gone = f" ({stopping} that did will claim no more)" if stopping else ""
-        return Diagnosis(f"{numbers.claimable:,} ready, no worker listens on {name}{gone}", run)
-    if numbers.ready and not numbers.claimable:
-        return Diagnosis(f"All {numbers.ready:,} ready jobs are of kinds that are paused")
-    if not facts.serving and not numbers.is_empty:
-        return Diagnosis(f"{numbers.waiting:,} wait for their time, and no worker listens on {name}", run)
-    if not facts.serving:
-        return Diagnosis(f"Nothing waits, and no worker listens on {name}", run)
-    if numbers.is_empty:
-        return Diagnosis("Nothing waits and nothing runs")
-    return None
 
 
 def span(time: timedelta) -> str:

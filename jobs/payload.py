@@ -143,14 +143,18 @@ class Arguments:
 class Result:
     """The result of one handler."""
 
-    __slots__ = ("_adapter", "_kind", "_returns_none")
+    __slots__ = ("_dump", "_kind", "_returns_none", "_validate_json", "_validate_python")
 
     def __init__(self, kind: str, function: Callable[..., Any]) -> None:
         annotation = _hints(kind, function).get("return", Any)
         self._kind = kind
         self._returns_none = annotation is type(None)
         # in a list, because a model as the outermost type would refuse our configuration
-        self._adapter = _adapter(kind, annotation)
+        adapter = _adapter(kind, annotation)
+        # bound once, as for the arguments
+        self._validate_python = adapter.validator.validate_python
+        self._validate_json = adapter.validator.validate_json
+        self._dump = adapter.serializer.to_json
 
     def encode(self, value: Any) -> bytes:
         """The JSON form of what the handler returned.
@@ -161,7 +165,7 @@ class Result:
         if value is None and self._returns_none:
             return b"null"
         try:
-            return self._adapter.dump_json(self._adapter.validate_python([value]), by_alias=True)[1:-1]
+            return self._dump(self._validate_python([value]), by_alias=True)[1:-1]
         except ValidationError as error:
             raise InvalidResult(self._kind, _faults(error, "result")) from None
         except (PydanticSerializationError, RecursionError) as error:
@@ -174,7 +178,7 @@ class Result:
             InvalidResult: It does not fit the return annotation as it is today.
         """
         try:
-            return self._adapter.validate_json(to_json([value]))[0]
+            return self._validate_json(to_json([value]))[0]
         except ValidationError as error:
             raise InvalidResult(self._kind, _faults(error, "result")) from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json, to_json
@@ -82,20 +83,32 @@ def encode_failure(
 
 
 def _encode(envelope: Envelope, attempt: Attempt, state: State, result: bytes) -> bytes:
-    # `m` first and `h` second within it: enqueue.lua looks for the digest there
-    digest = f'"h":"{envelope.digest}",' if envelope.digest else ""
-    tags = f',"g":{to_json(envelope.tags).decode()}' if "g" in envelope.meta else ""
-    head = f'{{"m":{{"v":{VERSION},{digest}"s":"{state}"{tags}}},"t":{attempt.attempt},'.encode()
-    success = b"true" if state is State.SUCCEEDED else b"false"
-    tail = b',"s":%b,"st":%d,"ft":%d,"q":%b,"id":%b,"r":%b}' % (
-        success,
+    digest = envelope.digest
+    return _RECORD % (
+        b"" if digest is None else b'"h":"%b",' % digest.encode(),
+        state.encode(),
+        b',"g":%b' % to_json(envelope.tags) if "g" in envelope.meta else b"",
+        attempt.attempt,
+        envelope.members or _members(envelope),
+        b"true" if state is State.SUCCEEDED else b"false",
         attempt.started_ms,
         attempt.ended_ms,
-        to_json(attempt.queue),
+        _quoted_queue(attempt.queue),
         _quoted(attempt.job_id),
         result,
     )
-    return head + (envelope.members or _members(envelope)) + tail
+
+
+#: `m` first and `h` second within it: enqueue.lua looks for the digest there.
+_RECORD = (
+    b'{"m":{"v":' + str(VERSION).encode() + b',%b"s":"%b"%b},"t":%d,%b,'
+    b'"s":%b,"st":%d,"ft":%d,"q":%b,"id":%b,"r":%b}'
+)
+
+
+@lru_cache(maxsize=1000)
+def _quoted_queue(queue: str) -> bytes:
+    return to_json(queue)
 
 
 def _quoted(job_id: str) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -33,6 +34,8 @@ class SideLoop:
         except TimeoutError:
             future.cancel()
             raise
+        except CancelledError:
+            raise TimeoutError("it has ended") from None
 
     def stop(self, last: Callable[[], Coroutine[Any, Any, None]], timeout: float) -> None:
         """Do a last thing there and end.  One that has never begun does nothing, and never will."""
@@ -60,7 +63,6 @@ class SideLoop:
 
     @staticmethod
     def _live(loop: asyncio.AbstractEventLoop) -> None:
-        try:
-            loop.run_forever()
-        finally:
-            loop.close()
+        # it also ends what is still under way when the loop stops
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.get_loop().run_forever()

@@ -17,6 +17,8 @@ log = structlog.get_logger("monarq")
 
 #: Seconds that a client may take for its request.
 _PATIENCE = 5.0
+#: Seconds between two looks whether it is to stop: who stops it waits for that.
+_LOOK_EVERY = 0.1
 
 #: Takes the header `Accept`; gives status, body and media type.
 Page = Callable[[str], tuple[int, bytes, str]]
@@ -48,7 +50,9 @@ class SidePort:
             mend = "free the port, or set MONARQ_METRICS_PORT to another (0 turns it off)"
             log.warning("metrics.not_served", host=host, port=port, error=error.strerror, mend=mend)
             return
-        threading.Thread(target=self._server.serve_forever, name="monarq-side-port", daemon=True).start()
+        threading.Thread(
+            target=self._server.serve_forever, args=(_LOOK_EVERY,), name="monarq-side-port", daemon=True
+        ).start()
 
     def stop(self) -> None:
         """End."""

@@ -8,7 +8,7 @@ a second.  And however many jobs it runs, it tells of no more than some hundreds
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from monarq.jobs.envelope import decode
 from monarq.jobs.errors import CorruptRecord
@@ -16,9 +16,10 @@ from monarq.jobs.events import LONGEST_TEXT, Event, EventType
 from monarq.jobs.failure import clean
 from monarq.jobs.store.event_bus import EventSender
 from monarq.jobs.store.execute import Transport
-from monarq.jobs.store.verbs import End, Settlement, Verb
+from monarq.jobs.store.verbs import Settlement, Verb
 from monarq.jobs.tags import owner_tag_of
 
+from .completer import Batch
 from .run import Run, now_ms
 
 #: Seconds until a worker that nobody heard tells something again, and until it may tell as much again.
@@ -68,10 +69,11 @@ class WorkerEvents:
         for run in runs:
             self._tell(EventType.JOB_STARTED, run)
 
-    def settled(self, run: Run, end: End, settlement: Settlement) -> None:
-        """Tell how an attempt ended, if the store took it."""
-        if settlement is not Settlement.REFUSED:
-            self._tell(_TYPES[end.verb], run)
+    def settled(self, batch: Batch, settlements: Sequence[Settlement]) -> None:
+        """Tell how attempts ended, as far as the store took it."""
+        for (run, end), settlement in zip(batch, settlements, strict=True):
+            if settlement is not Settlement.REFUSED and self.is_open:
+                self._tell(_TYPES[end.verb], run)
 
     # ---
 

@@ -29,8 +29,10 @@ class Ending(StrEnum):
     SNOOZED = "snoozed"
     #: Given back unharmed: the worker stops, a pause wants it back, or nobody here knows the kind.
     HANDED_BACK = "handed_back"
-    #: The lease was lost before the outcome could be recorded.
+    #: Its worker died, froze or was cut off; the one that takes the job over counts it.
     LOST = "lost"
+    #: Its outcome came too late: it is `LOST` elsewhere, so this is not told as one more end.
+    REFUSED = "refused"
 
 
 _OF_VERB = {
@@ -73,6 +75,8 @@ class FreshEnds:
             claimed, envelope = run.claimed, run.envelope
             if envelope is None:
                 continue
+            if claimed.lapses and took_over(run):
+                self.endings[pair, Ending.LOST] += 1
             wait_ms = claimed.claimed_at_ms - claimed.visible_at_ms
             into = self.wait_ms[queue, str(envelope.meta["p"])] if "p" in envelope.meta else waits
             into.append(wait_ms if wait_ms > 0 else 0)
@@ -102,10 +106,15 @@ def _priority_of(run: Run) -> str:
     return "normal" if run.envelope is None else str(run.envelope.meta.get("p", "normal"))
 
 
+def took_over(run: Run) -> bool:
+    """Whether the worker that had the job before was lost: such a job is due at the moment of its claim."""
+    return run.claimed.lapses > 0 and run.claimed.visible_at_ms == run.claimed.claimed_at_ms
+
+
 def ending_of(end: End, settlement: Settlement) -> Ending:
     """How an attempt ended, for who counts it."""
     if settlement is Settlement.REFUSED:
-        return Ending.LOST
+        return Ending.REFUSED
     verb = end.verb
     if verb is Verb.SUCCEEDED:
         return Ending.SUCCEEDED

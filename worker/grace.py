@@ -46,7 +46,11 @@ class Grace:
         self._completer = completer
         self._seconds = seconds.total_seconds()
         #: Handlers that go on.  Each keeps its slot; the loop itself keeps only a weak reference to it.
-        self._stuck: set[asyncio.Task[None]] = set()
+        self._stuck: dict[asyncio.Task[None], Run] = {}
+
+    def stuck(self) -> list[Run]:
+        """The attempts that have ended without their handlers, which go on."""
+        return list(self._stuck.values())
 
     async def run(self) -> None:
         """Look now and then, until cancelled."""
@@ -63,8 +67,8 @@ class Grace:
         if run.is_abandoned or task is None or task.done():
             return
         run.is_abandoned = True
-        self._stuck.add(task)
-        task.add_done_callback(self._stuck.discard)
+        self._stuck[task] = run
+        task.add_done_callback(self._stuck.pop)
         log.warning(
             "job.abandoned",
             job_id=run.job_id,

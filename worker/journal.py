@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import structlog
 
@@ -12,12 +12,14 @@ from monarq.jobs.failure import Cause
 from monarq.jobs.settings import EndLines
 from monarq.jobs.store.verbs import End, Settlement, Verb
 
+from .completer import Batch
 from .end_lines import EndLineRules
 from .run import Run, now_ms
 
 log = structlog.get_logger("monarq.worker")
 
-_RECORDED = Settlement.RECORDED
+#: Looked up once: they are asked for with every job.
+_RECORDED, _SUCCEEDED = Settlement.RECORDED, Verb.SUCCEEDED
 
 #: Seconds between two lines about the same unknown kind.
 _UNKNOWN_EVERY = 60.0
@@ -42,9 +44,17 @@ class Journal:
         self.loop_blocks = 0
         self._unknown: dict[str, tuple[float, int]] = {}
 
-    def settled(self, run: Run, end: End, settlement: Settlement) -> None:
-        """Note how an attempt ended, and whether the store took it."""
-        if settlement is not _RECORDED:  # looked up once: this is done for every job
+    def settled(self, batch: Batch, settlements: Sequence[Settlement]) -> None:
+        """Note how attempts ended, and whether the store took it."""
+        tells_success = self._lines.any_success
+        for (run, end), settlement in zip(batch, settlements, strict=True):
+            if end.verb is _SUCCEEDED and settlement is _RECORDED and not tells_success:
+                self.complete += 1  # nearly all of them
+            else:
+                self._note(run, end, settlement)
+
+    def _note(self, run: Run, end: End, settlement: Settlement) -> None:
+        if settlement is not _RECORDED:
             if settlement is Settlement.REFUSED:
                 self.refused += 1
                 self._warn("job.lease_lost", run, outcome=end.verb)
@@ -53,7 +63,7 @@ class Journal:
         match end.verb:
             case Verb.SUCCEEDED:
                 self.complete += 1
-                if self._lines.any_success and self._lines.tells_success(_kind(run)):
+                if self._lines.tells_success(_kind(run)):
                     log.info("job.succeeded", **_facts(run))
                 return
             case Verb.RETRYING:

@@ -157,9 +157,15 @@ class Meters:
         self.endings.setdefault(pair, Counter())[ending] += count
         if ending is Ending.SUCCEEDED:
             self._on_success(pair[1])
-        elif ending is Ending.LOST:
+        elif ending is Ending.REFUSED:
             self.refused[pair[0]] += count
 
 
 def _filled(lists: Mapping[K, list[float]]) -> Iterator[tuple[K, list[float]]]:
     return ((key, values) for key, values in lists.items() if values)
+
+
+def is_overdue(run: Run, at_ms: int) -> bool:
+    """Whether it has run for more than twice its timeout."""
+    seconds = run.runnable.timeout_seconds if run.runnable is not None else None
+    return seconds is not None and at_ms - run.started_ms > 2_000 * seconds

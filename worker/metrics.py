@@ -10,8 +10,8 @@ from monarq.jobs.histogram import Distribution
 from monarq.jobs.metrics import Collector, Exemplars, Metric, counter, gauge, histogram
 from monarq.jobs.store.workers import HistoryReport
 
-from .fresh_ends import Ending, Pair
-from .meters import Meters
+from .fresh_ends import Ending, Pair, took_over
+from .meters import Meters, is_overdue
 from .run import Run, now_ms
 
 if TYPE_CHECKING:
@@ -26,12 +26,13 @@ class WorkerCollector(Collector):
     def __init__(self, worker: Worker, meters: Meters) -> None:
         self._worker = worker
         self._meters = meters
+        self._told: Counter[tuple[str, ...]] = Counter()
 
     def collect(self) -> Iterator[Metric]:
         runs = list(self._worker.runs)
         yield from self._attempts(runs)
         yield from self._times()
-        yield from self._load(runs)
+        yield from self._load([*{*runs, *self._worker.grace.stuck()}])
         yield from self._redis()
         store = self._worker.persistence
         if store is not None and store.history is not None:
@@ -41,15 +42,20 @@ class WorkerCollector(Collector):
 
     def _attempts(self, runs: Iterable[Run]) -> Iterator[Metric]:
         endings = dict(self._meters.endings)
-        under_way = Counter((run.claimed.queue.name, run.kind) for run in runs if run.runnable is not None)
+        known = [run for run in runs if run.runnable is not None]
+        under_way, taken_over = _by_pair(known), _by_pair(filter(took_over, known))
         started: dict[tuple[str, ...], float] = {}
         finished: dict[tuple[str, ...], float] = {}
         for pair, counted in endings.items():
+            lost = counted[Ending.LOST]
             # so that nobody counts at the start: what runs now is the difference
-            started[pair] = sum(counted.values()) + under_way.get(pair, 0)
-            for ending in Ending:
-                if counted[ending] or ending in _ALWAYS:
-                    finished[(*pair, ending)] = counted[ending]
+            began = sum(counted.values()) - lost + under_way[pair]
+            started[pair] = self._never_less((*pair, "started"), began)
+            finished |= {(*pair, ending): counted[ending] for ending in _TOLD if counted[ending]}
+            finished |= {(*pair, ending): counted[ending] for ending in _ALWAYS}
+            # at once, and not when the job ends that was taken over
+            lost = self._never_less((*pair, Ending.LOST), lost + taken_over[pair])
+            finished[(*pair, Ending.LOST)] = lost
         yield counter("monarq_job_attempts_started", "Attempts that workers have begun.", _PAIR, started)
         yield counter(
             "monarq_job_attempts_finished", "Attempts by how they ended.", (*_PAIR, "outcome"), finished
@@ -66,6 +72,11 @@ class WorkerCollector(Collector):
             ("queue",),
             {(queue,): count for queue, count in self._meters.refused.copy().items()},
         )
+
+    def _never_less(self, key: tuple[str, ...], count: int) -> int:
+        """What has ended is counted a moment later: for that long it must not seem that less has begun."""
+        self._told[key] = max(count, self._told[key])
+        return self._told[key]
 
     def _times(self) -> Iterator[Metric]:
         meters = self._meters
@@ -115,18 +126,26 @@ class WorkerCollector(Collector):
         yield gauge("monarq_worker_slots", "Jobs that the worker runs at once, at most.", (), {(): slots})
         busy: dict[tuple[str, ...], float] = {}
         ages: dict[tuple[str, ...], float] = {}
+        overdue: dict[tuple[str, ...], float] = {}
         in_use = self._meters.busy_by_queue(runs)
         now = now_ms()
         for queue in {*self._meters.met, *in_use}:
             busy[(queue,)] = in_use.get(queue, 0)
-            began = [run.started_ms for run in runs if run.claimed.queue.name == queue]
-            ages[(queue,)] = (now - min(began)) / 1000 if began else 0
+            here = [run for run in runs if run.claimed.queue.name == queue]
+            ages[(queue,)] = (now - min((run.started_ms for run in here), default=now)) / 1000
+            overdue[(queue,)] = sum(is_overdue(run, now) for run in here)
         yield gauge("monarq_worker_slots_busy", "Slots in use, by the queue of the job.", ("queue",), busy)
         yield gauge(
             "monarq_worker_running_job_max_age_seconds",
             "Age of the attempt that has run for the longest time.",
             ("queue",),
             ages,
+        )
+        yield gauge(
+            "monarq_worker_overdue_jobs",
+            "Attempts that have run for more than twice their timeout.",
+            ("queue",),
+            overdue,
         )
 
     def _redis(self) -> Iterator[Metric]:
@@ -150,8 +169,14 @@ class WorkerCollector(Collector):
         )
 
 
+#: What is told as it is counted: what is lost and what is refused has ways of its own.
+_TOLD = tuple(ending for ending in Ending if ending not in (Ending.LOST, Ending.REFUSED))
 #: They are told from the start, so that a first one is seen as a rise.
-_ALWAYS = (Ending.SUCCEEDED, Ending.RETRIED, Ending.DEAD, Ending.LOST)
+_ALWAYS = (Ending.SUCCEEDED, Ending.RETRIED, Ending.DEAD)
+
+
+def _by_pair(runs: Iterable[Run]) -> Counter[Pair]:
+    return Counter((run.claimed.queue.name, run.kind or "") for run in runs)
 
 
 def _exemplars(distributions: Mapping[Pair, Distribution]) -> Exemplars:

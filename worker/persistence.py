@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from monarq.jobs.settings import Settings
 from monarq.jobs.store.execute import Transport
@@ -13,10 +13,10 @@ from monarq.jobs.store.postgres.database import Database
 from monarq.jobs.store.postgres.loss_watch import LossWatch
 from monarq.jobs.store.postgres.reconciling import Reconciler
 from monarq.jobs.store.postgres.rolling import Roller
-from monarq.jobs.store.verbs import End, Settlement
+from monarq.jobs.store.verbs import Settlement
 from monarq.producer.relay import Relay
 
-from .completer import Settled
+from .completer import Batch, Settled
 from .durable_completer import DurableCompleter
 from .history import History
 from .ledger import Ledger
@@ -31,7 +31,6 @@ from .maintenance.rollups import Rollups
 from .maintenance.schedules import Schedules
 from .maintenance.unstarted import Unstarted
 from .once import Effects
-from .run import Run
 
 
 class Persistence:
@@ -98,10 +97,11 @@ class Persistence:
             tells_past=self.history is not None,
         )
 
-    def settled(self, run: Run, end: End, settlement: Settlement) -> None:
-        """Note how an attempt ended, once Redis has it."""
+    def settled(self, batch: Batch, settlements: Sequence[Settlement]) -> None:
+        """Note how attempts ended, once Redis has it."""
         if self.history is not None:
-            self.history.add(run, end, settlement)
+            for (run, end), settlement in zip(batch, settlements, strict=True):
+                self.history.add(run, end, settlement)
 
     def report(self) -> dict[str, object]:
         """What the worker says of these services; read from another thread."""

@@ -15,6 +15,7 @@ from monarq.jobs.failure import clean
 from monarq.jobs.store.verbs import milliseconds
 
 from .children.system import resident_bytes
+from .lately import Lately
 from .maintenance.cron import Cron
 from .run import Run, now_ms
 from .runnable import Runnable
@@ -45,12 +46,15 @@ class Reporter:
         self._runnables = runnables
         self._cron = cron
         self._is_stopping = is_stopping
+        self._lately = Lately(worker.vitals.meters) if worker.vitals.is_on else None
         self._started_ms = now_ms()
 
     def report(self) -> dict[str, object]:
         """The report as plain data; `LiveWorker` is how it is read."""
         store = self._worker.persistence
-        return {**self._identity(), **self._work(), **self._condition(), **(store.report() if store else {})}
+        lately = self._lately.report() if self._lately else {}
+        told = {**self._identity(), **self._work(), **self._condition(), **lately}
+        return told | (store.report() if store else {})
 
     def _identity(self) -> dict[str, object]:
         return {
@@ -72,7 +76,7 @@ class Reporter:
             "complete": self._worker.journal.complete,
             "failed": self._worker.journal.failed,
             "runs": _told_runs(list(self._worker.runs)),
-            "cron": _told_cron(self._cron),
+            "cron": _told_cron(self._cron, is_watched=self._worker.vitals.is_on),
         }
 
     def _condition(self) -> dict[str, object]:
@@ -95,13 +99,20 @@ def _told_runs(runs: Iterable[Run]) -> list[dict[str, object]]:
             "kind": run.kind,
             "attempt": run.attempt,
             "age_ms": max(0, now - run.started_ms),
+            "timeout_ms": _timeout_ms(run),
         }
         for run in nsmallest(_MOST_RUNS, runs, key=lambda run: run.started_ms)
     ]
 
 
-def _told_cron(cron: Cron) -> list[dict[str, object]]:
-    intervals = cron.intervals()
+def _timeout_ms(run: Run) -> int | None:
+    seconds = run.runnable.timeout_seconds if run.runnable is not None else None
+    return None if seconds is None else round(seconds * 1000)
+
+
+def _told_cron(cron: Cron, *, is_watched: bool) -> list[dict[str, object]]:
+    # who counts nothing writes down no successes, and so lets nobody wait for them
+    intervals = cron.intervals() if is_watched else {}
     return [
         {
             "queue": schedule.queue,
@@ -111,7 +122,7 @@ def _told_cron(cron: Cron) -> list[dict[str, object]]:
             "timezone": schedule.timezone,
             "next_due_at": _told(schedule.next_due_at),
             "last_due_at": _told(schedule.last_due_at),
-            "interval_ms": intervals[schedule.name],
+            "interval_ms": intervals.get(schedule.name),
         }
         for schedule in cron.schedules()[:_MOST_CRON_JOBS]
     ]

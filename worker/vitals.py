@@ -75,6 +75,7 @@ class Vitals:
         )
         if self.is_on:
             worker.fetcher.on_poll = self.meters.polled
+        self._collector = WorkerCollector(worker, self.meters)
         self._exporter = Exporter(link.address, settings)
         self._side_port = SidePort(
             settings.metrics_host,
@@ -116,7 +117,7 @@ class Vitals:
     # --- the threads that serve
 
     def _metrics(self, accept: str) -> tuple[int, bytes, str]:
-        collectors: list[Collector] = [WorkerCollector(self._worker, self.meters), self._exporter]
+        collectors: list[Collector] = [self._collector, self._exporter]
         if (store := self._worker.persistence) is not None and store.relay is not None:
             collectors.append(RelayCollector(store.relay))
         return (200, *render(collectors, accept))

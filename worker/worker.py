@@ -258,14 +258,13 @@ class Worker(arq.worker.Worker):
             self.completer.add(run, end)
 
     def _settled(self, batch: Batch, settlements: Sequence[Settlement]) -> None:
-        for (run, end), settlement in zip(batch, settlements, strict=True):
-            self.runs.discard(run)
-            self.journal.settled(run, end, settlement)
-            if self.persistence is not None:
-                self.persistence.settled(run, end, settlement)
-            if self.events.is_open:
-                self.events.settled(run, end, settlement)
-            self._after_job.begin(run)
+        self.runs.difference_update(run for run, _ in batch)
+        self.journal.settled(batch, settlements)
+        if self.persistence is not None:
+            self.persistence.settled(batch, settlements)
+        if self.events.is_open:
+            self.events.settled(batch, settlements)
+        self._after_job.begin(batch)
         if self.vitals.is_on:
             self.vitals.meters.settled(batch, settlements)
         self.jobs_complete, self.jobs_failed = self.journal.complete, self.journal.failed

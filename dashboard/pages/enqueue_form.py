@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from pydantic_core import from_json
 
-from monarq.jobs.errors import InvalidArguments, MonarqError
+from monarq.jobs.errors import InvalidArguments, JobRejected, MonarqError
 
-from ..errors import InvalidRequest
-from ..services.enqueuing import JobOrder
+from ..errors import InvalidRequest, NotPermitted
+from ..services.enqueuing import Enqueued, JobOrder
 from ..services.kinds import KindView
 from .schema_form import (
     FormField,
@@ -94,6 +94,18 @@ def read(kind: KindView, form: Mapping[str, Any]) -> EnqueueForm:
         options=options,
         faults=_faults(options),
     )
+
+
+async def submit(
+    form: EnqueueForm, enqueue: Callable[[EnqueueForm], Awaitable[Enqueued]]
+) -> Enqueued | EnqueueForm:
+    """What came of it; or the form again, with what is wrong told at its fields."""
+    if not form.is_sound:
+        return form
+    try:
+        return await enqueue(form)
+    except (JobRejected, InvalidRequest, NotPermitted) as error:
+        return form.refused(error)
 
 
 def _fields(kind: KindView) -> list[FormField]:

@@ -16,6 +16,7 @@ from monarq.jobs.store.letter_pages import Turn
 from ..access.permissions import Permission
 from ..routes.documents import Body
 from ..routes.guarded import TheCaller, TheServices, needs
+from ..routes.pages import Cursor, after, cut
 from ..services.letter_groups import HOURS_TOLD
 from .letter_filters import PageFilter, fields_of, words_of
 from .rendering import go_on, page
@@ -49,16 +50,19 @@ async def show_failures(
     caller: TheCaller,
     services: TheServices,
     snoozed: Annotated[bool, Query()] = False,
+    cursor: Cursor = None,
 ) -> Response:
     """The groups, the largest first."""
+    begin = after(cursor)
     seen = await services.letter_groups.list(caller, wanted.of_letters(), snoozed=snoozed)
+    groups, following = cut([group for group in seen.groups if group.id > begin], _SHOWN)
     return await page(
         request,
         "failures/list.html",
         title="Failures",
         seen=seen,
-        groups=seen.groups[:_SHOWN],
-        left_out=max(0, len(seen.groups) - _SHOWN),
+        groups=groups,
+        next=following,
         snoozed=snoozed,
         given=fields_of(wanted),
         words=words_of(wanted.written()),

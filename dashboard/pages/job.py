@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Form, Request
-from pydantic import AwareDatetime, BeforeValidator, Field
+from pydantic import field_validator
 from starlette.responses import Response
 
-from monarq.jobs.errors import JobRejected, StoreError
+from monarq.jobs.errors import StoreError
 from monarq.jobs.priority import Priority
 from monarq.jobs.state import State
 
 from ..access.ownership import plain_tags
 from ..access.permissions import Permission
-from ..errors import InvalidRequest, NotPermitted, NotThere
-from ..routes.documents import Body
+from ..errors import NotThere
 from ..routes.guarded import TheCaller, TheServices, TheVisit, needs
 from ..routes.job_ids import JobId
+from ..routes.jobs import CancelOrder, MoveOrder, PriorityOrder
+from ..services.enqueuing import Enqueued
 from ..services.job_view import JobView
 from ..services.kinds import KindView
 from ..visit import Visit
 from .addresses import build
-from .enqueue_form import EnqueueForm, blank, read
+from .enqueue_form import EnqueueForm, blank, read, submit
 from .json_view import shown_json
 from .rendering import go_on, page
 from .route import Page
@@ -44,34 +44,13 @@ _AGES = re.compile(r" \((?:in )?[\d.]+ (?:s|min|h|d)(?: ago)?\)")
 _LONGEST_COPIED = 8_000
 
 
-def _unless_empty(text: Any) -> Any:
-    return None if text == "" else text
+class MoveForm(MoveOrder):
+    """When it is to start; what is left empty is not given."""
 
-
-class CancelForm(Body):
-    """Why it is to end."""
-
-    reason: str = Field("", max_length=500)
-
-
-class MoveForm(Body):
-    """When it is to start: one of both."""
-
-    delay: Annotated[float | None, BeforeValidator(_unless_empty), Field(ge=0, le=1e9)] = None
-    at: Annotated[AwareDatetime | None, BeforeValidator(_unless_empty)] = None
-
-    @property
-    def due(self) -> datetime | timedelta | None:
-        """As the service takes it; None if it does not name one."""
-        if (self.at is None) == (self.delay is None):
-            return None
-        return self.at or timedelta(seconds=self.delay or 0)
-
-
-class PriorityForm(Body):
-    """Where it is to wait."""
-
-    priority: Priority
+    @field_validator("at", "delay", mode="before")
+    @classmethod
+    def _unless_empty(cls, text: Any) -> Any:
+        return None if text == "" else text
 
 
 @router.post("/jobs/{job_id:job}/retry", openapi_extra=needs(Permission.JOBS_RETRY))
@@ -84,7 +63,7 @@ async def retry(job_id: JobId, request: Request, caller: TheCaller, services: Th
 @router.post("/jobs/{job_id:job}/cancel", openapi_extra=needs(Permission.JOBS_CANCEL))
 async def cancel(
     job_id: JobId,
-    form: Annotated[CancelForm, Form()],
+    form: Annotated[CancelOrder, Form()],
     request: Request,
     caller: TheCaller,
     services: TheServices,
@@ -112,7 +91,7 @@ async def reschedule(
 @router.post("/jobs/{job_id:job}/priority", openapi_extra=needs(Permission.JOBS_EDIT))
 async def set_priority(
     job_id: JobId,
-    form: Annotated[PriorityForm, Form()],
+    form: Annotated[PriorityOrder, Form()],
     request: Request,
     caller: TheCaller,
     services: TheServices,
@@ -138,16 +117,16 @@ async def enqueue_again(
     """Enqueue another job like it, with the arguments of the form."""
     job = await services.jobs.get(caller, job_id)
     kind = await services.kinds.get(caller, job.kind or "")
-    form = read(kind, await request.form())
-    if not form.is_sound:
-        return await _show_again(request, job, kind, form)
-    args = form.args()
-    if not job.is_payload_hidden:
-        args = await services.jobs.with_secrets(caller, job_id, args)
-    try:
-        made = await services.enqueuing.enqueue(caller, form.order(args), like=job_id)
-    except (JobRejected, InvalidRequest, NotPermitted) as error:
-        return await _show_again(request, job, kind, form.refused(error))
+
+    async def enqueue(form: EnqueueForm) -> Enqueued:
+        args = form.args()
+        if not job.is_payload_hidden:
+            args = await services.jobs.with_secrets(caller, job_id, args)
+        return await services.enqueuing.enqueue(caller, form.order(args), like=job_id)
+
+    made = await submit(read(kind, await request.form()), enqueue)
+    if isinstance(made, EnqueueForm):
+        return await _show_again(request, job, kind, made)
     return go_on(request, "/jobs", made.job_id, told=f"Enqueued anew; the job before it is {job_id}.")
 
 
@@ -166,7 +145,7 @@ async def show_job(
         job=job,
         kind=kind,
         tags=plain_tags(job.tags),
-        waits=job.state in _WAITS,
+        waits=job.state in _WAITS and job.outbox is None,
         topics=_topics(job),
         why=_AGES.sub("", (await services.jobs.why(caller, job_id)).sentence),
         steps=timeline(job),

@@ -21,7 +21,7 @@ from ..routes.guarded import TheCaller, TheServices, needs
 from ..routes.job_filters import LONGEST_TEXT
 from ..routes.pages import Cursor
 from ..services.job_sections import Order
-from .job_bulk import bulk_of
+from .job_bulk import bulks_of
 from .job_hints import hints_for
 from .rendering import go_on, page
 from .route import Page
@@ -151,7 +151,7 @@ async def show_jobs(
         found=found,
         count=count,
         hints=[] if found.items else await hints_for(services.completions, caller, box.terms),
-        bulk=bulk_of(q, box.terms, box.search),
+        bulks=bulks_of(q, box.terms, box.search),
         is_first=cursor is None,
         **known,
     )

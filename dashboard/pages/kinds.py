@@ -7,16 +7,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from monarq.jobs.errors import JobRejected
 from monarq.jobs.priority import Priority
 
 from ..access.permissions import Permission
-from ..errors import InvalidRequest, NotPermitted
 from ..routes.guarded import TheCaller, TheServices, needs
 from ..services.kinds import KindView
 from ..services.windows import Range
 from .charts import TheRange, charts_of
-from .enqueue_form import EnqueueForm, blank, read
+from .enqueue_form import EnqueueForm, blank, read, submit
 from .json_view import as_json
 from .rendering import go_on, page
 from .route import Page
@@ -51,13 +49,12 @@ async def show_kind(
 async def enqueue(kind: KindName, request: Request, caller: TheCaller, services: TheServices) -> Response:
     """Enqueue a job as the form says; what is wrong with it is told at its fields."""
     view = await services.kinds.get(caller, kind)
-    form = read(view, await request.form())
-    if not form.is_sound:
-        return await _show(request, view, form)
-    try:
-        made = await services.enqueuing.enqueue(caller, form.order(form.args()))
-    except (JobRejected, InvalidRequest, NotPermitted) as error:
-        return await _show(request, view, form.refused(error))
+    made = await submit(
+        read(view, await request.form()),
+        lambda form: services.enqueuing.enqueue(caller, form.order(form.args())),
+    )
+    if isinstance(made, EnqueueForm):
+        return await _show(request, view, made)
     told = "Enqueued." if made.created else "It was there already: this job holds the id or the unique key."
     return go_on(request, "/jobs", made.job_id, told=told)
 

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from ..access.caller import Caller
 from ..access.permissions import Permission
+from ..diagnosis import diagnose
 from ..errors import NotPermitted
 from ..routes.documents import Body
 from ..routes.guarded import TheCaller, TheServices, needs
@@ -20,7 +21,7 @@ from ..services.queues import QueueView
 from ..services.services import Services
 from ..services.windows import Range
 from ..services.workers import WorkerState, WorkerView
-from ..verdicts import diagnose, judge_queue
+from ..verdicts import judge_queue
 from .charts import TheRange, charts_of
 from .overview import sparklines
 from .rendering import go_on, page

@@ -53,6 +53,7 @@ class VerdictDocument(BaseModel):
     level: Level
     queue: str | None
     worker: str | None
+    kind: str | None
     sentence: str
     mend: str = Field(description="what to do, if that can be said; may be empty")
     command: str = Field(description="the same as a command; may be empty")

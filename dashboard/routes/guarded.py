@@ -76,7 +76,9 @@ class Guarded(APIRoute):
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Whether the request is for it; what a name holds as `%2F` is no end of the path."""
         match, child_scope = super().matches(scope)
-        return (match, child_scope) if ends_with(scope, self.path) else (Match.NONE, {})
+        if match is Match.NONE or ends_with(scope, self.path):
+            return match, child_scope
+        return Match.NONE, {}
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -52,6 +52,9 @@ class JobDocument(BaseModel):
     priority: Priority | None
     tags: list[str]
     durable: bool
+    outbox: Literal["waiting", "set_aside"] | None = Field(
+        description="of a job that is not in Redis yet: a relay sends it next, or it could not be sent"
+    )
     enqueued_at: datetime | None
     due_at: datetime | None = Field(description="of a job that waits: when it may start")
     expires_at: datetime | None

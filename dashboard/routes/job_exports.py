@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from starlette.responses import StreamingResponse
 
 from ..access.permissions import Permission
@@ -25,7 +26,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", 
 
 AtMost = Annotated[int, Query(ge=1, le=MOST, description="How many, at most.")]
 TheOrder = Annotated[Order, Query(description="As in the list of jobs.")]
-_Write = Callable[[Sequence[JobRow]], str]
+_Write = Callable[[Sequence[JobRow], tuple[str, ...]], str]
 
 
 def _file(media_type: str) -> dict[str, Any]:
@@ -33,47 +34,51 @@ def _file(media_type: str) -> dict[str, Any]:
     return {"response_class": StreamingResponse, "responses": {200: described}}
 
 
-@router.get("/v1/jobs.csv", openapi_extra=needs(Permission.JOBS_READ), **_file("text/csv"))
-async def export_jobs_as_csv(
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What is to be in the file."""
+
+    names: tuple[str, ...]
+    pages: AsyncIterator[Sequence[JobRow]]
+
+
+def _export(
     caller: TheCaller,
     services: TheServices,
     search: TheSearch,
     sort: TheOrder = Order.STATE,
     fields: Fields = None,
     limit: AtMost = 10_000,
-) -> StreamingResponse:
+) -> Export:
+    return Export(fields_of(fields), services.search.export(caller, search, order=sort, at_most=limit))
+
+
+TheExport = Annotated[Export, Depends(_export)]
+
+
+@router.get("/v1/jobs.csv", openapi_extra=needs(Permission.JOBS_READ), **_file("text/csv"))
+async def export_jobs_as_csv(export: TheExport) -> StreamingResponse:
     """All jobs of a search as a table.  What a spreadsheet would take for a formula has a `'` before it."""
-    names = fields_of(fields)
-    pages = services.search.export(caller, search, order=sort, at_most=limit)
-    media_type, head = "text/csv; charset=utf-8; header=present", ",".join(names) + "\r\n"
-    return await _sent(pages, lambda rows: _csv(rows, names), media_type, "jobs.csv", head)
+    media_type, head = "text/csv; charset=utf-8; header=present", ",".join(export.names) + "\r\n"
+    return await _sent(export, _csv, media_type, "jobs.csv", head)
 
 
 @router.get("/v1/jobs.ndjson", openapi_extra=needs(Permission.JOBS_READ), **_file("application/x-ndjson"))
-async def export_jobs_as_ndjson(
-    caller: TheCaller,
-    services: TheServices,
-    search: TheSearch,
-    sort: TheOrder = Order.STATE,
-    fields: Fields = None,
-    limit: AtMost = 10_000,
-) -> StreamingResponse:
+async def export_jobs_as_ndjson(export: TheExport) -> StreamingResponse:
     """All jobs of a search, each as JSON on a line of its own."""
-    names = fields_of(fields)
-    pages = services.search.export(caller, search, order=sort, at_most=limit)
-    return await _sent(pages, lambda rows: _ndjson(rows, names), "application/x-ndjson", "jobs.ndjson")
+    return await _sent(export, _ndjson, "application/x-ndjson", "jobs.ndjson")
 
 
 async def _sent(
-    pages: AsyncIterator[Sequence[JobRow]], write: _Write, media_type: str, name: str, head: str = ""
+    export: Export, write: _Write, media_type: str, name: str, head: str = ""
 ) -> StreamingResponse:
     # before anything is sent, so that what cannot be done is told as a problem
-    first: Sequence[JobRow] = await anext(pages, [])
+    first: Sequence[JobRow] = await anext(export.pages, [])
 
     async def text() -> AsyncIterator[str]:
-        yield head + write(first)
-        async for rows in pages:
-            yield write(rows)
+        yield head + write(first, export.names)
+        async for rows in export.pages:
+            yield write(rows, export.names)
 
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     return StreamingResponse(text(), media_type=media_type, headers=headers)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
 from monarq.jobs.priority import Priority
 from monarq.jobs.state import State
 
+from ..access.caller import Caller
 from ..access.permissions import Permission
 from ..conditional import IfMatch
+from ..preconditions import Precondition
 from ..services.job_view import JobView
-from ..services.jobs import LONGEST_WAIT
+from ..services.jobs import LONGEST_WAIT, JobService
 from .documents import Body
 from .guarded import Guarded, TheCaller, TheServices, needs
 from .job_documents import JobDocument, job_document
@@ -71,56 +74,52 @@ class Explained(BaseModel):
     facts: dict[str, Any] = Field(description="what it rests on")
 
 
+@dataclass(frozen=True, slots=True)
+class Steered:
+    """The job that a request is to change, if it is still as its caller has seen it."""
+
+    jobs: JobService
+    caller: Caller
+    job_id: str
+    asked: Precondition
+    response: Response
+
+    def told(self, view: JobView) -> JobDocument:
+        """The job as it is then."""
+        return _told(self.response, view)
+
+
+def _steered(
+    job_id: JobId, asked: IfMatch, response: Response, caller: TheCaller, services: TheServices
+) -> Steered:
+    return Steered(services.jobs, caller, job_id, asked, response)
+
+
+TheJob = Annotated[Steered, Depends(_steered)]
+
+
 @router.post("/v1/jobs/{job_id:job}/retry", openapi_extra=needs(Permission.JOBS_RETRY))
-async def retry_job(
-    job_id: JobId,
-    order: RetryOrder,
-    asked: IfMatch,
-    response: Response,
-    caller: TheCaller,
-    services: TheServices,
-) -> JobDocument:
+async def retry_job(it: TheJob, order: RetryOrder) -> JobDocument:
     """Replay a dead job, or let a retrying one start now."""
-    return _told(response, await services.jobs.retry(caller, job_id, asked))
+    return it.told(await it.jobs.retry(it.caller, it.job_id, it.asked))
 
 
 @router.post("/v1/jobs/{job_id:job}/cancel", openapi_extra=needs(Permission.JOBS_CANCEL))
-async def cancel_job(
-    job_id: JobId,
-    order: CancelOrder,
-    asked: IfMatch,
-    response: Response,
-    caller: TheCaller,
-    services: TheServices,
-) -> JobDocument:
+async def cancel_job(it: TheJob, order: CancelOrder) -> JobDocument:
     """End a job at once if it waits; if it runs, ask its worker to stop it."""
-    return _told(response, await services.jobs.cancel(caller, job_id, reason=order.reason, asked=asked))
+    return it.told(await it.jobs.cancel(it.caller, it.job_id, reason=order.reason, asked=it.asked))
 
 
 @router.post("/v1/jobs/{job_id:job}/reschedule", openapi_extra=needs(Permission.JOBS_EDIT))
-async def reschedule_job(
-    job_id: JobId,
-    order: MoveOrder,
-    asked: IfMatch,
-    response: Response,
-    caller: TheCaller,
-    services: TheServices,
-) -> JobDocument:
+async def reschedule_job(it: TheJob, order: MoveOrder) -> JobDocument:
     """Let a job that waits start at another time, or now."""
-    return _told(response, await services.jobs.reschedule(caller, job_id, due=order.due, asked=asked))
+    return it.told(await it.jobs.reschedule(it.caller, it.job_id, due=order.due, asked=it.asked))
 
 
 @router.post("/v1/jobs/{job_id:job}/priority", openapi_extra=needs(Permission.JOBS_EDIT))
-async def set_priority(
-    job_id: JobId,
-    order: PriorityOrder,
-    asked: IfMatch,
-    response: Response,
-    caller: TheCaller,
-    services: TheServices,
-) -> JobDocument:
+async def set_priority(it: TheJob, order: PriorityOrder) -> JobDocument:
     """Give a job that waits another priority; what it has waited so far counts on."""
-    return _told(response, await services.jobs.set_priority(caller, job_id, order.priority, asked))
+    return it.told(await it.jobs.set_priority(it.caller, it.job_id, order.priority, it.asked))
 
 
 @router.get("/v1/jobs/{job_id:job}/why", openapi_extra=needs(Permission.JOBS_READ))

@@ -16,6 +16,7 @@ from ..services.letter_groups import HOURS_TOLD, SeenGroup
 from .documents import Body
 from .guarded import Guarded, TheCaller, TheServices, needs
 from .letter_lists import TheFilter
+from .pages import ThePage
 
 router = APIRouter(route_class=Guarded, tags=["dead letters"])
 
@@ -58,9 +59,10 @@ class GroupDocument(BaseModel):
 
 
 class GroupList(BaseModel):
-    """All groups, the largest first."""
+    """Groups, the largest first.  One that grows meanwhile may move to a page that was read already."""
 
     items: list[GroupDocument]
+    next: str | None
     others: int = Field(description="groups that are left out: snoozed ones, or those that are not")
     taken_at: datetime = Field(description="when they were counted")
     is_stale: bool = Field(description="a store does not answer: so it was then")
@@ -81,15 +83,18 @@ class Woken(BaseModel):
 
 @router.get("/v1/dead-letters/groups", openapi_extra=needs(Permission.JOBS_READ))
 async def list_dead_letter_groups(
-    wanted: TheFilter,
+    letters: TheFilter,
+    wanted: ThePage,
     caller: TheCaller,
     services: TheServices,
     snoozed: Annotated[bool, Query(description="Those that are snoozed, instead of the others.")] = False,
 ) -> GroupList:
     """List dead letters by bug: same type of error, same place in the code, nearly the same words."""
-    seen = await services.letter_groups.list(caller, wanted.of_letters(), snoozed=snoozed)
+    seen = await services.letter_groups.list(caller, letters.of_letters(), snoozed=snoozed)
+    page, following = wanted.cut_whole(seen.groups)
     return GroupList(
-        items=[group_document(group, _A_DAY) for group in seen.groups],
+        items=[group_document(group, _A_DAY) for group in page],
+        next=following,
         others=seen.others,
         taken_at=seen.taken_at,
         is_stale=seen.is_stale,

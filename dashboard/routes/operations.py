@@ -24,7 +24,7 @@ from ..operations.filters import OperationFilter
 from ..services.operations import WorkOrder
 from .documents import Body
 from .guarded import Guarded, TheCaller, TheServices, needs
-from .pages import Cursor, Limit, after, cut, link_pages
+from .pages import ThePage
 
 router = APIRouter(route_class=Guarded, tags=["operations"])
 
@@ -132,18 +132,10 @@ async def start_operation(
 
 
 @router.get("/v1/operations", openapi_extra=needs(Permission.JOBS_READ))
-async def list_operations(
-    request: Request,
-    response: Response,
-    caller: TheCaller,
-    services: TheServices,
-    limit: Limit = 50,
-    cursor: Cursor = None,
-) -> OperationList:
+async def list_operations(wanted: ThePage, caller: TheCaller, services: TheServices) -> OperationList:
     """List operations, the newest first, of the last 30 days."""
-    found = await services.operations.list(caller, after=after(cursor), limit=limit + 1)
-    page, following = cut([operation.plan for operation in found], limit)
-    link_pages(request, response, next=following)
+    found = await services.operations.list(caller, after=wanted.after, limit=wanted.limit + 1)
+    page, following = wanted.cut([operation.plan for operation in found])
     return OperationList(items=[operation_document(one) for one in found[: len(page)]], next=following)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, TypeVar
 
-from fastapi import Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 
 from ..errors import InvalidParameter
 
@@ -45,13 +46,8 @@ def cut(found: Sequence[T], limit: int) -> tuple[Sequence[T], str | None]:
     return page, base64.urlsafe_b64encode(page[-1].id.encode()).rstrip(b"=").decode()
 
 
-def link_next(request: Request, response: Response, cursor: str | None) -> None:
-    """Name the next page in a `Link` header, too (RFC 8288)."""
-    link_pages(request, response, next=cursor)
-
-
 def link_pages(request: Request, response: Response, **cursors: str | None) -> None:
-    """The same of the pages around this one: `next=…, prev=…`."""
+    """Name the pages around this one in a `Link` header, too (RFC 8288): `next=…, prev=…`."""
     links = []
     for rel, cursor in cursors.items():
         if cursor is not None:
@@ -59,3 +55,32 @@ def link_pages(request: Request, response: Response, **cursors: str | None) -> N
             links.append(f'<{url.path}?{url.query}>; rel="{rel}"')
     if links:
         response.headers["link"] = ", ".join(links)
+
+
+@dataclass(frozen=True, slots=True)
+class PageWanted:
+    """Which page of a list is asked for, where lists go on by the ids of what is in them."""
+
+    request: Request
+    response: Response
+    limit: int
+    after: str
+
+    def cut(self, found: Sequence[T]) -> tuple[Sequence[T], str | None]:
+        """The page of what was asked for with one more than `limit`, and the cursor of the next, if any."""
+        page, following = cut(found, self.limit)
+        link_pages(self.request, self.response, next=following)
+        return page, following
+
+    def cut_whole(self, found: Sequence[T]) -> tuple[Sequence[T], str | None]:
+        """The same of a list that is there as a whole, in the order of its ids."""
+        return self.cut([one for one in found if one.id > self.after])
+
+
+def _page_wanted(
+    request: Request, response: Response, limit: Limit = 50, cursor: Cursor = None
+) -> PageWanted:
+    return PageWanted(request, response, limit, after(cursor))
+
+
+ThePage = Annotated[PageWanted, Depends(_page_wanted)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path
 from pydantic import AwareDatetime, BaseModel, Field
 
 from monarq.jobs.priority import Priority
@@ -16,7 +16,7 @@ from ..access.permissions import Permission
 from ..services.queues import QueueView
 from .documents import Body
 from .guarded import Guarded, TheCaller, TheServices, needs
-from .pages import Cursor, Limit, after, cut, link_next
+from .pages import ThePage
 
 router = APIRouter(route_class=Guarded, tags=["queues"])
 
@@ -117,19 +117,9 @@ class Resumed(BaseModel):
 
 
 @router.get("/v1/queues", openapi_extra=needs(Permission.QUEUES_READ))
-async def list_queues(
-    request: Request,
-    response: Response,
-    caller: TheCaller,
-    services: TheServices,
-    limit: Limit = 50,
-    cursor: Cursor = None,
-) -> QueueList:
+async def list_queues(wanted: ThePage, caller: TheCaller, services: TheServices) -> QueueList:
     """List the queues."""
-    begin = after(cursor)
-    found = [view for view in await services.queues.list(caller) if view.id > begin]
-    page, following = cut(found, limit)
-    link_next(request, response, following)
+    page, following = wanted.cut_whole(await services.queues.list(caller))
     return QueueList(items=[queue_document(view) for view in page], next=following)
 
 

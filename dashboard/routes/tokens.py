@@ -15,7 +15,7 @@ from ..directory.directory import Token
 from ..services.tokens import LONGEST_LIFE
 from .documents import Body, GrantList
 from .guarded import Guarded, TheCaller, TheServices, needs
-from .pages import Cursor, Limit, after, cut, link_next
+from .pages import ThePage
 
 router = APIRouter(route_class=Guarded, tags=["tokens"])
 
@@ -75,18 +75,10 @@ class JwtDocument(BaseModel):
 
 
 @router.get("/v1/tokens", openapi_extra=needs(Permission.TOKENS_READ))
-async def list_tokens(
-    request: Request,
-    response: Response,
-    caller: TheCaller,
-    services: TheServices,
-    limit: Limit = 50,
-    cursor: Cursor = None,
-) -> TokenList:
+async def list_tokens(wanted: ThePage, caller: TheCaller, services: TheServices) -> TokenList:
     """List the tokens, the oldest first: all, or one's own."""
-    found = await services.tokens.list(caller, after=after(cursor), limit=limit + 1)
-    page, following = cut(found, limit)
-    link_next(request, response, following)
+    found = await services.tokens.list(caller, after=wanted.after, limit=wanted.limit + 1)
+    page, following = wanted.cut(found)
     return TokenList(items=[TokenDocument(**_told(token)) for token in page], next=following)
 
 

@@ -14,7 +14,7 @@ from ..access.permissions import Permission
 from ..directory.directory import User
 from .documents import Body, GrantList
 from .guarded import Guarded, TheCaller, TheServices, needs
-from .pages import Cursor, Limit, after, cut, link_next
+from .pages import ThePage
 
 router = APIRouter(route_class=Guarded, tags=["users"])
 
@@ -57,18 +57,10 @@ class UserChange(Body):
 
 
 @router.get("/v1/users", openapi_extra=needs(Permission.USERS_READ))
-async def list_users(
-    request: Request,
-    response: Response,
-    caller: TheCaller,
-    services: TheServices,
-    limit: Limit = 50,
-    cursor: Cursor = None,
-) -> UserList:
+async def list_users(wanted: ThePage, caller: TheCaller, services: TheServices) -> UserList:
     """List the users, the oldest first."""
-    found = await services.users.list(caller, after=after(cursor), limit=limit + 1)
-    page, following = cut(found, limit)
-    link_next(request, response, following)
+    found = await services.users.list(caller, after=wanted.after, limit=wanted.limit + 1)
+    page, following = wanted.cut(found)
     return UserList(items=[_user(user) for user in page], next=following)
 
 

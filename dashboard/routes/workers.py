@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request, Response, status
+from fastapi import APIRouter, Path, status
 from pydantic import BaseModel, Field
 
 from monarq.jobs.store.workers import CronReport, HistoryReport, RunningJob
@@ -14,7 +14,7 @@ from ..access.permissions import Permission
 from ..services.workers import WorkerState, WorkerView
 from .documents import Body
 from .guarded import Guarded, TheCaller, TheServices, needs
-from .pages import Cursor, Limit, after, cut, link_next
+from .pages import ThePage
 
 router = APIRouter(route_class=Guarded, tags=["workers"])
 
@@ -102,19 +102,9 @@ class DrainDocument(BaseModel):
 
 
 @router.get("/v1/workers", openapi_extra=needs(Permission.WORKERS_READ))
-async def list_workers(
-    request: Request,
-    response: Response,
-    caller: TheCaller,
-    services: TheServices,
-    limit: Limit = 50,
-    cursor: Cursor = None,
-) -> WorkerList:
+async def list_workers(wanted: ThePage, caller: TheCaller, services: TheServices) -> WorkerList:
     """List the workers that have reported within the last minute."""
-    begin = after(cursor)
-    found = [view for view in await services.workers.list(caller) if view.id > begin]
-    page, following = cut(found, limit)
-    link_next(request, response, following)
+    page, following = wanted.cut_whole(await services.workers.list(caller))
     return WorkerList(items=[worker_document(view) for view in page], next=following)
 
 

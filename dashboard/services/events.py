@@ -217,7 +217,7 @@ class EventService:
                 told = {one.topic: n for one, n in found if watch.view.covers(one.permission, one.resource)}
                 if told:
                     yield self._topics.mark, sorted(told.items())
-                    await _rings(self.streams.ending, TOPICS_EVERY)
+                    await self.streams.closing.pause(TOPICS_EVERY)
 
     async def view_of(self, caller: Caller) -> View:
         """What the caller may see of events."""
@@ -313,7 +313,7 @@ class _Watchman:
                 return rang
 
     async def _look(self) -> None:
-        if self._service.streams.ending.is_set():
+        if self._service.streams.closing.has_begun:
             raise StreamEnded(WhyEnded.STOPPING)
         if self._ends_at is not None and time.time() >= self._ends_at:
             raise StreamEnded(WhyEnded.LOGGED_OUT)

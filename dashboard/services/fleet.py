@@ -15,9 +15,10 @@ from monarq.jobs.store.workers import CronReport
 from ..access.caller import Caller
 from ..access.guard import Guard
 from ..access.permissions import Permission
-from ..access.scope import WHOLE
+from ..access.scope import WHOLE, Resource
 from ..errors import NotPermitted
-from ..snapshot import Freshness, Snapshots
+from ..overdue import Overdue, find_overdue
+from ..snapshot import Freshness, Snapshot, Snapshots
 from ..verdicts import SNAPSHOT_AGE, Verdict, judge
 from .queues import QueueService, QueueView
 from .workers import WorkerService, WorkerState, WorkerView
@@ -87,7 +88,13 @@ class FleetService:
         return FleetView(
             queues=queues,
             workers=workers,
-            verdicts=judge([view.facts for view in queues], [view.worker for view in workers], memory, age),
+            verdicts=judge(
+                [view.facts for view in queues],
+                [view.worker for view in workers],
+                memory,
+                age,
+                await self._overdue(caller, snapshot),
+            ),
             memory=memory,
             outbox=snapshot.counts.outbox.waiting if sees_all and snapshot.counts else None,
             freshness=snapshot.freshness,
@@ -110,6 +117,18 @@ class FleetService:
             return await self._workers.list(caller)
         except NotPermitted:
             return []
+
+    async def _overdue(self, caller: Caller, snapshot: Snapshot) -> Sequence[Overdue]:
+        """Cron jobs that nobody has enqueued, for who may see the workers that should."""
+        try:
+            scope = await self._guard.scope(caller, Permission.WORKERS_READ)
+        except NotPermitted:
+            return []
+        # what PostgreSQL said before it went away would look late now
+        counts = snapshot.counts if snapshot.freshness.postgres is None else None
+        kept = () if counts is None else counts.schedules
+        found = find_overdue(snapshot.fleet.workers, kept, snapshot.freshness.taken_at)
+        return [one for one in found if scope.covers(Resource(queue=one.queue, kind=one.kind))]
 
 
 def scaling_of(view: QueueView, concurrency: int) -> Scaling:

@@ -66,7 +66,6 @@ class Ground:
     def let_go(self) -> None:
         """Answer all who wait now, and end all streams: the server stops, and waits for them."""
         self.closing.begin()
-        self.streams.end()
 
     async def close(self) -> None:
         """Let go of who waits, and close all connections."""
@@ -92,7 +91,7 @@ def lay_ground(
     database = open_database_if_named(settings)
     roles = dashboard.all_roles()
     sender = EventSender(link)
-    bus = Bus(sender)
+    bus, closing = Bus(sender), Closing()
     audit, letters = Audit(database, bus), letters_for(link, database, settings)
     operations = Operations(link)
     works = Works(link, database, operations, letters, audit, bus, tagged=settings.hash_tags)
@@ -108,8 +107,8 @@ def lay_ground(
         works=works,
         runner=Runner(operations, works),
         feed=Feed(address, bus, source=sender.source),
-        streams=Streams(most=dashboard.max_streams, most_per_caller=MOST_STREAMS_PER_CALLER),
-        closing=Closing(),
+        streams=Streams(closing, most=dashboard.max_streams, most_per_caller=MOST_STREAMS_PER_CALLER),
+        closing=closing,
         snapshots=Snapshots(link, database, settings, bus),
         http=httpx.AsyncClient(follow_redirects=False, trust_env=False),
         sender=sender,

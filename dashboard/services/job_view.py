@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from monarq.jobs.envelope import Envelope, is_durable
+from monarq.jobs.envelope import Envelope, decode, is_durable
+from monarq.jobs.errors import CorruptRecord
 from monarq.jobs.failure import Cause, Failure
 from monarq.jobs.fingerprint import fingerprint
-from monarq.jobs.priority import Priority
+from monarq.jobs.priority import PRIORITIES, Priority
 from monarq.jobs.record import Record
 from monarq.jobs.redaction import without_secrets
 from monarq.jobs.state import State
@@ -26,6 +27,9 @@ from monarq.jobs.store.finished_job import JobStory, PastAttempt
 from ..access.ownership import owner_among
 from ..access.scope import Resource
 from ..preconditions import version_of
+
+if TYPE_CHECKING:
+    from monarq.jobs.store.postgres.repositories.outbox import HeldRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +75,8 @@ class JobView:
     #: Those that say who made it are among them.
     tags: Sequence[str] = ()
     is_durable: bool = False
+    #: Of a job that is not in Redis yet: `waiting` for a relay, or `set_aside`, since it could not be sent.
+    outbox: str | None = None
     enqueued_at: datetime | None = None
     #: Of a job that waits.
     due_at: datetime | None = None
@@ -108,7 +114,8 @@ class JobView:
         due = None if self.state is State.RUNNING else self.due_at
         ended = self.ended_at if self.state is State.DEAD else None
         asked = self.cancel_asked_at is not None
-        parts = (self.job_id, str(self.state), self.queue, self.priority, due, ended, self.worker, asked)
+        where = self.outbox or self.queue
+        parts = (self.job_id, str(self.state), where, self.priority, due, ended, self.worker, asked)
         is_final = self.state.is_final
         return version_of(*parts, None if is_final else self.starts, self.is_payload_hidden)
 
@@ -153,6 +160,27 @@ def of_queue(found: Found, failures: Iterable[Failure]) -> JobView | None:
         attempts=attempts,
         replays=[_replay(one) for one in told if one.cause is Cause.REPLAY],
         **_of_envelope(envelope),
+    )
+
+
+def of_held(row: HeldRow) -> JobView:
+    """A job that an app has committed, on its way to Redis: for its callers it waits for its time."""
+    body = row.head + b"%d}" % round(row.created_at.timestamp() * 1000)
+    try:
+        told = _of_envelope(decode(body))
+    except CorruptRecord:
+        told = {}
+    # how long it is worth starting counts from when it is sent
+    told |= {"kind": row.kind, "enqueued_at": row.created_at, "expires_at": None}
+    return JobView(
+        job_id=row.job_id,
+        state=State.SCHEDULED,
+        queue=row.queue,
+        priority=PRIORITIES[row.rank],
+        is_durable=is_durable(body),
+        outbox="waiting" if row.reason is None else "set_aside",
+        due_at=row.due_at or row.created_at,
+        **told,
     )
 
 

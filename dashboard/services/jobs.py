@@ -35,10 +35,11 @@ from ..bus import Bus
 from ..closing import Closing
 from ..errors import InvalidRequest, NotThere, StateConflict
 from ..preconditions import UNCONDITIONAL, Precondition
-from .job_view import JobView, both, of_letter, of_queue, of_record, of_stories
+from .job_view import JobView, both, of_held, of_letter, of_queue, of_record, of_stories
 
 if TYPE_CHECKING:
     from monarq.jobs.store.postgres.database import Database
+    from monarq.jobs.store.postgres.repositories.outbox import HeldRow
 
 T = TypeVar("T")
 
@@ -47,6 +48,8 @@ PLACE = "the HTTP API"
 LONGEST_WAIT = timedelta(seconds=30)
 #: Who waits looks again after so long, unwoken: arq's own workers tell nobody.
 _LOOK_AGAIN = 5.0
+#: The same for who waits for a job that is in the outbox.
+_RELAYED_WITHIN = 0.5
 #: After so long nobody waits any more for what the history tells of an end.
 _HISTORY_IN = timedelta(minutes=1)
 _MOST_FAILURES = 200
@@ -96,7 +99,10 @@ class JobService:
         clock = asyncio.get_running_loop().time
         deadline = clock() + min(wait, LONGEST_WAIT).total_seconds()
         while not view.state.is_final and (left := deadline - clock()) > 0 and not self._closing.has_begun:
-            await self._wait(job_id, view.queue, min(left, _LOOK_AGAIN))
+            if view.outbox is not None:
+                await self._closing.pause(min(left, _RELAYED_WITHIN))
+            else:
+                await self._wait(job_id, view.queue, min(left, _LOOK_AGAIN))
             _, view = await self._seen(caller, job_id)
         return view
 
@@ -107,6 +113,10 @@ class JobService:
             NotThere: See `get`.
         """
         _, view = await self._seen(caller, job_id)
+        if view.outbox is not None and (held := await self._held(job_id)) is not None:
+            from monarq.jobs.store.postgres.held import explain_held
+
+            return explain_held(held, words=not view.is_payload_hidden)
         letters = self._letters(caller) if self._database is not None else None
         return await explain(
             self._transport,
@@ -225,11 +235,21 @@ class JobService:
         """A job that the caller may see and change."""
         found, view = await self._seen(caller, job_id)
         await self._guard.require(caller, permission, view.resource(caller.subject))
+        if view.outbox is not None:
+            raise StateConflict(view.state, "it is in the outbox, and not in Redis yet")
         asked.check(view.version)
         return found, view
 
     async def _find(self, job_id: str) -> tuple[Found, JobView | None]:
-        """Whoever asks: what is known of a job, live or ended."""
+        """Whoever asks: what is known of a job, live or ended, or on its way to Redis."""
+        found, view = await self._look(job_id)
+        if view is not None or self._database is None:
+            return found, view
+        if (held := await self._held(job_id)) is not None:
+            return found, of_held(held)
+        return await self._look(job_id)  # a relay may have sent it between the two
+
+    async def _look(self, job_id: str) -> tuple[Found, JobView | None]:
         found = await find(self._transport, job_id, tagged=self._settings.hash_tags)
         live = of_queue(found, await self._failures(job_id) if found.job.is_here else ())
         if live is not None:
@@ -253,6 +273,13 @@ class JobService:
             return None
         letter = await self._letters(None).show(job_id)
         return await self._story(job_id) if letter is None else of_letter(letter)
+
+    async def _held(self, job_id: str) -> HeldRow | None:
+        if self._database is None:
+            return None
+        from monarq.jobs.store.postgres.held import find_held
+
+        return await find_held(self._database, job_id)
 
     async def _story(self, job_id: str) -> JobView | None:
         if self._database is None:

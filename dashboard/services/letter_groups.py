@@ -28,6 +28,8 @@ HOURS_TOLD = 7 * 24
 #: Seconds for which counted groups are good enough, and filters of which they are kept.
 _TTL = 5.0
 _MOST_KNOWN = 100
+#: No group has more.
+_MOST_LETTERS = 10**16 - 1
 #: A snooze that lasts longer is a decision that nobody remembers.
 LONGEST_SNOOZE = timedelta(days=90)
 
@@ -43,6 +45,11 @@ class SeenGroup:
     snooze: Snooze | None
     #: The hour that has begun, in hours since the epoch.
     this_hour: int
+
+    @property
+    def id(self) -> str:
+        """By this a list goes on: the largest group first, as the list itself has it."""
+        return f"{_MOST_LETTERS - self.group.count:016d} {self.group.fingerprint}"
 
     def deaths(self, hours: int) -> list[int]:
         """How many letters died in each of the last hours, the present one last."""

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-
-from monarq.jobs.metrics import render
-from monarq.producer.metrics import EnqueueCollector
+import threading
+from typing import TYPE_CHECKING
 
 from ..access.caller import Caller
 from ..access.guard import Guard
 from ..access.permissions import Permission
-from ..metrics import DashboardCollector
 from .ground import Ground
+
+if TYPE_CHECKING:
+    from monarq.jobs.metrics import Collector
 
 
 class MetricsService:
-    """Makes the text of a scrape."""
+    """Makes the text of a scrape.  A dashboard that nobody scrapes imports nothing for it."""
 
     def __init__(self, on: Ground, guard: Guard) -> None:
+        self._on = on
         self._guard = guard
-        dashboard = DashboardCollector(on.meters, on.streams, on.audit.actions)
-        self._collectors = (dashboard, EnqueueCollector(on.producer), on.exporter)
+        self._lock = threading.Lock()
+        self._collectors: tuple[Collector, ...] = ()
 
     async def scrape(self, caller: Caller, accept: str) -> tuple[bytes, str]:
         """The text and its media type.
@@ -33,4 +35,17 @@ class MetricsService:
 
     def text(self, accept: str) -> tuple[bytes, str]:
         """The same for whoever is let in otherwise; not for the event loop."""
+        from monarq.jobs.metrics import render
+
+        with self._lock:
+            self._collectors = self._collectors or self._begin()
         return render(self._collectors, accept)
+
+    def _begin(self) -> tuple[Collector, ...]:
+        from monarq.producer.metrics import EnqueueCollector
+
+        from ..metrics import DashboardCollector
+
+        on = self._on
+        dashboard = DashboardCollector(on.meters, on.streams, on.audit.actions)
+        return dashboard, EnqueueCollector(on.producer), on.exporter

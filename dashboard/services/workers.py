@@ -138,4 +138,6 @@ def visible_part(worker: LiveWorker, scope: Scope) -> LiveWorker | None:
         max_attempts={kind: worker.max_attempts[kind] for kind in kinds if kind in worker.max_attempts},
         runs=tuple(run for run in worker.runs if shows(run.queue, run.kind)),
         cron=tuple(cron for cron in worker.cron if shows(cron.queue, cron.kind)),
+        attempts=tuple(one for one in worker.attempts if shows(one.queue, one.kind)),
+        starts=tuple(one for one in worker.starts if one.queue in queues),
     )

@@ -8,7 +8,9 @@ import typer
 from pydantic_core import to_json
 
 from ..errors import DatabaseRefused, DatabaseUnavailable
+from ..settings import Settings
 from ..store.connection import Link
+from ..store.postgres import open_database
 from ..store.sentences import Reason
 from ..store.why import Explanation, explain
 from .commands import new_commands
@@ -40,9 +42,10 @@ def why(
             return await explain(link, job_id, **options)
         try:
             async with letters_of(link, settings) as letters:
-                return await explain(link, job_id, letters=letters, **options)
+                told = await explain(link, job_id, letters=letters, **options)
+            return await _held(settings, job_id) or told if told.reason is Reason.NO_TRACE else told
         except (DatabaseUnavailable, DatabaseRefused) as error:
-            fail(f"without a look at the dead letters in PostgreSQL: {error}")
+            fail(f"without a look at the dead letters and the outbox in PostgreSQL: {error}")
             return await explain(link, job_id, **options)
 
     found = with_store(settings, ask)
@@ -54,6 +57,19 @@ def why(
             typer.echo(f"  {name}: {_shown(fact)}")
     if found.reason is Reason.NO_TRACE:
         raise typer.Exit(ExitCode.FAILURE)
+
+
+async def _held(settings: Settings, job_id: str) -> Explanation | None:
+    """What the outbox knows of a job that Redis does not know."""
+    database = open_database(settings)
+    # here, so that the command can say what it needs where the packages are not installed
+    from ..store.postgres.held import explain_held, find_held
+
+    try:
+        row = await find_held(database, job_id)
+        return None if row is None else explain_held(row)
+    finally:
+        await database.close()
 
 
 def _shown(fact: Any) -> str:

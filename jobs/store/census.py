@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from .fleet import Fleet, FleetWatch
 from .heartbeats import read_heartbeats
 from .postgres import open_database_if_named
 from .shared_reading import SharedReading
+from .workers import CronReport
 
 if TYPE_CHECKING:
     from .postgres.counts import DatabaseCounts
@@ -71,7 +72,7 @@ class CensusTaker:
             raise seen.failure
         heartbeats, successes, counts = await asyncio.gather(
             read_heartbeats(self._transport),
-            read_successes(self._transport, seen.value, kinds_of(seen.value)),
+            read_successes(self._transport, seen.value, {cron.kind for cron in watched_crons(seen.value)}),
             self._read_counts(),
         )
         return Census(
@@ -96,6 +97,7 @@ def _counts_of(database: Database) -> SharedReading[DatabaseCounts]:
     return SharedReading(lambda: read_counts(database), fresh=_FRESH_COUNTS, timeout=_COUNTS_WITHIN)
 
 
-def kinds_of(fleet: Fleet) -> Iterable[str]:
-    """The kinds of the cron jobs that live workers have."""
-    return {cron.kind for worker in fleet.workers if worker.is_live for cron in worker.cron}
+def watched_crons(fleet: Fleet) -> Iterator[CronReport]:
+    """The cron jobs of live workers that write down when they have succeeded; some of them several times."""
+    crons = (cron for worker in fleet.workers if worker.is_live for cron in worker.cron)
+    return (cron for cron in crons if cron.interval_ms is not None)

@@ -12,20 +12,22 @@ import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from secrets import token_hex
+from typing import TYPE_CHECKING
 
 import structlog
 
 from ..errors import StoreError
-from ..metrics import Collector, Metric
 from ..settings import Settings
 from ..side_loop import SideLoop
 from .address import Address
 from .census import Census, CensusTaker
 from .connection import Link
 from .election import give_up_lease, holds_lease
-from .fleet_metrics import fleet_metrics
 from .heartbeats import Heartbeats
 from .shared_reading import Reading
+
+if TYPE_CHECKING:
+    from ..metrics import Metric
 
 log = structlog.get_logger("monarq.exporter")
 
@@ -35,8 +37,8 @@ _PATIENCE = 5.0
 _CLOSE_WITHIN = 1.0
 
 
-class Exporter(Collector):
-    """One per process that is scraped.  Nothing is connected before the first scrape."""
+class Exporter:
+    """One per process that is scraped.  Nothing is connected, nor imported, before the first scrape."""
 
     def __init__(self, address: Address, settings: Settings) -> None:
         self._settings = settings
@@ -51,11 +53,13 @@ class Exporter(Collector):
         """The gauges; none if another process tells them, or as long as Redis has never answered."""
         try:
             seen = self._side.run(self._look, _PATIENCE)
+            told = [] if seen is None else _told(seen, self._settings)
         except (StoreError, TimeoutError) as error:
             log.debug("exporter.nothing_to_tell", error=str(error))
-            return
-        if seen is not None:
-            yield from fleet_metrics(seen, self._settings)
+        except Exception:  # what the process tells of itself must not be lost with it
+            log.exception("exporter.failed")
+        else:
+            yield from told
 
     def close(self) -> None:
         """Look no more."""
@@ -95,3 +99,9 @@ class Exporter(Collector):
         if self._census is not None:
             await self._census.close()
         await self._link.close()
+
+
+def _told(seen: Reading[Census], settings: Settings) -> list[Metric]:
+    from .fleet_metrics import fleet_metrics
+
+    return [*fleet_metrics(seen, settings)]

@@ -10,7 +10,7 @@ from ..labels import MOST_QUEUES, Labels
 from ..metrics import Metric, gauge
 from ..priority import PRIORITIES
 from ..settings import Settings
-from .census import Census
+from .census import Census, watched_crons
 from .fleet import Fleet
 from .heartbeats import beating
 from .measure import QueueNumbers
@@ -135,15 +135,11 @@ def _state_of(worker: LiveWorker) -> str:
 def _schedules(census: Census) -> Iterator[Metric]:
     intervals: dict[tuple[str, ...], float] = {}
     successes: dict[tuple[str, ...], float] = {}
-    crons = (cron for worker in census.fleet.workers if worker.is_live for cron in worker.cron)
-    for cron in crons:
+    for cron in watched_crons(census.fleet):
         key = (cron.name,)
-        if cron.interval_ms is not None:
-            intervals[key] = max(intervals.get(key, 0), cron.interval_ms / 1000)
+        intervals[key] = max(intervals.get(key, 0), (cron.interval_ms or 0) / 1000)
         if cron.kind in census.successes:
             successes[key] = census.successes[cron.kind] / 1000
-    if not successes:
-        return
     yield gauge(
         "monarq_schedule_last_success_timestamp_seconds",
         "When a job of the schedule has succeeded last; before the first time, since when it is watched.",

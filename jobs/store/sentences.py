@@ -32,6 +32,8 @@ class Reason(StrEnum):
     RUNNING = "running"
     ENDED = "ended"
     DEAD = "dead"
+    RELAYING = "relaying"  #: committed, and not in Redis yet: it is in the outbox
+    SET_ASIDE = "set_aside"  #: the same, but it could not be sent
     STRANDED = "stranded"  #: its payload is there, but it stands in no queue that is known
     NO_TRACE = "no_trace"
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
 
 from pydantic_core import from_json
 
@@ -18,6 +18,8 @@ REPORT_EVERY_MS = 5_000
 _LATE_MS = 5_000
 #: How long a report is kept.  An idle worker reports every half minute.
 REPORT_KEPT_MS = 80_000
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,31 @@ class RunningJob:
     attempt: int
     #: For how long it had run when the worker reported.
     age_ms: int
+    #: For how long it may; None: for ever.
+    timeout_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptsReport:
+    """Attempts of one kind that a worker has ended in the last ten minutes."""
+
+    queue: str
+    kind: str
+    ended: int
+    #: Of these, those that are to be repeated, those that made a dead letter, and those that were lost.
+    failed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartsReport:
+    """Attempts of one queue that a worker has begun in the last hour, and in the last five minutes of it."""
+
+    queue: str
+    number: int
+    #: Of these, those that waited no longer than the queue's objective.
+    in_time: int
+    number_lately: int
+    in_time_lately: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +85,8 @@ class CronReport:
     #: In ISO 8601; None if it is never due again.
     next_due_at: str | None
     last_due_at: str | None
-    #: The longest time between two of its next instants; None if it is never due again.
+    #: The longest time between two of its next instants; None if it is never due again, or if the worker does
+    #: not write down when it has succeeded.
     interval_ms: int | None = None
 
 
@@ -102,6 +130,9 @@ class LiveWorker:
     #: Those that have run longest; of very many not all.
     runs: tuple[RunningJob, ...] = ()
     cron: tuple[CronReport, ...] = ()
+    #: Of the kinds and queues that had any, by workers that count at all: those that have a port for metrics.
+    attempts: tuple[AttemptsReport, ...] = ()
+    starts: tuple[StartsReport, ...] = ()
 
     @property
     def is_stale(self) -> bool:
@@ -159,11 +190,19 @@ def _read(report: bytes | None, age_ms: float) -> LiveWorker | None:
             version=str(told.get("version", "")),
             python=str(told.get("python", "")),
             **{name: int(told.get(name, 0)) for name in _NUMBERS},
-            runs=tuple(RunningJob(**run) for run in told.get("runs", ())),
-            cron=tuple(CronReport(**cron) for cron in told.get("cron", ())),
+            runs=_read_parts(RunningJob, told.get("runs", ())),
+            cron=_read_parts(CronReport, told.get("cron", ())),
+            attempts=_read_parts(AttemptsReport, told.get("attempts", ())),
+            starts=_read_parts(StartsReport, told.get("starts", ())),
         )
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+def _read_parts(part: type[T], told: Iterable[dict[str, Any]]) -> tuple[T, ...]:
+    # a worker of a later release may tell more
+    known = {field.name for field in fields(part)}  # type: ignore[arg-type]
+    return tuple(part(**{name: value for name, value in one.items() if name in known}) for one in told)
 
 
 _NUMBERS = ("up_ms", "rss_bytes", "loop_lag_ms", "loop_blocks", "complete", "failed")

@@ -1,5 +1,6 @@
 """`deploy/kubernetes`: its parts fit each other, and what our processes do."""
 
+import re
 from typing import Any
 
 import jsonschema_rs
@@ -203,3 +204,11 @@ def test_keda_counts_the_slots_of_a_worker() -> None:
     [trigger] = scaled["spec"]["triggers"]
     assert trigger["metadata"]["threshold"] == _config()["MONARQ_CONCURRENCY"]
     assert trigger["metadata"]["ignoreNullValues"] == "false", "no numbers is no empty queue"
+
+
+def test_keda_asks_prometheus_for_metrics_that_there_are() -> None:
+    [scaled] = documents(FOLDER / "keda" / "prometheus.yaml")
+    asked = set(re.findall(r"monarq_\w+", scaled["spec"]["triggers"][0]["metadata"]["query"]))
+    guide = (DEPLOY.parent / "docs" / "guides" / "metrics.md").read_text(encoding="utf-8")
+    assert asked == {"monarq_queue_jobs", "monarq_queue_paused"}
+    assert asked <= set(re.findall(r"`(monarq_\w+)`", guide))

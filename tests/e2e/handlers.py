@@ -126,3 +126,11 @@ async def only(ctx: JobContext, gate: str) -> int:
     while not _is_open(gate):  # noqa: ASYNC110 - who opens it is another process
         await asyncio.sleep(0.02)
     return os.getpid()
+
+
+@job("e2e.jam", max_attempts=1)
+async def jam(ctx: JobContext, gate: str) -> None:
+    """Stop the whole event loop until the file `gate` exists."""
+    write("start", ctx.job_id, ctx.attempt, ctx.fence)
+    while not _is_open(gate):
+        time.sleep(0.05)  # noqa: ASYNC251 - it is the fault that is tested

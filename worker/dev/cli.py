@@ -6,6 +6,7 @@ import asyncio
 import shlex
 import signal
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -84,7 +85,8 @@ def dev(
     with Servers(directory, port, postgres=postgres) as servers:
         servers.migrate(settings)
         pages = Dashboard(directory, dashboard_port) if wanted else None
-        _greet(servers, _told_of(pages, dashboard), modules, workers)
+        processes = workers + (pages is not None)
+        _greet(servers, [*_pages(pages, dashboard), *_metrics(settings, processes)], modules, workers)
         command = _worker_command(modules, queues, watch)
         code = asyncio.run(_supervise(settings, servers, pages, command, workers))
     raise typer.Exit(code)
@@ -124,24 +126,28 @@ def _metrics_port(settings: Settings, number: int) -> int:
     return first and first + number - 1
 
 
-def _told_of(pages: Dashboard | None, wanted: bool | None) -> list[str]:
+def _pages(pages: Dashboard | None, wanted: bool | None) -> Iterator[str]:
     """A line about the dashboard, unless it was declined."""
     if pages is not None:
-        return [f"Dashboard   {pages.url}  (an address that logs you in follows)"]
-    return (
-        []
-        if wanted is False
-        else ["Dashboard   none; to have one, install Monarq's extra: monarq[dashboard]"]
-    )
+        yield f"Dashboard   {pages.url}  (an address that logs you in follows)"
+    elif wanted is not False:
+        yield "Dashboard   none; to have one: pip install 'monarq[dashboard]'"
 
 
-def _greet(servers: Servers, dashboard: list[str], modules: str, workers: int) -> None:
+def _metrics(settings: Settings, processes: int) -> Iterator[str]:
+    """A line about where Prometheus finds the processes, if it is to find them."""
+    if first := _metrics_port(settings, 1):
+        others = f" to {first + processes - 1}, one of each process" if processes > 1 else ""
+        yield f"Metrics     http://{settings.metrics_host}:{first}/metrics{others}"
+
+
+def _greet(servers: Servers, more: list[str], modules: str, workers: int) -> None:
     exports = {**servers.environ, "MONARQ_JOBS": modules}
     lines = [
         *servers.told(),
         f"Workers     {workers} for {modules}"
         + ("  (the shipped kinds; name yours: --jobs)" if modules == SHIPPED else ""),
-        *dashboard,
+        *more,
         "",
         "In another terminal:",
         *(f"  export {name}={shlex.quote(value)}" for name, value in exports.items() if value is not None),

@@ -9,20 +9,20 @@ from fastapi import APIRouter, Form, Path, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from ...access.lines import read_lines, write_lines
+from ...access.lines import read_lines
 from ...access.names import Name
 from ...access.permissions import Permission
 from ...routes.documents import Body
 from ...routes.guarded import TheCaller, TheServices, TheVisit, needs
-from ...routes.pages import Cursor, after, cut
+from ...routes.pages import Cursor
 from ...services.tokens import LONGEST_LIFE
 from ..rendering import go_on, page
 from ..route import Page
+from .granting import granting, page_of
 
 router = APIRouter(route_class=Page)
 
 TokenId = Annotated[str, Path(max_length=100)]
-_MOST = 50
 
 
 class TokenForm(Body):
@@ -38,16 +38,15 @@ async def show_tokens(
     request: Request, caller: TheCaller, services: TheServices, cursor: Cursor = None
 ) -> Response:
     """All tokens, or one's own."""
-    found, following = cut(await services.tokens.list(caller, after=after(cursor), limit=_MOST + 1), _MOST)
+    tokens, following = await page_of(services.tokens, caller, cursor)
     return await page(
         request,
         "settings/tokens.html",
         title="Tokens",
-        tokens=[(token, write_lines(token.grants).splitlines()) for token in found],
+        tokens=tokens,
         next=following,
-        roles=list(services.settings.all_roles()),
         longest=LONGEST_LIFE.days,
-        is_kept=services.database is not None,
+        **granting(services),
     )
 
 

@@ -14,14 +14,14 @@ from ...access.permissions import Permission
 from ...auth.passwords import LONGEST
 from ...routes.documents import Body
 from ...routes.guarded import TheCaller, TheServices, TheVisit, needs
-from ...routes.pages import Cursor, after, cut
+from ...routes.pages import Cursor
 from ..rendering import go_on, page
 from ..route import Page
+from .granting import granting, page_of
 
 router = APIRouter(route_class=Page)
 
 UserId = Annotated[str, Path(max_length=100)]
-_MOST = 50
 _HERE = "/settings/users"
 
 
@@ -46,15 +46,14 @@ async def show_users(
     request: Request, caller: TheCaller, services: TheServices, cursor: Cursor = None
 ) -> Response:
     """All users."""
-    found, following = cut(await services.users.list(caller, after=after(cursor), limit=_MOST + 1), _MOST)
+    users, following = await page_of(services.users, caller, cursor)
     return await page(
         request,
         "settings/users.html",
         title="Users",
-        users=[(user, write_lines(user.grants).splitlines()) for user in found],
+        users=users,
         next=following,
-        roles=list(services.settings.all_roles()),
-        is_kept=services.database is not None,
+        **granting(services),
     )
 
 
@@ -78,9 +77,8 @@ async def show_user(user_id: UserId, request: Request, caller: TheCaller, servic
         title=user.name,
         user=user,
         grants=write_lines(user.grants),
-        roles=list(services.settings.all_roles()),
-        is_kept=services.database is not None,
         link=None,
+        **granting(services),
     )
 
 

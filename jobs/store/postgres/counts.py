@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ..schedule import SeenSchedule
 from .database import Database
 from .repositories.dead_letters import DeadLetterRepository
 from .repositories.outbox import Depth, Outbox
+from .repositories.schedules import ScheduleRepository
 from .unit_of_work import Connection
 
 
@@ -18,6 +20,8 @@ class DatabaseCounts:
     #: Dead letters that Redis has given away, by queue.
     dead: Mapping[str, int]
     outbox: Depth
+    #: Cron jobs of all workers, gone ones too.
+    schedules: Sequence[SeenSchedule]
 
 
 async def read_counts(database: Database) -> DatabaseCounts:
@@ -31,5 +35,7 @@ async def read_counts(database: Database) -> DatabaseCounts:
 
 async def _count(connection: Connection) -> DatabaseCounts:
     return DatabaseCounts(
-        dead=await DeadLetterRepository(connection).counts(), outbox=await Outbox(connection).depth()
+        dead=await DeadLetterRepository(connection).counts(),
+        outbox=await Outbox(connection).depth(),
+        schedules=await ScheduleRepository(connection).list(),
     )

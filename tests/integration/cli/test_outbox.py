@@ -53,6 +53,12 @@ def test_the_outbox_is_shown_in_numbers_and_what_is_set_aside(stage: Stage, data
     assert [row["job_id"] for row in document["rows"]] == ["bad"]
 
 
+def test_why_knows_a_job_that_no_relay_has_sent(stage: Stage, database_url: str) -> None:
+    run_sql(database_url, INSERT, "waits", HEAD)
+    told = stage.monarq("why", "waits")
+    assert (told.returncode, "the next relay sends it to Redis" in told.stdout) == (0, True)
+
+
 def test_an_empty_outbox_is_shown_as_such(stage: Stage) -> None:
     assert stage.monarq("outbox", "show").stdout == "waiting: 0; set aside: 0\n"
 

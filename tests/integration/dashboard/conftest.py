@@ -1,5 +1,6 @@
 """An app of the dashboard over a real Valkey and a real PostgreSQL, and clients that ask it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -11,6 +12,8 @@ from monarq.dashboard.settings import DashboardSettings
 from monarq.jobs.settings import Settings
 from monarq.jobs.store.keys import queue_keys
 from monarq.jobs.store.queues import announce
+from tests.postgres import PostgresServer, postgres_server
+from tests.servers import ValkeyServer
 
 from .house import House
 from .kinds import KINDS
@@ -44,3 +47,20 @@ async def open_house(redis_url: str, database_url: str) -> AsyncIterator[Callabl
 async def house(open_house: Callable[..., Any]) -> House:
     """A dashboard with nothing but defaults."""
     return await open_house()  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[tuple[House, ValkeyServer, PostgresServer]]:
+    """A dashboard over servers of its own."""
+    valkey = ValkeyServer(appendonly=True).start()
+    with postgres_server() as postgres:
+        url = await asyncio.to_thread(postgres.new_database)
+        settings = Settings(
+            redis_url=valkey.url, database_url=url, database_connect_timeout=1, database_acquire_timeout=1
+        )
+        services = open_services(settings, DashboardSettings())
+        await announce(services.link, [queue_keys("mail")])
+        house = House(create_app(services), services, settings)
+        yield house, valkey, postgres
+        await house.close()
+    valkey.stop()

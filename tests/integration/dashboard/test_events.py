@@ -262,7 +262,7 @@ async def test_a_stream_does_not_keep_a_login_alive(house: House, monkeypatch: p
 
 async def test_a_stream_ends_when_the_server_stops(house: House) -> None:
     async with listening(house.app, authorization=await bearer(house, {"role": "viewer"})) as wire:
-        house.services.streams.end()
+        house.services.let_go()
         closed = await wire.next()
         assert (closed["code"], closed["reason"]) == (1012, "stopping")
 

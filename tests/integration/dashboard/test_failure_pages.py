@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from monarq.dashboard.pages import failures
 from monarq.jobs.store.keys import queue_keys
 from tests.integration.cli.burial import bury
 from tests.integration.worker.deadlines import eventually
@@ -46,6 +47,18 @@ async def test_failures_are_listed_with_their_numbers_and_lead_to_their_pages(fi
     for told in ("no row 7", "mail", "60", "Newest traceback", "By day"):
         assert told in group
     assert "No failure fits" in await text_of(browser, "/failures?queue=nowhere")
+
+
+async def test_failures_turn_pages(filled: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(failures, "_SHOWN", 1)
+    browser = await filled.browser({"role": "operator"})
+    first = (await browser.get("/failures")).text
+    [following] = re.findall(r'rel="next" href="([^"]+)"', first)
+    second = (await browser.get(following)).text
+    seen = [set(re.findall(r'id="failure-(\w+)"', page)) for page in (first, second)]
+    assert [len(one) for one in seen] == [1, 1]
+    assert seen[0] != seen[1]
+    assert 'rel="next"' not in second
 
 
 async def test_who_may_not_see_words_or_act_is_shown_neither(filled: House) -> None:

@@ -1,6 +1,7 @@
 """`/v1/stats`, `/v1/scaling` and the numbers of queues: one look at the stores for all who ask."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from monarq.jobs.priority import Priority
 from monarq.jobs.store.execute import Transport
 from monarq.jobs.store.keys import queue_keys
+from monarq.jobs.store.schedule import Schedule
 from tests.integration.worker.deadlines import eventually
 
 from .crowd import fill, report
@@ -77,6 +79,36 @@ async def test_what_is_wrong_is_told_with_what_to_do(house: House) -> None:
     assert (verdict["alert"], verdict["level"], verdict["queue"]) == ("QueueNoWorkers", "page", "mail")
     assert verdict["sentence"] == "142 ready, no worker listens on mail"
     assert verdict["command"] == "monarq worker --queues mail"
+    hidden = await house.program({"role": "viewer", "queues": ["default"]})
+    assert (await hidden.get("/v1/stats")).json()["verdicts"] == []
+
+
+async def test_a_kind_that_fails_too_often_is_told_to_those_who_see_it(house: House) -> None:
+    told = {"queue": "mail", "kind": "email.send", "ended": 100, "failed": 50, "of_a_later_release": 1}
+    late = {"queue": "mail", "number": 40, "in_time": 20, "number_lately": 40, "in_time_lately": 20}
+    await report(house.services.link, "web-1", attempts=[told], starts=[late])
+
+    async def alerts(grant: dict[str, Any]) -> list[tuple[str, str | None, str | None]]:
+        found = (await (await house.program(grant)).get("/v1/stats")).json()["verdicts"]
+        return [(one["alert"], one["queue"], one["kind"]) for one in found]
+
+    burns = ("QueueWaitBudgetBurn", "mail", None)
+    assert await alerts(MAIL_ONLY) == [burns, ("JobFailureRatioHigh", None, "email.send")]
+    assert await alerts({"permissions": ["queues:read"]}) == [burns]
+    assert await alerts({"role": "viewer", "queues": ["default"]}) == []
+    page = await (await house.browser({"role": "viewer"})).get("/")
+    assert 'href="/kinds/email.send">email.send: 50% of 100 attempts' in page.text
+
+
+async def test_a_schedule_that_no_worker_serves_any_more_is_overdue(house: House) -> None:
+    due = datetime.now(UTC) - timedelta(hours=1)
+    told = {"queue": "mail", "name": "digest", "kind": "digest", "times": "09:30", "timezone": "UTC"}
+    told |= {"is_unique": True, "next_due_at": due, "last_due_at": None, "last_job_id": None}
+    assert house.services.database is not None
+    schedule = Schedule(**told)  # type: ignore[arg-type]
+    await house.services.database.transact(lambda unit: unit.schedules.put([schedule], "gone"))
+    [verdict] = (await (await house.program(MAIL_ONLY)).get("/v1/stats")).json()["verdicts"]
+    assert (verdict["alert"], verdict["queue"]) == ("ScheduleMissed", "mail")
     hidden = await house.program({"role": "viewer", "queues": ["default"]})
     assert (await hidden.get("/v1/stats")).json()["verdicts"] == []
 

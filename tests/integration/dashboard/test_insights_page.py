@@ -1,24 +1,18 @@
 """`/insights` while something is missing: what can be known is drawn, and of the rest it is said why not."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
-from monarq.dashboard.app import create_app
 from monarq.dashboard.pages.charts import charts_of
 from monarq.dashboard.services import numbers
 from monarq.dashboard.services.series import Metric
-from monarq.dashboard.services.services import open_services
 from monarq.dashboard.services.windows import Range
-from monarq.dashboard.settings import DashboardSettings
-from monarq.jobs.settings import Settings
-from monarq.jobs.store.keys import queue_keys
-from monarq.jobs.store.queues import announce
-from tests.postgres import PostgresServer, postgres_server
+from tests.postgres import PostgresServer
 from tests.servers import ValkeyServer
 
 from .house import House
@@ -53,23 +47,6 @@ async def test_before_any_job_has_ended_it_is_said_so(house: House) -> None:
     html = await shown(await house.browser(VIEWER), "7d")
     assert "Nothing is known of this time yet" in figure(html, "throughput")
     assert "No job has ended in this time" in html
-
-
-@pytest.fixture
-async def stage() -> AsyncIterator[tuple[House, ValkeyServer, PostgresServer]]:
-    """A dashboard over servers of its own."""
-    valkey = ValkeyServer(appendonly=True).start()
-    with postgres_server() as postgres:
-        url = await asyncio.to_thread(postgres.new_database)
-        settings = Settings(
-            redis_url=valkey.url, database_url=url, database_connect_timeout=1, database_acquire_timeout=1
-        )
-        services = open_services(settings, DashboardSettings())
-        await announce(services.link, [queue_keys("mail")])
-        house = House(create_app(services), services, settings)
-        yield house, valkey, postgres
-        await house.close()
-    valkey.stop()
 
 
 async def test_while_postgresql_is_away_samples_are_drawn_and_what_it_said_last(

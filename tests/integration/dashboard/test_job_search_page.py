@@ -103,8 +103,22 @@ async def test_all_jobs_of_a_search_are_handed_on_to_an_operation(house: House, 
     assert "Act on all 2 …" in html
     viewer = await house.browser({"role": "viewer"})
     assert "/operations/new" not in await look(viewer, "state:waiting")
-    for q in ("state:dead tag:eu", "state:failed", "state:dead queue:mail,default", ""):
+    for q in ("state:dead tag:eu", "state:dead queue:mail,default", "state:succeeded", ""):
         assert "/operations/new" not in await look(browser, q)
+
+
+async def test_a_search_for_live_and_ended_jobs_goes_to_an_operation_for_each_sort(
+    house: House, shelf: Shelf
+) -> None:
+    browser = await house.browser({"role": "admin"})
+    html = await look(browser, "state:waiting,dead queue:mail")
+    assert "/operations/new?action=cancel&q=state%3Awaiting%2Cdead+queue%3Amail" in html
+    assert "Act on those that have not ended …" in html
+    assert "/operations/new?action=replay&queue=mail" in html
+    assert "Replay the dead ones …" in html
+    html = await look(browser, "queue:mail")
+    assert "Act on those that have not ended …" in html
+    assert "Replay" not in html
 
 
 async def test_a_search_is_kept_under_a_name_for_its_caller_alone(house: House, shelf: Shelf) -> None:

@@ -1,6 +1,5 @@
 """`/v1/jobs/{id}`: what may be seen of one job, and what may be done to it."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -14,37 +13,14 @@ from monarq.jobs.store import keys
 from monarq.jobs.store.keys import queue_keys
 from monarq.jobs.store.moving import move_job
 from monarq.jobs.store.verbs import Verb
-from monarq.producer.order import Order
 from monarq.producer.producer import Producer
-from tests.contract.store import a_failure, a_job
-from tests.integration.worker.deadlines import eventually
+from tests.contract.store import a_job
 
 from .house import House
+from .one_job import act, enqueue, fail, told
 
 HOUR = timedelta(hours=1)
 OPERATOR, ADMIN = {"role": "operator"}, {"role": "admin"}
-
-
-async def enqueue(house: House, **options: Any) -> str:
-    """A job of `mail.send`, by an app."""
-    args = options.pop("args", {"user_id": 7})
-    async with Producer(house.settings) as producer:
-        [handle] = await producer.enqueue_many([Order(house.kinds["mail.send"].of(**args), **options)])
-    return str(handle.job_id)  # type: ignore[union-attr]
-
-
-async def told(client: Any, job_id: str) -> Any:
-    answer = await client.get(f"/v1/jobs/{quote(job_id, safe='')}")
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-async def act(client: Any, job_id: str, verb: str, **body: Any) -> Any:
-    return await client.post(f"/v1/jobs/{quote(job_id, safe='')}/{verb}", json=body)
-
-
-async def fail(house: House, job_id: str, verb: Verb = Verb.DEAD, *, spent: int = 1, **told: Any) -> None:
-    await house.run_one(job_id, verb=verb, failure=a_failure(spent, message="no such user"), **told)
 
 
 # --- looking
@@ -209,51 +185,6 @@ async def test_without_postgresql_all_that_lives_is_told(open_house: Any) -> Non
     _, view = await house.services.jobs._find(job_id)
     assert (view.state, view.error.message) == ("dead", "no such user")
     assert (await house.services.jobs._find("none"))[1] is None
-
-
-# --- waiting
-
-
-async def test_who_waits_is_answered_as_soon_as_the_job_has_ended(house: House) -> None:
-    program = await house.program(OPERATOR)
-    job_id = await enqueue(house)
-    waiting = asyncio.create_task(program.get(f"/v1/jobs/{job_id}?wait=30"))
-    await _until_somebody_waits(house, job_id)
-    await house.run_one(job_id, result=1)
-    async with asyncio.timeout(3):  # far less than the time after which it would look by itself
-        answer = await waiting
-    assert (answer.json()["state"], answer.json()["result"]) == ("succeeded", 1)
-
-
-async def test_waiting_ends_with_its_time_and_tells_how_it_stands(house: House) -> None:
-    program = await house.program(OPERATOR)
-    answer = await program.get(f"/v1/jobs/{await enqueue(house)}?wait=0.05")
-    assert (answer.status_code, answer.json()["state"]) == (200, "ready")
-
-
-async def test_nobody_waits_for_a_job_that_has_ended_or_longer_than_allowed(house: House) -> None:
-    program = await house.program(OPERATOR)
-    job_id = await enqueue(house)
-    await fail(house, job_id)
-    async with asyncio.timeout(3):
-        assert (await program.get(f"/v1/jobs/{job_id}?wait=30")).json()["state"] == "dead"
-    for wait in ("31", "-1", "x"):
-        assert (await program.get(f"/v1/jobs/{job_id}?wait={wait}")).status_code == 400
-
-
-async def test_a_server_that_stops_answers_those_who_wait(house: House) -> None:
-    program = await house.program(OPERATOR)
-    job_id = await enqueue(house)
-    waiting = asyncio.create_task(program.get(f"/v1/jobs/{job_id}?wait=30"))
-    await _until_somebody_waits(house, job_id)
-    house.services.let_go()
-    async with asyncio.timeout(3):
-        assert (await waiting).json()["state"] == "ready"
-
-
-async def _until_somebody_waits(house: House, job_id: str) -> None:
-    waiters = house.store.queue.waiters
-    await eventually(lambda: house.services.link.call("HEXISTS", waiters, job_id))
 
 
 # --- steering

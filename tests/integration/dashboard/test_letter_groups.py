@@ -54,6 +54,18 @@ async def test_letters_of_one_bug_are_one_group_of_what_the_caller_sees(filled: 
     assert (one.json()["count"], one.json()["message"], len(one.json()["series"]["counts"])) == (2, None, 168)
 
 
+async def test_groups_come_in_pages_the_largest_first(filled: House) -> None:
+    program = await filled.program({"role": "operator"})
+    whole = await groups(program)
+    first = await program.get("/v1/dead-letters/groups?limit=1")
+    assert [one["fingerprint"] for one in first.json()["items"]] == [whole[0]["fingerprint"]]
+    assert 'rel="next"' in first.headers["link"]
+    rest = await program.get("/v1/dead-letters/groups", params={"limit": 1, "cursor": first.json()["next"]})
+    assert [one["fingerprint"] for one in rest.json()["items"]] == [whole[1]["fingerprint"]]
+    assert (rest.json()["next"], "link" in rest.headers) == (None, False)
+    assert (await program.get("/v1/dead-letters/groups?cursor=!")).status_code == 400
+
+
 async def test_a_group_of_others_is_not_there(filled: House) -> None:
     [_, printer] = await groups(await filled.program({"role": "operator"}))
     path = f"/v1/dead-letters/groups/{printer['fingerprint']}"

@@ -82,6 +82,7 @@ async def test_refusals_are_counted_by_their_reason(open_house: Any) -> None:
 
 async def test_what_is_done_by_hand_and_what_is_enqueued_is_counted(house: House) -> None:
     admin = await house.program({"role": "admin"})
+    scrape(house)  # from then on
     await admin.post("/v1/queues/mail/pause", json={"why": "the mail server moves"})
     await admin.post("/v1/jobs", json=MAIL)
     samples = scrape(house)

@@ -1,42 +1,17 @@
 """Redis or PostgreSQL is away: what can be known is shown, to those who were known; nobody new gets in."""
 
-import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from monarq.dashboard.app import create_app
-from monarq.dashboard.services.services import open_services
-from monarq.dashboard.settings import DashboardSettings
 from monarq.jobs.errors import StoreError
-from monarq.jobs.settings import Settings
-from monarq.jobs.store.keys import queue_keys
-from monarq.jobs.store.queues import announce
 from tests.integration.worker.deadlines import eventually
-from tests.postgres import PostgresServer, postgres_server
+from tests.postgres import PostgresServer
 from tests.servers import ValkeyServer
 
 from .crowd import fill
 from .house import PASSWORD, House
 from .shelf import Shelf
-
-
-@pytest.fixture
-async def stage() -> AsyncIterator[tuple[House, ValkeyServer, PostgresServer]]:
-    """A dashboard over servers of its own."""
-    valkey = ValkeyServer(appendonly=True).start()
-    with postgres_server() as postgres:
-        url = await asyncio.to_thread(postgres.new_database)
-        settings = Settings(
-            redis_url=valkey.url, database_url=url, database_connect_timeout=1, database_acquire_timeout=1
-        )
-        services = open_services(settings, DashboardSettings())
-        await announce(services.link, [queue_keys("mail")])
-        house = House(create_app(services), services, settings)
-        yield house, valkey, postgres
-        await house.close()
-    valkey.stop()
 
 
 async def browser_is_back(browser: Any) -> bool:

@@ -120,7 +120,7 @@ async def test_a_page_s_stream_shows_that_it_lives_and_ends_when_the_server_stop
     async with following(house.app, "jobs", cookie=cookie) as wire:
         await wire.frame()
         assert "data" not in await wire.frame()
-        house.services.streams.end()
+        house.services.let_go()
         while (frame := await wire.frame()).get("event") != "end":
             pass
         assert frame["data"] == {"why": "stopping"}

@@ -1,25 +1,31 @@
 """The gauges of the whole fleet: who tells them, when, and what they say."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
+from pydantic_core import to_json
 from redis.asyncio import Redis
 
 from monarq.jobs.metrics import render
 from monarq.jobs.priority import Priority
 from monarq.jobs.settings import Settings
+from monarq.jobs.store import exporter as exporters
 from monarq.jobs.store.address import from_url
 from monarq.jobs.store.exporter import Exporter
-from monarq.jobs.store.keys import EXPORTER, QUEUES
+from monarq.jobs.store.heartbeats import KIND
+from monarq.jobs.store.keys import EXPORTER, QUEUES, WORKER, WORKERS, queue_keys
 from monarq.jobs.store.pauses import Pauses
 from monarq.jobs.store.verbs import Verb
 from tests.contract.store import Store, a_failure, a_job, an_end
 from tests.proxy import Proxy
 from tests.scrapes import Samples, samples_of
+from tests.servers import free_port
 
 MakeExporter = Callable[..., Exporter]
 
@@ -146,3 +152,66 @@ async def test_of_very_many_queues_the_rest_is_told_together(
     queues = {dict(labels)["queue"] for name, labels in found if name == "monarq_queue_workers"}
     assert len(queues) == 101
     assert {"other", "q149"} <= queues
+
+
+async def test_what_postgres_holds_is_left_out_while_it_is_away(
+    redis_url: str, exporter_at: MakeExporter
+) -> None:
+    nobody = SecretStr(f"postgresql://nobody@127.0.0.1:{free_port()}/none")
+    found = {name for name, _ in await told(exporter_at(redis_url, database_url=nobody))}
+    assert "monarq_queue_jobs" in found
+    assert {"monarq_dead_letter_jobs", "monarq_outbox_pending_jobs"} & found == set()
+
+
+async def test_nobody_beats_where_it_is_turned_off_or_paused(
+    redis_url: str, store: Store, exporter_at: MakeExporter
+) -> None:
+    await _serve(store.client, "default")
+    assert ("monarq_queue_workers", _DEFAULT) in await told(exporter_at(redis_url, heartbeat_jobs=False))
+    await store.client.delete(EXPORTER)
+    await Pauses(store.transport).pause("default", why="it is to rest")
+    assert ("monarq_queue_workers", _DEFAULT) in await told(exporter_at(redis_url))
+    assert await store.client.zcard(store.queue.ranks[2]) == 0
+
+
+async def test_a_heartbeat_that_waits_is_not_joined_by_another(
+    redis_url: str, store: Store, exporter_at: MakeExporter
+) -> None:
+    await _serve(store.client, "default")
+    for _ in range(3):
+        await told(exporter_at(redis_url))
+        await store.client.delete(EXPORTER)  # another process each time, which knows of no other
+    assert await store.client.zcard(store.queue.ranks[2]) == 1
+
+
+@pytest.mark.parametrize(("tagged", "job_id"), [(False, f"{KIND}:mail"), (True, f"{{mail}}{KIND}")])
+async def test_a_heartbeat_has_one_id_per_queue(
+    redis_url: str, client: Redis, exporter_at: MakeExporter, tagged: bool, job_id: str
+) -> None:
+    await _serve(client, "mail")
+    found = await told(exporter_at(redis_url, hash_tags=tagged))
+    assert found["monarq_queue_workers", frozenset({("queue", "mail")})] == 1
+    waiting = await client.zrange(queue_keys("mail", tagged=tagged).ranks[2], 0, -1)
+    assert waiting == [job_id.encode()]
+    assert await client.zcard(queue_keys("default", tagged=tagged).ranks[2]) == 0, "nobody serves it"
+
+
+_DEFAULT = frozenset({("queue", "default")})
+
+
+async def _serve(client: Redis, queue: str) -> None:
+    """A worker that says that it serves the queue, and does nothing."""
+    report = {"worker": "w", "host": "h", "pid": 1, "queues": {queue: 0}, "kinds": [], "slots": 1}
+    await client.set(WORKER + "w", to_json(report | {"busy": 0, "stopping": False}))
+    await client.zadd(WORKERS, {"w": round(time.time() * 1000)})
+    await client.sadd(QUEUES, queue)
+
+
+async def test_a_fault_of_ours_costs_no_more_than_these_gauges(
+    redis_url: str, exporter_at: MakeExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*seen: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(exporters, "_told", broken)
+    assert await told(exporter_at(redis_url)) == {}

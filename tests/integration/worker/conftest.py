@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
+import asyncpg
 import pytest
 import structlog
 from arq.connections import ArqRedis, RedisSettings, create_pool
@@ -57,3 +58,20 @@ async def pool(redis_url: str) -> AsyncIterator[ArqRedis]:
     connected = await create_pool(settings, job_serializer=serialize, job_deserializer=deserialize)
     yield connected
     await connected.aclose()
+
+
+@pytest.fixture
+async def rows(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    opened = await asyncpg.connect(database_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def keeps(serve: Serve, database_url: str) -> Any:
+    """Starts a worker that writes the history."""
+
+    def start(*handlers: Any, **settings: Any) -> Any:
+        return serve(*handlers, settings={"database_url": database_url, **settings})
+
+    return start

@@ -13,7 +13,9 @@ class TooLate(AssertionError):
     """The condition did not come true in time."""
 
 
-async def eventually(check: Callable[[], Any | Awaitable[Any]], *, within: float = 20.0) -> Any:
+async def eventually(
+    check: Callable[[], Any | Awaitable[Any]], *, within: float = 20.0, every: float = _LOOK_AGAIN
+) -> Any:
     """The first truthy answer of `check`, a plain or an async function."""
     deadline = time.monotonic() + within
     while True:
@@ -24,7 +26,7 @@ async def eventually(check: Callable[[], Any | Awaitable[Any]], *, within: float
             return answer
         if time.monotonic() > deadline:
             raise TooLate(f"not within {within:g} s: {inspect.getsource(check).strip()}; it said {answer!r}")
-        await asyncio.sleep(_LOOK_AGAIN)
+        await asyncio.sleep(every)
 
 
 async def always(check: Callable[[], Any | Awaitable[Any]], *, during: float) -> None:

@@ -1,14 +1,11 @@
 """arq 0.28's known defects, A1 to A12: what each would do to a job, and that it does not happen here."""
 
 import asyncio
-import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import pairwise
-from secrets import token_hex
 from typing import Any
 
 import pytest
@@ -24,10 +21,8 @@ from monarq.jobs.retry import exponential, fixed
 from monarq.jobs.store.address import from_url
 from monarq.jobs.store.connection import Link
 from monarq.jobs.store.dead_letters import open_dead_letters
-from monarq.jobs.store.execute import execute, execute_sync
-from monarq.jobs.store.keys import DEAD_LETTER, FAILURES, FENCE, JOB, WORKER, queue_keys
-from monarq.jobs.store.sync_connection import SyncLink
-from monarq.jobs.store.verbs import BATCH, Claim, Claimed, Request, claim
+from monarq.jobs.store.keys import DEAD_LETTER, FAILURES, FENCE, JOB, WORKER
+from monarq.jobs.store.verbs import BATCH, Claimed
 from monarq.producer import Producer
 from monarq.worker.maintenance.aborts import Aborts
 from tests.contract.store import RESTART_GRACE_SECONDS
@@ -35,10 +30,10 @@ from tests.servers import ValkeyServer
 
 from .conftest import Serve
 from .deadlines import always, eventually
+from .elsewhere import QUEUE, Rival, claim_elsewhere, hold_by_arqs_workers
 from .stage import dead_letter, failures_of, running, settings_for, stats, waiting
 
 Ctx = dict[Any, Any]
-QUEUE = queue_keys("default")
 #: Seconds until something that must happen is overdue: many, since other programs may be busy meanwhile.
 SOON = 10.0
 HOUR_MS = 3_600_000
@@ -56,36 +51,6 @@ async def link(redis_url: str) -> AsyncIterator[Link]:
     link = Link(from_url(redis_url))
     yield link
     await link.close()
-
-
-def claim_of(worker: str, *, lease: float, limit: int = 1) -> Request[Claim]:
-    """A claim by a worker that is not in this process."""
-    return claim(
-        [QUEUE],
-        worker=worker,
-        nonce=token_hex(8),
-        limit=limit,
-        lease=timedelta(seconds=lease),
-        ageing=timedelta(minutes=1),
-    )
-
-
-async def claim_elsewhere(link: Link, *, lease: float, limit: int = 1) -> list[Claimed]:
-    """Jobs that a worker elsewhere has from now on, and neither renews nor ends."""
-    return (await execute(link, claim_of("elsewhere", lease=lease, limit=limit))).jobs
-
-
-async def hold_by_arqs_workers(pool: ArqRedis, count: int) -> list[str]:
-    """Jobs that are the oldest of the queue and that workers of arq's own are running."""
-    names = [f"arq{number}" for number in range(count)]
-    for number, name in enumerate(names):
-        assert await pool.enqueue_job("double", number, _job_id=name)
-    async with pool.pipeline(transaction=False) as pipe:
-        pipe.zadd(QUEUE.ranks[2], {name: number + 1 for number, name in enumerate(names)})
-        for name in names:
-            pipe.set(FENCE + name, "1", px=60_000)
-        await pipe.execute()
-    return names
 
 
 async def test_a1_running_jobs_elsewhere_do_not_hide_ready_ones(
@@ -371,30 +336,6 @@ async def test_a11_stale_abort_entries_are_pruned_and_live_ones_stay(
     assert await aborts.prune(QUEUE.abort) == 2
     assert await client.zrange(QUEUE.abort, 0, -1) == [runs.job_id.encode(), waits.job_id.encode()]
     assert await aborts.prune(QUEUE.abort) == 0
-
-
-@dataclass
-class Rival:
-    """Another process, played by a thread: claims what it can get while this one's event loop stands."""
-
-    url: str
-    begin: threading.Event = field(default_factory=threading.Event)
-    over: threading.Event = field(default_factory=threading.Event)
-    worker_key: str = ""
-    looks: int = 0
-    stolen: list[str] = field(default_factory=list)
-    missing: int = 0
-
-    def watch(self) -> None:
-        """From `begin` to `over`."""
-        link = SyncLink(from_url(self.url))
-        self.begin.wait()
-        while not self.over.wait(0.02):
-            reply = execute_sync(link.call, claim_of("rival", lease=60))
-            self.stolen += [claimed.job_id for claimed in reply.jobs]
-            self.missing += not link.call("EXISTS", self.worker_key)
-            self.looks += 1
-        link.close()
 
 
 @pytest.fixture

@@ -12,8 +12,7 @@ from redis.asyncio import Redis
 
 from monarq.jobs import JobContext, job
 from monarq.jobs.store.heartbeats import KIND
-from monarq.jobs.store.keys import CRON_SUCCESSES, EXPORTER, HEARTBEATS, JOB, RESULT
-from monarq.jobs.store.pauses import Pauses
+from monarq.jobs.store.keys import CRON_SUCCESSES, EXPORTER, HEARTBEATS, RESULT
 from monarq.producer import Producer
 from monarq.worker import Worker
 from tests.scrapes import Samples, samples_of
@@ -69,53 +68,6 @@ async def _has(worker: Worker, key: Any) -> bool:
 
 async def _enqueued(client: Redis, count: int) -> bool:
     return (await stats(client))["enqueued"] == count
-
-
-async def test_a_heartbeat_that_waits_is_not_joined_by_another(
-    serve: Serve, client: Redis, options: dict[str, Any]
-) -> None:
-    release = asyncio.Event()
-
-    @job("hold")
-    async def hold(ctx: JobContext) -> None:
-        await release.wait()
-
-    async with serve(hold, max_jobs=1, **options) as worker, Producer.connect(_url(worker)) as producer:
-        await producer.enqueue(hold.of())
-        await eventually(lambda: worker.slots.busy == 1)
-        await eventually(lambda: _waits_after_scrape(worker, client))
-        await scrape(worker)
-        assert await waiting(client) == 2, "that which runs, and one heartbeat"
-        release.set()
-        await eventually(lambda: client.hexists(HEARTBEATS, "default"))
-
-
-async def _waits_after_scrape(worker: Worker, client: Redis) -> bool:
-    await scrape(worker)
-    return bool(await client.exists(f"{JOB}{KIND}:default"))
-
-
-def _url(worker: Worker) -> str:
-    return str(worker.settings.redis_url.get_secret_value())
-
-
-async def test_no_heartbeat_where_it_is_turned_off_or_the_queue_is_paused(
-    serve: Serve, client: Redis, options: dict[str, Any]
-) -> None:
-    options["settings"]["heartbeat_jobs"] = False
-    async with serve(work, **options) as worker:
-        await eventually(lambda: _serves(worker))
-        assert await stats(client) == {}
-    options["settings"] |= {"heartbeat_jobs": True, "metrics_port": free_port()}
-    async with serve(work, **options) as worker:
-        await Pauses(worker.fetcher._link).pause("default", why="it is to rest")
-        await eventually(lambda: _serves(worker))
-        await scrape(worker)
-        assert await stats(client) == {}
-
-
-async def _serves(worker: Worker) -> bool:
-    return (await scrape(worker)).get(("monarq_queue_workers", frozenset({("queue", "default")}))) == 1
 
 
 async def test_the_fleet_is_told_while_a_handler_blocks_the_loop(

@@ -24,14 +24,10 @@ from tests.postgres import PostgresServer, postgres_server
 
 from .conftest import Serve
 from .deadlines import eventually
+from .past import count, greet, row_of
 
 DEFAULT = queue_keys("default")
 SOON = timedelta(milliseconds=1)
-
-
-@job("greet", keep_result=60)
-async def greet(ctx: JobContext, name: str) -> dict[str, str]:
-    return {"hello": name}
 
 
 @job("quiet", keep_result=0)
@@ -65,23 +61,6 @@ async def add(ctx: dict[str, Any], one: int, other: int) -> int:
 
 
 @pytest.fixture
-async def rows(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    opened = await asyncpg.connect(database_url)
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-def keeps(serve: Serve, database_url: str) -> Any:
-    """Starts a worker that writes the history."""
-
-    def start(*handlers: Any, **settings: Any) -> Any:
-        return serve(*handlers, settings={"database_url": database_url, **settings})
-
-    return start
-
-
-@pytest.fixture
 async def letters(redis_url: str) -> AsyncIterator[DeadLetters]:
     link = Link(from_url(redis_url))
     yield open_dead_letters(link)
@@ -94,20 +73,10 @@ def own_postgres() -> Iterator[PostgresServer]:
         yield server
 
 
-async def row_of(rows: asyncpg.Connection, job_id: str) -> dict[str, Any]:
-    """The newest row of a job, as soon as there is one."""
-    select = "SELECT * FROM monarq.jobs WHERE job_id = $1 ORDER BY ended_at DESC LIMIT 1"
-    return dict(await eventually(lambda: rows.fetchrow(select, job_id)))
-
-
 async def attempts_of(rows: asyncpg.Connection, job_id: str) -> list[asyncpg.Record]:
     select = "SELECT * FROM monarq.attempts WHERE job_id = $1 ORDER BY ended_at, number"
     found: list[asyncpg.Record] = await rows.fetch(select, job_id)
     return found
-
-
-async def count(rows: asyncpg.Connection) -> int:
-    return int(await rows.fetchval("SELECT count(*) FROM monarq.jobs"))
 
 
 # --- how it ended
@@ -250,55 +219,6 @@ async def test_large_arguments_and_results_are_left_out(
         handle = await producer.enqueue(greet.of("x" * 70_000))
         row = await row_of(rows, handle.job_id)
     assert (row["state"], row["payload"], row["result"]) == ("succeeded", None, None)
-
-
-# --- cancelled while it waits
-
-
-async def test_a_job_that_is_cancelled_while_it_waits_is_kept_with_who_did_it(
-    keeps: Serve, producer: Producer, client: Redis, rows: asyncpg.Connection
-) -> None:
-    async with keeps(greet):
-        await eventually(lambda: client.exists(DEFAULT.history))
-        handle = await producer.enqueue(greet.of("ann"), delay=timedelta(hours=1))
-        await handle.cancel("not needed", by="bob")
-        row = await row_of(rows, handle.job_id)
-        assert (row["state"], row["by"], row["reason"]) == ("cancelled", "bob", "not needed")
-        assert (row["kind"], row["payload"]) == ("greet", '{"name": "ann"}')
-        assert (row["worker"], row["starts"], row["run_ms"]) == (None, 0, None)
-        await eventually(lambda: _is_gone(client))
-
-
-async def _is_gone(client: Redis) -> bool:
-    return not await client.exists(DEFAULT.ended)
-
-
-async def test_what_was_cancelled_is_written_once_by_many_workers(
-    keeps: Serve, producer: Producer, client: Redis, rows: asyncpg.Connection
-) -> None:
-    await client.set(DEFAULT.history, "1")
-    handles = [await producer.enqueue(greet.of(str(n)), delay=timedelta(hours=1)) for n in range(30)]
-    for handle in handles:
-        await handle.cancel(by="bob")
-    await client.rpush(DEFAULT.ended, "strange", "[1]")
-    assert await client.llen(DEFAULT.ended) == 32
-    async with keeps(greet), keeps(greet), keeps(greet):
-        await eventually(lambda: _is_gone(client))
-    assert await count(rows) == 30
-
-
-async def test_what_was_cancelled_is_written_once_though_a_worker_died_between_writing_and_taking_it(
-    keeps: Serve, producer: Producer, client: Redis, rows: asyncpg.Connection
-) -> None:
-    await client.set(DEFAULT.history, "1")
-    handle = await producer.enqueue(greet.of("ann"), delay=timedelta(hours=1))
-    await handle.cancel(by="bob")
-    [record] = await client.lrange(DEFAULT.ended, 0, -1)
-    async with keeps(greet):
-        await row_of(rows, handle.job_id)
-        await client.rpush(DEFAULT.ended, record)
-        await eventually(lambda: _is_gone(client))
-    assert await count(rows) == 1
 
 
 # --- what it costs the queue

@@ -13,9 +13,10 @@ from monarq.jobs.store.address import from_url
 from monarq.jobs.store.connection import Link
 from monarq.jobs.store.keys import ORDER, WORKER, WORKERS
 from monarq.jobs.store.orders import DrainOrder, order_drain
-from monarq.jobs.store.workers import LiveWorker, live_workers
+from monarq.jobs.store.workers import AttemptsReport, LiveWorker, live_workers
 from monarq.producer import Producer
 from monarq.worker import heartbeat
+from tests.servers import free_port
 
 from .conftest import Serve
 from .deadlines import eventually
@@ -23,7 +24,7 @@ from .deadlines import eventually
 released = asyncio.Event()
 
 
-@job("report.hold")
+@job("report.hold", timeout=90)
 async def hold(ctx: JobContext) -> str:
     await released.wait()
     return "held"
@@ -66,6 +67,7 @@ async def test_a_worker_says_how_it_is_and_what_it_runs(serve: Serve, producer: 
     [run], [due] = told.runs, told.cron
     assert (run.job_id, run.kind, run.queue, run.attempt) == (handle.job_id, "report.hold", "default", 1)
     assert run.age_ms >= 0
+    assert run.timeout_ms == 90_000
     assert (due.kind, due.times) == ("cron:digest", "09:30")
     assert due.next_due_at is not None
     assert (told.slots, told.busy, told.is_live) == (3, 1, True)
@@ -73,6 +75,22 @@ async def test_a_worker_says_how_it_is_and_what_it_runs(serve: Serve, producer: 
     assert told.python.startswith("3.")
     assert told.rss_bytes > 1_000_000
     assert 0 <= told.reported_ago_ms < 20_000
+
+
+async def test_a_worker_that_counts_says_what_it_has_done_lately(
+    serve: Serve, producer: Producer, link: Link
+) -> None:
+    async def tells_it() -> LiveWorker | None:
+        told = await the_worker(link)
+        return told if told is not None and told.attempts else None
+
+    async with serve(hold, settings={"metrics_port": free_port()}):
+        released.set()
+        await (await producer.enqueue(hold.of())).result(timeout=10)
+        told: LiveWorker = await eventually(tells_it)
+    assert told.attempts == (AttemptsReport(queue="default", kind="report.hold", ended=1, failed=0),)
+    [start] = told.starts
+    assert (start.queue, start.number, start.in_time, start.number_lately) == ("default", 1, 1, 1)
 
 
 async def test_how_long_the_loop_was_held_up_is_told_once(serve: Serve, link: Link) -> None:

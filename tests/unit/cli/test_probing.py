@@ -1,36 +1,51 @@
 """`monarq health --live`, `--ready` and `--started`: one process of this machine is asked."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from monarq.jobs.cli.app import run
-from monarq.jobs.side_port import SidePort, json_page
+from monarq.jobs.side_port import Page, SidePort, json_page
 from tests.servers import free_port
 
 FLAGS = {"live": "/livez", "ready": "/readyz", "started": "/startupz"}
 WORDS = {"live": "alive", "ready": "ready", "started": "started"}
 
 Serve = Callable[..., int]
+Told = dict[str, tuple[bool, dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[tuple[SidePort, Told]]:
+    """A process of ours, and what it tells at which path."""
+    told: Told = {}
+
+    def page(path: str) -> Page:
+        missing = (404, b"not found", "text/plain")
+        return lambda accept: json_page(lambda: told[path])(accept) if path in told else missing
+
+    port = SidePort("127.0.0.1", 0, {path: page(path) for path in FLAGS.values()})
+    port.start()
+    yield port, told
+    port.stop()
 
 
 @pytest.fixture
-def serve() -> Iterator[Serve]:
-    """A process that answers one probe so; its port."""
-    opened: list[SidePort] = []
+def serve(process: tuple[SidePort, Told]) -> Serve:
+    """Lets the process answer one probe so; its port."""
+    port, told = process
+    told.clear()
 
     def make(path: str, is_well: bool, **facts: Any) -> int:
-        port = SidePort("127.0.0.1", 0, {path: json_page(lambda: (is_well, facts))})
-        port.start()
-        opened.append(port)
+        told[path] = (is_well, facts)
         assert port.port is not None
         return port.port
 
-    yield make
-    for port in opened:
-        port.stop()
+    return make
 
 
 def health(*arguments: str, port: int | None = None) -> int:
@@ -88,3 +103,16 @@ def test_without_a_port_nothing_can_be_asked(
 @pytest.mark.parametrize("arguments", [["--live", "--ready"], ["--live", "-q", "mail"], ["--port", "1"]])
 def test_one_thing_is_asked_at_a_time(arguments: list[str]) -> None:
     assert health(*arguments) == 2
+
+
+def test_a_probe_loads_no_client_of_a_store() -> None:
+    """It is asked every few seconds, by a process of its own."""
+    code = """if True:
+        import sys
+        from monarq.jobs.cli.app import run
+
+        assert run(["health", "--live", "--port", "9"]) == 1
+        print({"redis", "arq", "httpx", "asyncpg", "sqlalchemy", "PIL"} & set(sys.modules))
+        """
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout == "set()\n"

@@ -1,19 +1,43 @@
 """What is wrong, and what only looks so: each rule fires, and each of its conditions silences it."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from monarq.dashboard.overdue import Overdue
 from monarq.dashboard.verdicts import Level, Verdict, judge, span
 from monarq.jobs.store.memory import Memory
-from monarq.jobs.store.workers import HistoryReport, LiveWorker
+from monarq.jobs.store.workers import (
+    AttemptsReport,
+    HistoryReport,
+    LiveWorker,
+    RunningJob,
+    StartsReport,
+)
 
 from .present import a_pause, a_rate, a_view, a_worker
 
 OLD = timedelta(minutes=5)
 SERVED = a_worker()
 BUSY = a_worker(busy=10)
+
+
+def starts(number: int, late: int, number_lately: int, late_lately: int) -> LiveWorker:
+    """A worker that has begun so many jobs of `mail`, of which so many were late."""
+    told = StartsReport(
+        queue="mail",
+        number=number,
+        in_time=number - late,
+        number_lately=number_lately,
+        in_time_lately=number_lately - late_lately,
+    )
+    return a_worker(starts=(told,))
+
+
+def ended(kind: str, number: int, failed: int, queue: str = "mail") -> AttemptsReport:
+    return AttemptsReport(queue=queue, kind=kind, ended=number, failed=failed)
 
 
 def verdicts(
@@ -39,6 +63,18 @@ RULES: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
     "QueueLate": (
         {"ready": 1, "running": 1, "oldest_ready": OLD, "workers": [SERVED]},
         [{"oldest_ready": timedelta(seconds=60)}, {"objective": 600.0}, {"pauses": (a_pause(),)}],
+    ),
+    "QueueWaitBudgetBurn": (
+        {"running": 1, "workers": [starts(1_000, 150, 100, 15)]},
+        [
+            {"workers": [starts(1_000, 144, 100, 15)]},
+            {"workers": [starts(1_000, 150, 100, 14)]},
+            {"workers": [starts(1_000, 150, 0, 0)]},
+            {"workers": [starts(20, 20, 20, 20)]},
+            {"pauses": (a_pause(),)},
+            {"workers": [starts(1_000, 150, 100, 15), starts(1_000, 0, 100, 0)]},
+            {"workers": []},
+        ],
     ),
     "QueueNoWorkers": (
         {"ready": 142},
@@ -104,6 +140,41 @@ def test_a_worker_that_is_blocked_or_behind_with_the_history_is_told() -> None:
     )
     found = {(verdict.alert, verdict.worker) for verdict in verdicts(workers=workers)}
     assert found == {("EventLoopBlocked", "a"), ("HistoryLagging", "b"), ("HistoryDropping", "b")}
+
+
+@pytest.mark.parametrize(
+    ("number", "failed", "fires"), [(100, 6, True), (100, 5, False), (21, 2, True), (20, 20, False)]
+)
+def test_a_kind_that_fails_too_often_is_told_of_all_workers_and_queues_together(
+    number: int, failed: int, fires: bool
+) -> None:
+    workers = (
+        a_worker("a", attempts=(ended("email.send", number - 5, failed - 1), ended("shop.pay", 50, 1))),
+        a_worker("b", attempts=(ended("email.send", 5, 1, queue="mail.bulk"),)),
+    )
+    found = [(one.alert, one.kind, one.level) for one in verdicts(workers=workers)]
+    assert found == ([("JobFailureRatioHigh", "email.send", Level.TICKET)] if fires else [])
+
+
+def test_a_job_that_runs_for_more_than_twice_its_timeout_is_told() -> None:
+    def a_run(job_id: str, age_ms: int, timeout_ms: int | None) -> RunningJob:
+        told = {"queue": "mail", "kind": "email.send", "attempt": 1}
+        return RunningJob(job_id=job_id, age_ms=age_ms, timeout_ms=timeout_ms, **told)  # type: ignore[arg-type]
+
+    runs = (a_run("old", 900_000, None), a_run("hung", 121_000, 60_000), a_run("slow", 120_000, 60_000))
+    [verdict] = verdicts(workers=(a_worker("web-1", runs=runs), a_worker("web-2", runs=runs[2:])))
+    assert (verdict.alert, verdict.worker) == ("JobRunningTooLong", "web-1")
+    assert verdict.sentence == "web-1: a job of email.send has run for 2 min, and its timeout is 60 s: hung"
+
+
+def test_a_schedule_that_is_overdue_is_told_with_who_could_mend_it() -> None:
+    gone = Overdue(queue="mail", name="digest", kind="digest", late=OLD, has_worker=False)
+    [verdict] = judge([], [], None, timedelta(0), [gone])
+    assert (verdict.alert, verdict.queue) == ("ScheduleMissed", "mail")
+    assert verdict.sentence == "digest was due 5 min ago, and no worker has enqueued it"
+    assert verdict.command == "monarq worker --queues mail"
+    [blocked] = judge([], [], None, timedelta(0), [replace(gone, has_worker=True)])
+    assert (blocked.command, "loop" in blocked.mend) == ("", True)
 
 
 def test_versions_differ_among_those_that_claim() -> None:

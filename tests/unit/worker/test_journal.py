@@ -42,7 +42,7 @@ def told(log_ends: dict[str, EndLines], kind: str = "mail.send", *, name: str | 
     journal = Journal(log_ends)
     with capture_logs() as lines:
         for end in ENDS.values() if name is None else [ENDS[name]]:
-            journal.settled(a_run(kind), end, Settlement.RECORDED)
+            journal.settled([(a_run(kind), end)], [Settlement.RECORDED])
     return [line["event"] for line in lines]
 
 
@@ -75,21 +75,21 @@ def test_of_successes_a_share_can_get_one(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_silenced_end_is_counted_all_the_same() -> None:
     journal = Journal({"*": "none"})
     for end in ENDS.values():
-        journal.settled(a_run(), end, Settlement.RECORDED)
+        journal.settled([(a_run(), end)], [Settlement.RECORDED])
     assert (journal.complete, journal.failed, journal.retried, journal.released) == (1, 3, 1, 2)
 
 
 def test_an_outcome_that_was_refused_is_told_of_whatever_the_rules_say() -> None:
     journal = Journal({"*": "none"})
     with capture_logs() as lines:
-        journal.settled(a_run(), ENDS["job.succeeded"], Settlement.REFUSED)
+        journal.settled([(a_run(), ENDS["job.succeeded"])], [Settlement.REFUSED])
     assert [line["event"] for line in lines] == ["job.lease_lost"]
 
 
 @pytest.mark.parametrize("name", ENDS)
 def test_a_line_names_job_kind_queue_attempt_and_time(name: str) -> None:
     with capture_logs() as lines:
-        Journal({"*": "all"}).settled(a_run(), ENDS[name], Settlement.RECORDED)
+        Journal({"*": "all"}).settled([(a_run(), ENDS[name])], [Settlement.RECORDED])
     [line] = lines
     facts = {key: line[key] for key in ("job_id", "kind", "queue", "attempt", "seconds")}
     assert facts == {"job_id": "j", "kind": "mail.send", "queue": "mail", "attempt": 2, "seconds": 0.25}

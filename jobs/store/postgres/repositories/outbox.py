@@ -37,6 +37,23 @@ class SetAsideRow(NamedTuple):
     reason: str
 
 
+class HeldRow(NamedTuple):
+    """A job that is not in Redis yet; nothing of it has been checked."""
+
+    job_id: str
+    queue: str
+    kind: str
+    rank: int
+    #: When it may start; None: at once.
+    due_at: datetime | None
+    #: The envelope up to the value of `et`.
+    head: bytes
+    created_at: datetime
+    #: Since when it is not sent, and why; None: a relay sends it next.
+    set_aside_at: datetime | None
+    reason: str | None
+
+
 class Depth(NamedTuple):
     """The outbox in numbers."""
 
@@ -102,6 +119,11 @@ class Outbox:
         """Rows that could not be sent, the newest first."""
         rows = await self._connection.fetch(statement("outbox_list_set_aside"), limit)
         return [SetAsideRow(*row) for row in rows]
+
+    async def find(self, job_id: str) -> HeldRow | None:
+        """A row, whether it waits or is set aside."""
+        row = await self._connection.fetchrow(statement("outbox_find"), job_id)
+        return None if row is None else HeldRow(*row)
 
     async def retry(self, job_ids: Sequence[str] | None) -> list[str]:
         """Let rows that were set aside be taken again, or all of them; which ones."""

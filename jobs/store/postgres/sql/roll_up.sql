@@ -58,17 +58,8 @@ CROSS JOIN LATERAL (
     GROUP BY queue, kind
 ) AS counted
 ON CONFLICT (minutes, began_at, queue, kind) DO UPDATE SET
-    succeeded = excluded.succeeded,
-    dead = excluded.dead,
-    cancelled = excluded.cancelled,
-    expired = excluded.expired,
-    recovered = excluded.recovered,
-    attempts = excluded.attempts,
-    starts = excluded.starts,
-    run_ms = excluded.run_ms,
-    wait_ms = excluded.wait_ms,
-    run_counts = excluded.run_counts,
-    wait_counts = excluded.wait_counts
+    (minutes, began_at, queue, kind, succeeded, dead, cancelled, expired, recovered, attempts, starts, run_ms, wait_ms,
+     run_counts, wait_counts) = ROW(excluded.*)
 -- jobs that have ended do not change: if there are no more of them, all is as it was
 WHERE (known.succeeded, known.dead, known.cancelled, known.expired)
     <> (excluded.succeeded, excluded.dead, excluded.cancelled, excluded.expired)

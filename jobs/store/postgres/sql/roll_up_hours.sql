@@ -33,17 +33,8 @@ JOIN monarq.rollups AS five
     ON five.minutes = 5 AND five.began_at >= hour.began_at AND five.began_at < hour.began_at + interval '1 hour'
 GROUP BY hour.began_at, queue, kind
 ON CONFLICT (minutes, began_at, queue, kind) DO UPDATE SET
-    succeeded = excluded.succeeded,
-    dead = excluded.dead,
-    cancelled = excluded.cancelled,
-    expired = excluded.expired,
-    recovered = excluded.recovered,
-    attempts = excluded.attempts,
-    starts = excluded.starts,
-    run_ms = excluded.run_ms,
-    wait_ms = excluded.wait_ms,
-    run_counts = excluded.run_counts,
-    wait_counts = excluded.wait_counts
+    (minutes, began_at, queue, kind, succeeded, dead, cancelled, expired, recovered, attempts, starts, run_ms, wait_ms,
+     run_counts, wait_counts) = ROW(excluded.*)
 -- jobs that have ended do not change: if there are no more of them, all is as it was
 WHERE (known.succeeded, known.dead, known.cancelled, known.expired)
     <> (excluded.succeeded, excluded.dead, excluded.cancelled, excluded.expired)

@@ -1,0 +1,52 @@
+"""`/v1/jobs/{id}?wait=…`: who waits for the end of a job."""
+
+import asyncio
+
+from tests.integration.worker.deadlines import eventually
+
+from .house import House
+from .one_job import enqueue, fail
+
+OPERATOR = {"role": "operator"}
+
+
+async def test_who_waits_is_answered_as_soon_as_the_job_has_ended(house: House) -> None:
+    program = await house.program(OPERATOR)
+    job_id = await enqueue(house)
+    waiting = asyncio.create_task(program.get(f"/v1/jobs/{job_id}?wait=30"))
+    await _until_somebody_waits(house, job_id)
+    await house.run_one(job_id, result=1)
+    async with asyncio.timeout(3):  # far less than the time after which it would look by itself
+        answer = await waiting
+    assert (answer.json()["state"], answer.json()["result"]) == ("succeeded", 1)
+
+
+async def test_waiting_ends_with_its_time_and_tells_how_it_stands(house: House) -> None:
+    program = await house.program(OPERATOR)
+    answer = await program.get(f"/v1/jobs/{await enqueue(house)}?wait=0.05")
+    assert (answer.status_code, answer.json()["state"]) == (200, "ready")
+
+
+async def test_nobody_waits_for_a_job_that_has_ended_or_longer_than_allowed(house: House) -> None:
+    program = await house.program(OPERATOR)
+    job_id = await enqueue(house)
+    await fail(house, job_id)
+    async with asyncio.timeout(3):
+        assert (await program.get(f"/v1/jobs/{job_id}?wait=30")).json()["state"] == "dead"
+    for wait in ("31", "-1", "x"):
+        assert (await program.get(f"/v1/jobs/{job_id}?wait={wait}")).status_code == 400
+
+
+async def test_a_server_that_stops_answers_those_who_wait(house: House) -> None:
+    program = await house.program(OPERATOR)
+    job_id = await enqueue(house)
+    waiting = asyncio.create_task(program.get(f"/v1/jobs/{job_id}?wait=30"))
+    await _until_somebody_waits(house, job_id)
+    house.services.let_go()
+    async with asyncio.timeout(3):
+        assert (await waiting).json()["state"] == "ready"
+
+
+async def _until_somebody_waits(house: House, job_id: str) -> None:
+    waiters = house.store.queue.waiters
+    await eventually(lambda: house.services.link.call("HEXISTS", waiters, job_id))
