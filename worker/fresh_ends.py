@@ -69,24 +69,25 @@ class FreshEnds:
         queue, has_ended = pair[0], ending in FINAL
         self.count += len(runs)
         self.endings[pair, ending] += len(runs)
-        waits, run_ms = self.wait_ms[queue, "normal"], self.run_ms[pair]
-        life_ms, attempts = self.life_ms[queue], self.attempts[queue]
+        add_wait, add_run = self.wait_ms[queue, "normal"].append, self.run_ms[pair].append
+        add_life, add_attempts = self.life_ms[queue].append, self.attempts[queue].append
         for run in runs:  # each is looked at once: it was out of the processor's sight for a while
-            claimed, envelope = run.claimed, run.envelope
+            claimed, envelope, ended_ms = run.claimed, run.envelope, run.ended_ms
             if envelope is None:
                 continue
             if claimed.lapses and took_over(run):
                 self.endings[pair, Ending.LOST] += 1
-            wait_ms = claimed.claimed_at_ms - claimed.visible_at_ms
-            into = self.wait_ms[queue, str(envelope.meta["p"])] if "p" in envelope.meta else waits
-            into.append(wait_ms if wait_ms > 0 else 0)
-            if run.ended_ms:
-                took_ms = run.ended_ms - run.started_ms
-                run_ms.append(took_ms)
+            claimed_at_ms = claimed.claimed_at_ms
+            wait_ms = claimed_at_ms - claimed.visible_at_ms
+            add = self.wait_ms[queue, str(envelope.meta["p"])].append if "p" in envelope.meta else add_wait
+            add(wait_ms if wait_ms > 0 else 0)
+            if ended_ms:
+                took_ms = ended_ms - run.started_ms
+                add_run(took_ms)
                 if has_ended:
-                    life = claimed.claimed_at_ms - envelope.enqueued_ms + took_ms
-                    life_ms.append(life if life > 0 else 0)  # the clocks of arq's producers may be wrong
-                    attempts.append(run.attempt)
+                    life_ms = claimed_at_ms - envelope.enqueued_ms + took_ms
+                    add_life(life_ms if life_ms > 0 else 0)  # the clocks of arq's producers may be wrong
+                    add_attempts(run.attempt)
         if with_exemplars:
             self.exemplars += _exemplars(pair, runs)
 

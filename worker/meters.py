@@ -75,7 +75,7 @@ class Meters:
     def settled(self, batch: Batch, settlements: Sequence[Settlement]) -> None:
         """Count how attempts ended."""
         for (pair, ending), runs in self._sorted_out(batch, settlements).items():
-            if pair[1] != HEARTBEAT:  # it has a metric of its own
+            if runs and pair[1] != HEARTBEAT:  # which has a metric of its own
                 self._fresh.add(pair, ending, runs, with_exemplars=self.marks_exemplars)
         if self._fresh.count >= _BATCH:
             self.fold()
@@ -129,16 +129,18 @@ class Meters:
     ) -> dict[tuple[Pair, Ending], list[Run]]:
         """Attempts by what they were of and how they ended, as far as that can be told."""
         sorted_out: defaultdict[tuple[Pair, Ending], list[Run]] = defaultdict(list)
-        queue, runnable = None, None
+        queue = batch[0][0].claimed.queue.name  # those of others are settled by themselves
+        runnable, alike = None, list[Run]().append
         for (run, end), settlement in zip(batch, settlements, strict=True):
-            if end.verb is not _SUCCEEDED or settlement is _REFUSED or run.runnable is None:
-                self._sort_out_other(run, end, settlement, sorted_out)
-                continue
             # nearly all are successes of what the one before was of: that makes this cheap
-            if run.runnable is not runnable or run.claimed.queue is not queue:
-                runnable, queue = run.runnable, run.claimed.queue
-                alike = sorted_out[(queue.name, runnable.kind), Ending.SUCCEEDED]
-            alike.append(run)
+            if run.runnable is not runnable:
+                runnable = run.runnable
+                if runnable is not None:
+                    alike = sorted_out[(queue, runnable.kind), Ending.SUCCEEDED].append
+            if end.verb is _SUCCEEDED and settlement is not _REFUSED and runnable is not None:
+                alike(run)
+            else:
+                self._sort_out_other(run, end, settlement, sorted_out)
         return sorted_out
 
     def _sort_out_other(

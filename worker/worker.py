@@ -229,7 +229,8 @@ class Worker(arq.worker.Worker):
     # --- one job's way through the worker
 
     def _start(self, jobs: list[Claimed], leased_until: float) -> None:
-        runs = [Run(claimed, fence(self.worker_id, claimed.starts), leased_until) for claimed in jobs]
+        worker_id, now = self.worker_id, now_ms()  # one look at the clock for all
+        runs = [Run(one, fence(worker_id, one.starts), leased_until, started_ms=now) for one in jobs]
         self.runs.update(runs)
         if self._stopping.is_set():
             for run in runs:
