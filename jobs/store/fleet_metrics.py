@@ -106,7 +106,7 @@ def _queues(labelled: Labelled, fleet: Fleet, settings: Settings) -> Iterator[Me
 
 
 def _failures(labelled: Labelled) -> Metric:
-    counts = {
+    counts: dict[tuple[str, ...], float] = {
         (label, str(cause)): sum(queue.counters.get(f"failed:{cause}", 0) for queue in queues)
         for label, queues in labelled.items()
         for cause in Cause
