@@ -116,6 +116,8 @@ class DashboardSettings(BaseSettings):
     environment: Annotated[str, Field(min_length=1, max_length=24)] | None = None
     #: In this colour: grey, blue, green, amber, red or purple.
     environment_colour: Literal["grey", "blue", "green", "amber", "red", "purple"] = "grey"
+    #: Where traces are shown: `https://tempo.example.com/trace/{trace_id}`.  Unset: jobs tell the id alone.
+    trace_url: str | None = None
     #: Nobody may change anything.
     read_only: bool = False
     #: Further roles, as a JSON object: `{"on-call": ["jobs:read", "queues:pause", "jobs:cancel:own"]}`.
@@ -182,6 +184,15 @@ class DashboardSettings(BaseSettings):
         if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
             raise ValueError("it must begin with https://; only a loopback address may go without TLS")
         return url.rstrip("/")
+
+    @field_validator("trace_url")
+    @classmethod
+    def _trace_url_names_the_trace(cls, url: str | None) -> str | None:
+        if url is not None and (urlsplit(url).scheme not in ("http", "https") or "{trace_id}" not in url):
+            raise ValueError(
+                "give an address with {trace_id} in it: https://tempo.example.com/trace/{trace_id}"
+            )
+        return url
 
     @field_validator("roles")
     @classmethod

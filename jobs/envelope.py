@@ -98,6 +98,11 @@ class Envelope:
         trace = self.meta.get("c")
         return trace if isinstance(trace, str) and is_trace(trace) else None
 
+    @property
+    def trace_id(self) -> str | None:
+        """Of that trace, in hex."""
+        return None if (trace := self.trace) is None else trace[3:35]
+
 
 def is_trace(text: str) -> bool:
     """Whether an envelope can carry this context of a trace."""

@@ -145,6 +145,7 @@ async def show_job(
         job=job,
         kind=kind,
         tags=plain_tags(job.tags),
+        trace_url=_trace_url(job, services.settings.trace_url),
         waits=job.state in _WAITS and job.outbox is None,
         topics=_topics(job),
         why=_AGES.sub("", (await services.jobs.why(caller, job_id)).sentence),
@@ -155,6 +156,12 @@ async def show_job(
         priorities=list(Priority),
         acts=await _acts(job_id, caller, services),
     )
+
+
+def _trace_url(job: JobView, template: str | None) -> str | None:
+    if template is None or job.trace_id is None:
+        return None
+    return template.replace("{trace_id}", job.trace_id)
 
 
 def _topics(job: JobView) -> str:

@@ -56,6 +56,9 @@ class JobDocument(BaseModel):
         description="of a job that is not in Redis yet: a relay sends it next, or it could not be sent"
     )
     enqueued_at: datetime | None
+    trace_id: str | None = Field(
+        description="the trace that it was enqueued in; not known once it has ended, unless it is dead"
+    )
     due_at: datetime | None = Field(description="of a job that waits: when it may start")
     expires_at: datetime | None
     started_at: datetime | None = Field(description="its last attempt, of a job that has ended")

@@ -78,6 +78,8 @@ class JobView:
     #: Of a job that is not in Redis yet: `waiting` for a relay, or `set_aside`, since it could not be sent.
     outbox: str | None = None
     enqueued_at: datetime | None = None
+    #: Of the trace that it was enqueued in, in hex; not known of a job that has ended, unless it is dead.
+    trace_id: str | None = None
     #: Of a job that waits.
     due_at: datetime | None = None
     expires_at: datetime | None = None
@@ -196,6 +198,7 @@ def of_letter(letter: DeadLetter) -> JobView:
         priority=letter.priority,
         tags=letter.tags,
         enqueued_at=letter.enqueued_at,
+        trace_id=letter.trace_id,
         ended_at=letter.died_at,
         starts=max((one.fence for one in letter.attempts), default=0),
         attempts_spent=letter.attempts[-1].spent if letter.attempts else 0,
@@ -302,6 +305,7 @@ def _of_envelope(envelope: Envelope | None) -> dict[str, Any]:
     return {
         "kind": envelope.kind,
         "tags": envelope.tags,
+        "trace_id": envelope.trace_id,
         "enqueued_at": moment(envelope.enqueued_ms),
         "expires_at": _moment(envelope.expires_ms),
         "arguments": {**envelope.kwargs, **by_position},

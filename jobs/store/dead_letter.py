@@ -48,6 +48,8 @@ class DeadLetter:
     args: list[Any] = field(default_factory=list)
     kwargs: dict[str, Any] = field(default_factory=dict)
     tags: list[str] = field(default_factory=list)
+    #: Of the trace that it was enqueued in, in hex.
+    trace_id: str | None = None
     #: Oldest first; interruptions and earlier replays are among them.
     attempts: list[Failure] = field(default_factory=list)
     #: Why it cannot be read, and what lies there instead.
@@ -156,6 +158,7 @@ class LetterHead:
             args=envelope.args if envelope else [],
             kwargs=envelope.kwargs if envelope else {},
             tags=envelope.tags if envelope else [],
+            trace_id=envelope.trace_id if envelope else None,
             attempts=attempts,
             fault=self.fault,
             raw=self.body if envelope is None else None,

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from ..failure import Cause
 from ..labels import MOST_QUEUES, Labels
-from ..metrics import Metric, gauge
+from ..metrics import Metric, counter, gauge
 from ..priority import PRIORITIES
 from ..settings import Settings
 from .census import Census, watched_crons
@@ -36,6 +37,7 @@ def fleet_metrics(seen: Reading[Census], settings: Settings) -> Iterator[Metric]
         labelled.setdefault(labels[name], []).append(numbers)
     yield from _jobs(labelled, seen.age)
     yield from _queues(labelled, fleet, settings)
+    yield _failures(labelled)
     yield from _letters(census, labelled)
     yield from _workers(fleet)
     yield from _schedules(census)
@@ -101,6 +103,17 @@ def _queues(labelled: Labelled, fleet: Fleet, settings: Settings) -> Iterator[Me
         labelled,
         lambda queues: len({one.worker for queue in queues for one in fleet.serving(queue.queue)}),
     )
+
+
+def _failures(labelled: Labelled) -> Metric:
+    counts: dict[tuple[str, ...], float] = {
+        (label, str(cause)): sum(queue.counters.get(f"failed:{cause}", 0) for queue in queues)
+        for label, queues in labelled.items()
+        for cause in Cause
+        if cause is not Cause.REPLAY
+    }
+    help_text = "Attempts that did not succeed, by cause, since the queue exists."
+    return counter("monarq_job_failures", help_text, ("queue", "cause"), counts)
 
 
 def _letters(census: Census, labelled: Labelled) -> Iterator[Metric]:

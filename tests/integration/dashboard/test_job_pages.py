@@ -1,6 +1,7 @@
 """The pages of a job and of the kinds, without a script: what they show, and what their forms do."""
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from html import unescape
@@ -8,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from opentelemetry import trace
 
 from monarq.jobs.store import keys
 from monarq.jobs.store.verbs import Verb
@@ -279,3 +281,17 @@ async def test_what_was_done_by_hand_is_shown_to_those_who_may_read_the_audit(ho
     assert "job.priority" in told
     assert user.name in told
     assert "job.priority" not in text_of(await show(await house.browser({"role": "viewer"}), job_id))
+
+
+async def test_a_job_leads_to_the_trace_that_it_was_enqueued_in(open_house: Callable[..., Any]) -> None:
+    house = await open_house(trace_url="https://traces.example/t/{trace_id}?orgId=1")
+    trace_id = "ab" * 16
+    sender = trace.SpanContext(int(trace_id, 16), 1, is_remote=False, trace_flags=trace.TraceFlags(1))
+    with trace.use_span(trace.NonRecordingSpan(sender)):
+        job_id = await enqueue(house)
+    address = f'href="https://traces.example/t/{trace_id}?orgId=1"'
+    browser = await house.browser(OPERATOR)
+    assert address in (await show(browser, job_id)).text
+    await fail(house, job_id)
+    assert address in (await show(browser, job_id)).text, "a dead letter tells it, too"
+    assert (await browser.get(f"/v1/jobs/{job_id}")).json()["trace_id"] == trace_id

@@ -121,6 +121,9 @@ async def test_what_runs_retries_is_dead_or_paused_is_told(
     assert found["monarq_queue_jobs", frozenset({**jobs, "state": "running"}.items())] == 1
     assert found["monarq_queue_jobs", frozenset({**jobs, "state": "retrying"}.items())] == 1
     assert found["monarq_dead_letter_jobs", frozenset({("queue", "default")})] == 1
+    failures = {"queue": "default", "cause": "error"}
+    assert found["monarq_job_failures_total", frozenset(failures.items())] == 2
+    assert found["monarq_job_failures_total", frozenset({**failures, "cause": "crash"}.items())] == 0
     assert found["monarq_queue_paused", frozenset({("queue", "default")})] == 1
 
 
