@@ -10,6 +10,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanContext
 
+from monarq.jobs import tracing
+
 #: The spans that have ended, as far as their names begin like this, in the order of their ends.
 Spans = Callable[..., list[ReadableSpan]]
 
@@ -23,9 +25,11 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Spans]:
     """What an app records that has set up a tracer."""
     # the API lets a provider be set once and for all; other tests of this process want none
     monkeypatch.setattr(trace, "_TRACER_PROVIDER", _PROVIDER)
+    tracing._loaded.cache_clear()  # which has the tracer of before
     _EXPORTER.clear()
     yield lambda name="": [span for span in _EXPORTER.get_finished_spans() if span.name.startswith(name)]
     _EXPORTER.clear()
+    tracing._loaded.cache_clear()
 
 
 def context_of(span: ReadableSpan) -> SpanContext:
