@@ -120,7 +120,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """One delivery."""
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:  # its sender was killed in the middle of it
+            return
         job_id, signature = self.headers.get(JOB_ID_HEADER, ""), self.headers.get(SIGNATURE_HEADER, "")
         answer = self.receiver.answer(self.path, job_id, signature, body)
         try:
