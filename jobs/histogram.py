@@ -43,13 +43,17 @@ class Distribution:
         """Remember one of the values as an example of those in its bucket."""
         self.exemplars[bisect_left(self.bounds, exemplar.value)] = exemplar
 
-    def add(self, values: list[float]) -> None:
-        """Count the values; the list is sorted by it."""
+    def add(self, values: list[float], weight: float = 1) -> None:
+        """Count the values; the list is sorted by it.
+
+        Args:
+            weight: For how many values each of them stands; all together for a whole number of them.
+        """
         values.sort()
-        self.total += sum(values)
-        below, count = 0, len(values)
+        self.total += sum(values) * weight
+        below, count = 0, round(len(values) * weight)
         for at, bound in enumerate(self.bounds):
-            upto = bisect_right(values, bound)
+            upto = round(bisect_right(values, bound) * weight)
             self.counts[at] += upto - below
             below = upto
             if upto == count:

@@ -64,7 +64,9 @@ class Classifier:
         is_forgotten = runnable.keep_ms == 0 and not came_by_outbox(run.claimed.body or b"")
         if is_forgotten or run.codec is None:
             return Succeeded(None)
-        return Succeeded(run.codec.success(envelope, self._attempt(run), encoded, value))
+        attempt = self._attempt(run)
+        run.ended_ms = attempt.ended_ms
+        return Succeeded(run.codec.success(envelope, attempt, encoded, value))
 
     def failure(self, run: Run, runnable: Runnable, error: BaseException) -> Outcome:
         """The handler raised `error`, by itself or because it was told to stop; or it would not stop."""

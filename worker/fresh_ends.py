@@ -6,6 +6,7 @@ Numbers alone: a run that is kept for a while costs the worker more than to coun
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from enum import StrEnum
 
 from monarq.jobs.failure import Cause
@@ -43,51 +44,78 @@ _OF_VERB = {
     Verb.EXPIRED: Ending.EXPIRED,
     Verb.RELEASED: Ending.HANDED_BACK,
 }
+#: Attempts of one queue and kind whose times are taken until the counters are told, within a second.  Of more
+#: the first stand for all: to look at each would cost more than the rest of counting.
+MOST_LOOKED_AT = 500
 #: With these the job itself has ended.
 FINAL = frozenset({Ending.SUCCEEDED, Ending.DEAD, Ending.CANCELLED, Ending.EXPIRED})
 
 
-class FreshEnds:
-    """What has ended since the counters were told last."""
+class Sample:
+    """Times of attempts of one queue and kind that have ended lately: of all, or of many, some."""
 
-    __slots__ = ("attempts", "count", "endings", "exemplars", "life_ms", "run_ms", "wait_ms")
+    __slots__ = ("attempts", "ended", "life_ms", "looked_at", "run_ms", "wait_ms")
 
     def __init__(self) -> None:
-        self.count = 0
-        self.endings: defaultdict[tuple[Pair, Ending], int] = defaultdict(int)
-        self.run_ms: defaultdict[Pair, list[float]] = defaultdict(list)
-        #: By queue and priority.
-        self.wait_ms: defaultdict[Pair, list[float]] = defaultdict(list)
-        #: By queue, of jobs that have ended: from their enqueue, and how many attempts they took.
-        self.life_ms: defaultdict[str, list[float]] = defaultdict(list)
-        self.attempts: defaultdict[str, list[float]] = defaultdict(list)
-        #: Of run times and of waits, by the same.
-        self.exemplars: list[tuple[Pair, Exemplar, Pair, Exemplar]] = []
+        self.ended = 0
+        self.looked_at = 0
+        self.run_ms: list[float] = []
+        #: By priority.
+        self.wait_ms: defaultdict[str, list[float]] = defaultdict(list)
+        #: Of jobs that have ended: from their enqueue, and how many attempts they took.
+        self.life_ms: list[float] = []
+        self.attempts: list[float] = []
 
-    def add(self, pair: Pair, ending: Ending, runs: list[Run], *, with_exemplars: bool) -> None:
-        """Take attempts of one queue and kind that have ended alike."""
-        queue, has_ended = pair[0], ending in FINAL
-        self.count += len(runs)
-        self.endings[pair, ending] += len(runs)
-        add_wait, add_run = self.wait_ms[queue, "normal"].append, self.run_ms[pair].append
-        add_life, add_attempts = self.life_ms[queue].append, self.attempts[queue].append
+    @property
+    def weight(self) -> float:
+        """For how many attempts each that was looked at stands."""
+        return 1 if self.looked_at == self.ended else self.ended / self.looked_at
+
+    def look(self, runs: Iterable[Run], *, has_ended: bool) -> None:
+        """Take the times of these."""
+        add_wait, add_run = self.wait_ms["normal"].append, self.run_ms.append
         for run in runs:  # each is looked at once: it was out of the processor's sight for a while
             claimed, envelope, ended_ms = run.claimed, run.envelope, run.ended_ms
+            self.looked_at += 1
             if envelope is None:
                 continue
-            if claimed.lapses and took_over(run):
-                self.endings[pair, Ending.LOST] += 1
             claimed_at_ms = claimed.claimed_at_ms
             wait_ms = claimed_at_ms - claimed.visible_at_ms
-            add = self.wait_ms[queue, str(envelope.meta["p"])].append if "p" in envelope.meta else add_wait
+            add = self.wait_ms[str(envelope.meta["p"])].append if "p" in envelope.meta else add_wait
             add(wait_ms if wait_ms > 0 else 0)
             if ended_ms:
                 took_ms = ended_ms - run.started_ms
                 add_run(took_ms)
                 if has_ended:
                     life_ms = claimed_at_ms - envelope.enqueued_ms + took_ms
-                    add_life(life_ms if life_ms > 0 else 0)  # the clocks of arq's producers may be wrong
-                    add_attempts(run.attempt)
+                    self.life_ms.append(
+                        life_ms if life_ms > 0 else 0
+                    )  # clocks of arq's producers may be wrong
+                    self.attempts.append(run.attempt)
+
+
+class FreshEnds:
+    """What has ended since the counters were told last: exactly how many, and the times of a sample."""
+
+    __slots__ = ("count", "endings", "exemplars", "samples")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.endings: defaultdict[tuple[Pair, Ending], int] = defaultdict(int)
+        self.samples: defaultdict[Pair, Sample] = defaultdict(Sample)
+        #: Of run times and of waits, by the same.
+        self.exemplars: list[tuple[Pair, Exemplar, Pair, Exemplar]] = []
+
+    def add(self, pair: Pair, ending: Ending, runs: list[Run], *, with_exemplars: bool) -> None:
+        """Take attempts of one queue and kind that have ended alike."""
+        self.count += len(runs)
+        self.endings[pair, ending] += len(runs)
+        if lost := sum(took_over(run) for run in runs if run.claimed.lapses):
+            self.endings[pair, Ending.LOST] += lost
+        sample = self.samples[pair]
+        sample.ended += len(runs)
+        if (room := MOST_LOOKED_AT - sample.looked_at) > 0:
+            sample.look(runs[:room], has_ended=ending in FINAL)
         if with_exemplars:
             self.exemplars += _exemplars(pair, runs)
 

@@ -248,7 +248,7 @@ class Worker(arq.worker.Worker):
 
     async def _attempt(self, run: Run) -> None:
         outcome = await (self.durability if run.is_durable else self.executor).attempt(run)
-        if self.vitals.wants_times:  # a clock call per job, for those who want it
+        if self.vitals.wants_times and (run.is_durable or not run.ended_ms):  # who made a record has looked
             run.ended_ms = now_ms()
         self.slots.busy -= 1
         self.fetcher.notify()
