@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from monarq.dashboard.access.roles import BUILT_IN
+from tests.integration.worker.deadlines import eventually
 
 from .house import House
 from .operations import Operation, operations, strings_in
@@ -150,6 +151,12 @@ async def test_a_role_for_some_queues_is_no_role_for_others(house: House, tenant
 async def test_the_hidden_tenant_itself_sees_all_of_it(house: House, tenant: Tenant) -> None:
     """Else the rules above would hold for an empty house."""
     program = await house.program({"role": "admin", "queues": [f"{MARK}.*"]})
+    [worker] = tenant.ids["worker"]
+
+    async def tells_of_its_worker() -> bool:  # a look of the second before may not know it yet
+        return (await program.get(f"/v1/workers/{worker}")).status_code == 200
+
+    await eventually(tells_of_its_worker)
     missing = []
     for operation in WITH_AN_ID:
         if operation.changes_something or operation.places("path")[0] in (
