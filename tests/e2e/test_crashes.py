@@ -17,8 +17,8 @@ from .handlers import block, hold, note
 
 pytestmark = pytest.mark.chaos
 LEASE = 2
-#: A lost job runs again within two seconds after its lease; a busy machine may take some more.
-IN_TIME = LEASE + 2 + 3
+#: A rule about time holds if the quickest of so many trials keeps it: it judges no busy machine.
+TRIALS = 3
 
 
 @pytest.mark.timeout(120)
@@ -38,9 +38,9 @@ async def test_a_killed_workers_job_restarts_within_lease_and_two_seconds_before
     killed = time.monotonic()
     victim.kill()
     stage.gate().touch()
-    await eventually(lambda: len(stage.ledger.starts(orphan.job_id)) == 2, within=IN_TIME + 5)
+    await eventually(lambda: len(stage.ledger.starts(orphan.job_id)) == 2, within=LEASE + 5)
     restarted = stage.ledger.starts(orphan.job_id)[1]
-    assert restarted.at - killed <= IN_TIME
+    assert restarted.at - killed <= LEASE + 2
     assert restarted.pid not in (victim.pid, survivor.pid), "a suspect runs in a process of its own"
     assert restarted.attempt == 1, "a crash of the worker is no attempt of the job"
     assert len(stage.ledger.starts()) < 1_900, "the backlog was gone already: nothing was overtaken"
@@ -59,16 +59,29 @@ async def waiting_is_empty(client: Redis) -> bool:
 @pytest.mark.timeout(120)
 async def test_an_idle_worker_takes_an_orphan_in_time(stage: Stage, producer: Producer) -> None:
     """It went to sleep before the job existed, and nobody is left to wake it."""
-    victim, idle = stage.worker(lease=LEASE), stage.worker(lease=LEASE)
-    await stage.ready(victim, idle)
+    took: list[float] = []
+    while len(took) < TRIALS and (not took or min(took) > LEASE + 2):
+        took.append(await seconds_to_take_over(stage, producer))
+    assert min(took) <= LEASE + 2
+
+
+async def seconds_to_take_over(stage: Stage, producer: Producer) -> float:
+    """From the death of one of two workers until the other one, which is idle, has begun its job."""
+    workers = [stage.worker(lease=LEASE), stage.worker(lease=LEASE)]
+    await stage.ready(*workers)
     orphan = await producer.enqueue(hold.of(str(stage.gate())))
     [first] = await eventually(lambda: stage.ledger.starts(orphan.job_id))
     killed = time.monotonic()
-    (victim if first.pid == victim.pid else idle).kill()
-    await eventually(lambda: len(stage.ledger.starts(orphan.job_id)) == 2, within=IN_TIME + 5)
-    assert stage.ledger.starts(orphan.job_id)[1].at - killed <= IN_TIME
+    [victim] = [worker for worker in workers if worker.pid == first.pid]
+    victim.kill()
+    await eventually(lambda: len(stage.ledger.starts(orphan.job_id)) == 2, within=LEASE + 10)
     stage.gate().touch()
     await orphan.result(timeout=20)
+    stage.gate().unlink()
+    for worker in workers:
+        if worker is not victim:
+            worker.kill()
+    return stage.ledger.starts(orphan.job_id)[1].at - killed
 
 
 @pytest.mark.timeout(120)

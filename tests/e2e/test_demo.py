@@ -101,7 +101,7 @@ def test_all_jobs_end_as_they_should(own_folder: Path) -> None:
     assert "100 of 100 mails" in output
     assert "120 of 120 thumbnails" in output
     assert re.search(r"kill -9: +worker \S+ died and left [1-9]\d* jobs; they ran again", output)
-    assert re.search(r"Dead letter: +webhook.deliver \w+, [1-9]\d* attempts\n.*answered 410", output)
+    assert re.search(r"Dead letter: +webhook.deliver \w+, [1-4] attempts\n.*answered 410", output)
     assert len(list((own_folder / DEMO / "thumbnails").glob("*.webp"))) == 120
     assert "220 committed, 20 rolled back" in output
     assert re.search(r"the relay died; [1-9]\d+ jobs waited", output)
