@@ -24,17 +24,15 @@ class DashboardVitals:
             "/readyz": json_page(self._is_ready),
             "/startupz": json_page(self._is_started),
         }
-        self._side_port = SidePort(settings.metrics_host, port, pages) if port else None
+        self._side_port = SidePort(settings.metrics_host, port or None, pages)
 
     def begin(self) -> None:
         """Serve."""
-        if self._side_port is not None:
-            self._side_port.start()
+        self._side_port.start()
 
     def end(self) -> None:
         """Serve no more."""
-        if self._side_port is not None:
-            self._side_port.stop()
+        self._side_port.stop()
 
     # --- the threads that serve
 

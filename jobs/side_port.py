@@ -28,11 +28,11 @@ class SidePort:
     """Serves a few pages by GET, exactly under their paths; nothing of it needs an identity.
 
     Args:
-        port: 0: any that is free.
+        port: 0: any that is free; None: it serves nothing.
     """
 
-    def __init__(self, host: str, port: int, pages: Mapping[str, Page]) -> None:
-        self._address = (host, port)
+    def __init__(self, host: str, port: int | None, pages: Mapping[str, Page]) -> None:
+        self._host, self._port = host, port
         self._pages = dict(pages)
         self._server: ThreadingHTTPServer | None = None
 
@@ -43,12 +43,15 @@ class SidePort:
 
     def start(self) -> None:
         """Begin.  A port that is taken is told in the log, and costs nothing else."""
+        if self._port is None:
+            return
         try:
-            self._server = _Server(self._address, _handler(self._pages))
+            self._server = _Server((self._host, self._port), _handler(self._pages))
         except OSError as error:
-            host, port = self._address
             mend = "free the port, or set MONARQ_METRICS_PORT to another (0 turns it off)"
-            log.warning("metrics.not_served", host=host, port=port, error=error.strerror, mend=mend)
+            log.warning(
+                "metrics.not_served", host=self._host, port=self._port, error=error.strerror, mend=mend
+            )
             return
         threading.Thread(
             target=self._server.serve_forever, args=(_LOOK_EVERY,), name="monarq-side-port", daemon=True

@@ -32,22 +32,20 @@ class RelayVitals:
             "/readyz": json_page(self._is_ready),
             "/startupz": json_page(lambda: (relay.has_looked, {"started": relay.has_looked})),
         }
-        self._side_port = SidePort(settings.metrics_host, port, pages) if port else None
+        self._side_port = SidePort(settings.metrics_host, port or None, pages)
 
     @property
     def port(self) -> int | None:
         """Where it listens; None if it does not."""
-        return None if self._side_port is None else self._side_port.port
+        return self._side_port.port
 
     def begin(self) -> None:
         """Serve."""
-        if self._side_port is not None:
-            self._side_port.start()
+        self._side_port.start()
 
     def end(self) -> None:
         """Serve no more."""
-        if self._side_port is not None:
-            self._side_port.stop()
+        self._side_port.stop()
         self._exporter.close()
 
     # --- the threads that serve

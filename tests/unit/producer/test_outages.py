@@ -1,7 +1,7 @@
 """While Redis does not answer a producer tries again; who cannot know is told that the job may exist."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -19,17 +19,6 @@ CEILINGS = retrying._CEILINGS  # as they are outside of these tests
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retrying, "_CEILINGS", (0.0,) * (TRIES - 1))
-
-
-@pytest.fixture
-def transport() -> Recording:
-    return Recording()
-
-
-@pytest.fixture
-async def producer(transport: Recording) -> AsyncIterator[Producer]:
-    async with Producer(Settings(), transport=transport) as producer:
-        yield producer
 
 
 @pytest.fixture

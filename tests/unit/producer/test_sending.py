@@ -1,7 +1,6 @@
 """Enqueues in the traces of an app: one span each, whose context the jobs carry."""
 
 import json
-from collections.abc import AsyncIterator
 
 import pytest
 from opentelemetry.trace import SpanKind, StatusCode
@@ -13,17 +12,6 @@ from tests.tracing import Spans, traceparent_of
 
 from .kinds import resize, send
 from .recording import Recording, SyncRecording
-
-
-@pytest.fixture
-def transport() -> Recording:
-    return Recording()
-
-
-@pytest.fixture
-async def producer(transport: Recording) -> AsyncIterator[Producer]:
-    async with Producer(Settings(), transport=transport) as producer:
-        yield producer
 
 
 def carried(transport: Recording) -> list[str | None]:
