@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.postgres import PostgresServer
 
@@ -28,6 +28,7 @@ PICTURES = Path(__file__).resolve().parents[2] / ".artefacts" / "browser"
 #: Milliseconds; other tests may keep the machine busy.
 _PATIENCE = 20_000
 _ODD = re.compile(r"[^\w.]+")
+expect.set_options(timeout=_PATIENCE)
 _REPORT = pytest.StashKey[pytest.TestReport]()
 
 OpenPage = Callable[..., Page]

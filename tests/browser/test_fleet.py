@@ -122,6 +122,7 @@ def test_a_viewer_is_offered_nothing_to_change(open_page: OpenPage, stack: Stack
         page.goto(path)
         assert page.locator("main form[method=post]").count() == 0, path
     page.locator("tbody th a").first.click()
+    expect(page.get_by_role("heading", name="Runs now")).to_be_visible()
     assert page.locator("main form[method=post]").count() == 0
 
 

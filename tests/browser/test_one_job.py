@@ -140,6 +140,7 @@ def test_a_command_is_copied_whole(open_page: OpenPage, stack: Stack) -> None:
     page.goto(f"/jobs/{handle.job_id}")
     page.locator("summary", has_text="As a command").click()
     page.locator(".snippets h3", has_text="Command line").get_by_role("button").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied.startswith("monarq enqueue mail.welcome --args ")
     assert "it'\"'\"'s@example.com" in copied

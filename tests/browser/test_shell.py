@@ -57,14 +57,16 @@ def test_somebody_logs_in_chooses_a_theme_and_logs_out(
     expect(page.get_by_role("alert")).to_contain_text("do not fit")
     page.get_by_label("Password").fill("correct horse battery")
     page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("columnheader", name="Permission")).to_be_visible()
     assert path_of(page) == "/settings/roles"
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(247, 247, 245)"
+    expect(page.locator("body")).to_have_css("background-color", "rgb(247, 247, 245)")
     page.get_by_role("button", name="Dark theme").click()
+    expect(page.locator("body")).to_have_css("background-color", "rgb(19, 20, 22)")
     assert path_of(page) == "/settings/roles"
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(19, 20, 22)"
     page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_label("Password")).to_be_visible()
     assert path_of(page) == "/login"
-    assert page.locator("html").get_attribute("data-theme") == "dark"
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
 
 
 def test_letters_lead_to_pages(page: Page) -> None:
@@ -96,7 +98,7 @@ def test_a_letter_in_a_field_is_a_letter(page: Page) -> None:
     field = page.get_by_label("Name")
     field.click()
     page.keyboard.type("gs?jkx")
-    assert field.input_value() == "gs?jkx"
+    expect(field).to_have_value("gs?jkx")
     assert path_of(page) == "/settings/tokens"
 
 
@@ -182,7 +184,7 @@ def test_new_content_is_morphed_in_and_the_focus_stays(page: Page) -> None:
     page.evaluate("document.querySelector('#probe').dispatchEvent(new CustomEvent('live'))")
     expect(page.locator("#old")).to_have_text("new")
     expect(page.locator("#box")).to_be_focused()
-    assert page.locator("#box").input_value() == "typed"
+    expect(page.locator("#box")).to_have_value("typed")
     assert page.evaluate("window.ran") is None
 
 
