@@ -316,7 +316,7 @@ async def test_a_transaction_that_is_left_alone_is_ended_by_the_server(
             if ctx.attempt == 1:
                 await eventually(lambda: conn.is_closed())
 
-    async with serve(idle, settings={"once_idle_timeout": timedelta(seconds=0.3)}):
+    async with serve(idle, settings={"once_idle_timeout": timedelta(seconds=1)}):
         handle = await producer.enqueue(idle.of())
         await handle.result(timeout=20)
     assert await books.effects() == [(handle.job_id, 2)]

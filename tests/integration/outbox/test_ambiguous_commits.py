@@ -91,7 +91,7 @@ async def test_a_server_that_is_killed_again_and_again_loses_no_committed_job(re
                     await _until_committed(url, producer, job_id)
                     committed.add(job_id)
                 await crashing
-                await eventually(lambda: _has_all(client, committed), within=30)
+                await eventually(lambda: _has_all(client, committed))
             for _, database, link in relays:
                 await database.close()
                 await link.close()

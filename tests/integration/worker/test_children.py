@@ -189,7 +189,7 @@ async def test_a_job_that_will_not_stop_is_killed(
 
 async def test_the_timeout_runs_from_when_the_job_begins_and_kills(make: Make, tmp_path: Path) -> None:
     """A child takes longer to start than this job may take."""
-    run = run_of(kinds.hold.of(str(tmp_path / "started"), str(tmp_path / "noted")))
+    run = run_of(kinds.brief_hold.of(str(tmp_path / "started"), str(tmp_path / "noted")))
     with pytest.raises(asyncio.CancelledError):
         await begin(make(), run)
     assert run.stopped_for is Cause.TIMEOUT

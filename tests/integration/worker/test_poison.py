@@ -162,7 +162,7 @@ async def test_a_pickled_envelope_is_refused_unread_with_the_reason(
         handle = producer.job("bomb")
         assert await handle.status() is State.DEAD
         with pytest.raises(JobFailed, match="pickled"):
-            await handle.result(timeout=1)
+            await handle.result(timeout=20)
     assert failure.cause is Cause.CORRUPTION
     assert "MONARQ_READ_PICKLED" in failure.message
     assert not marker.exists()
@@ -177,7 +177,7 @@ async def test_a_pickled_envelope_is_read_where_the_operator_allows_it(
     async with serve(add, settings={"read_pickled": True}, poll_delay=0.05):
         job = await pool.enqueue_job("add", 20, right=22)
         assert job is not None
-        assert await job.result(timeout=5, poll_delay=0.05) == 42
+        assert await job.result(timeout=20, poll_delay=0.05) == 42
         assert pickle.loads(await client.get(f"arq:result:{job.job_id}"))["r"] == 42
 
 

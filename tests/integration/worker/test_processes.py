@@ -150,9 +150,9 @@ async def test_a_busy_process_keeps_its_lease(
     serve: Serve, producer: Producer, client: Redis, tmp_path: Path
 ) -> None:
     """More than two leases of work, with a second worker that would take over."""
-    settings = {"lease": timedelta(seconds=1), "processes": 1}
+    settings = {"lease": timedelta(seconds=2), "processes": 1}
     async with serve(kinds.spin, settings=settings), serve(kinds.spin, settings=settings):
-        handle = await producer.enqueue(kinds.spin.of(str(tmp_path / "pid"), 2.5))
+        handle = await producer.enqueue(kinds.spin.of(str(tmp_path / "pid"), 4.5))
         assert await handle.result(timeout=20) == "spun"
         assert await client.get(f"arq:retry:{handle.job_id}") is None, "it was started twice"
     assert "refused" not in await stats(client)
