@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 
-from monarq.jobs.errors import MonarqError
+from monarq.jobs.probes import look_at
 from monarq.jobs.store.execute import Transport
 
 from ..directory.directory import Directory
 
-#: Seconds: a probe wants its answer now; and anybody may ask, so that an answer serves all for so long.
-_PATIENCE = 2.0
+#: Seconds: anybody may ask, so that an answer serves all for so long.
 _FRESH = 1.0
 
 
@@ -42,24 +41,7 @@ class HealthService:
             return self._found
 
     async def _ask(self) -> Mapping[str, str]:
-        asked: dict[str, Awaitable[str]] = {"redis": _checked(self._ping())}
-        if self._directory is not None:
-            asked["postgres"] = _checked(self._look_for_tables(self._directory))
-        return dict(zip(asked, await asyncio.gather(*asked.values()), strict=True))
-
-    async def _ping(self) -> None:
-        await self._transport.call("PING")
-
-    async def _look_for_tables(self, directory: Directory) -> None:
-        await directory.users(after="", limit=1)
-
-
-async def _checked(check: Awaitable[None]) -> str:
-    try:
-        async with asyncio.timeout(_PATIENCE):
-            await check
-    except MonarqError as error:
-        return error.code
-    except TimeoutError:
-        return "no_answer"
-    return "ok"
+        ping = self._transport.call("PING")
+        if self._directory is None:
+            return await look_at(redis=ping)
+        return await look_at(redis=ping, postgres=self._directory.users(after="", limit=1))
