@@ -101,9 +101,8 @@ class Completer:
     def _tell(self, batch: Batch, settlements: Sequence[Settlement]) -> None:
         try:
             self._on_settled(batch, settlements)
-        except (
-            Exception
-        ):  # it is recorded: a fault of who counts it must not have it recorded again, for ever
+        except Exception:
+            # all is recorded: a fault of who counts it must not have it recorded again, for ever
             log.exception("worker.settled_unheard")
 
     async def _persist(self, queue: QueueKeys, ends: list[End]) -> list[Settlement]:
