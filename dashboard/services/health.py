@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Mapping
 
 from monarq.jobs.errors import MonarqError
 from monarq.jobs.store.execute import Transport
+from monarq.jobs.store.shared_reading import SharedReading
 
 from ..directory.directory import Directory
 
@@ -26,26 +26,22 @@ class HealthService:
     def __init__(self, transport: Transport, directory: Directory | None) -> None:
         self._transport = transport
         self._directory = directory
-        self._asking = asyncio.Lock()
-        self._found: Mapping[str, str] = {}
-        self._fresh_until = 0.0
+        # nobody is told what was: each store has its answer, or has given none, before this gives up
+        self._shared = SharedReading(self._ask, fresh=_FRESH, patience=2 * _PATIENCE, timeout=2 * _PATIENCE)
         #: All of them have answered once.
         self.has_started = False
 
     async def checks(self) -> Mapping[str, str]:
         """`ok` for each store that answers, else a code and no more: anybody may ask."""
-        async with self._asking:
-            if time.monotonic() >= self._fresh_until:
-                self._found = await self._ask()
-                self._fresh_until = time.monotonic() + _FRESH
-                self.has_started = self.has_started or all(found == "ok" for found in self._found.values())
-            return self._found
+        return (await self._shared.get()).value
 
     async def _ask(self) -> Mapping[str, str]:
         asked: dict[str, Awaitable[str]] = {"redis": _checked(self._ping())}
         if self._directory is not None:
             asked["postgres"] = _checked(self._look_for_tables(self._directory))
-        return dict(zip(asked, await asyncio.gather(*asked.values()), strict=True))
+        found = dict(zip(asked, await asyncio.gather(*asked.values()), strict=True))
+        self.has_started = self.has_started or all(one == "ok" for one in found.values())
+        return found
 
     async def _ping(self) -> None:
         await self._transport.call("PING")
