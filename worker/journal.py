@@ -23,6 +23,8 @@ _RECORDED, _SUCCEEDED = Settlement.RECORDED, Verb.SUCCEEDED
 
 #: Seconds between two lines about the same unknown kind.
 _UNKNOWN_EVERY = 60.0
+#: Of them, those that are remembered: arq's own clients may name any.
+_MOST_UNKNOWN = 1_000
 
 
 class Journal:
@@ -121,6 +123,8 @@ class Journal:
                 mend="load its module, or start a worker that does",
             )
             logged_at, count = now, 0
+        if len(self._unknown) >= _MOST_UNKNOWN:
+            self._unknown.clear()
         self._unknown[kind] = (logged_at, count)
 
     @staticmethod

@@ -3,8 +3,9 @@
 from pydantic_core import to_json
 
 from monarq.jobs.envelope import decode
+from monarq.jobs.failure import Cause, Failure
 from monarq.jobs.store.keys import queue_keys
-from monarq.jobs.store.verbs import Claimed
+from monarq.jobs.store.verbs import Claimed, End, Settlement, Verb
 from monarq.worker.fresh_ends import MOST_LOOKED_AT, Ending, FreshEnds
 from monarq.worker.meters import Meters
 from monarq.worker.run import Run
@@ -68,3 +69,19 @@ def test_a_seldom_kind_is_looked_at_beside_a_frequent_one() -> None:
 def test_waits_are_told_by_priority() -> None:
     meters = counted(a_run(), a_run(p="high"), a_run(p="high"))
     assert {key[1]: sum(one.counts) for key, one in meters.wait_ms.items()} == {"normal": 1, "high": 2}
+
+
+def test_a_priority_that_is_none_makes_no_series() -> None:
+    """Anybody may write an envelope."""
+    meters = counted(*(a_run(p=f"made-up-{number}") for number in range(20)))
+    assert [*meters.wait_ms] == [("mail", "normal")]
+
+
+async def test_a_kind_that_nobody_here_knows_makes_no_series() -> None:
+    failure = Failure(
+        spent=1, crashes=0, cause=Cause.CORRUPTION, fence=1, worker="w", error_type="a.B", message=""
+    )
+    meters = Meters([PAIR], lambda queue: 10.0, lambda kind: None)
+    meters.settled([(a_run(), End("j", "w:1", Verb.DEAD, failure=failure))], [Settlement.RECORDED])
+    assert not meters.exceptions
+    meters.fold()
