@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from monarq.jobs.probes import PATIENCE, look_at
+from monarq.jobs.probes import look_at
 from monarq.jobs.store.execute import Transport
 from monarq.jobs.store.shared_reading import SharedReading
 
@@ -12,6 +12,8 @@ from ..directory.directory import Directory
 
 #: Seconds: anybody may ask, so that an answer serves all for so long.
 _FRESH = 1.0
+#: And no answer is older: each look ends by itself within this.
+_PATIENCE = 3.0
 
 
 class HealthService:
@@ -24,8 +26,7 @@ class HealthService:
     def __init__(self, transport: Transport, directory: Directory | None) -> None:
         self._transport = transport
         self._directory = directory
-        # a look has its own patience, and ends within this; nobody is told what an earlier one has found
-        self._shared = SharedReading(self._ask, fresh=_FRESH, patience=PATIENCE, timeout=PATIENCE)
+        self._shared = SharedReading(self._ask, fresh=_FRESH, patience=_PATIENCE, timeout=_PATIENCE)
         #: All of them have answered once.
         self.has_started = False
 
