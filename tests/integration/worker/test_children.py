@@ -34,6 +34,13 @@ from .deadlines import eventually
 Make = Callable[..., Children]
 
 
+@pytest.fixture(autouse=True)
+def _children_may_take_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine one starts for longer than a job would wait for it, or be waited for."""
+    monkeypatch.setattr("monarq.worker.room.PATIENCE", 60.0)
+    monkeypatch.setattr("monarq.worker.children.pool.STOP_GRACE", 60.0)
+
+
 @pytest.fixture
 async def make(redis_url: str) -> AsyncIterator[Make]:
     """Makes children; none is left at the end."""
