@@ -87,7 +87,6 @@ def test_an_operation_survives_the_death_of_its_process(
             site.stage.clear()
 
 
-@pytest.mark.timeout(180)
 def test_a_server_that_stops_hands_its_operation_over(tmp_path: Path) -> None:
     with ValkeyServer() as valkey:
         asyncio.run(_bury(valkey.url, 1_000))

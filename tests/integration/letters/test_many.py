@@ -38,7 +38,6 @@ async def seconds_of(work: Callable[[], Awaitable[object]]) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 async def test_two_hundred_thousand_letters_are_grouped_in_seconds(
     yard: DatabaseGraveyard, redis_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,7 +22,6 @@ def cpu_seconds() -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 async def test_a_hundred_thousand_jobs_are_restored_in_half_a_minute(
     redis_url: str, database_url: str
 ) -> None:

@@ -332,7 +332,6 @@ async def test_an_orphan_of_a_short_lease_is_taken_by_an_idle_worker_in_time(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
 async def test_an_idle_worker_sends_next_to_nothing(serve: Serve, client: Redis) -> None:
     """At most 0.4 commands per second, those that its scripts call counted, too."""
     seconds = 60  # all that is done once a minute is in it

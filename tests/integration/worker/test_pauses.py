@@ -214,7 +214,6 @@ async def test_a_burst_worker_does_not_wait_for_what_is_paused(redis_url: str, p
     assert started == ["o"]
 
 
-@pytest.mark.timeout(120)
 async def test_ten_thousand_jobs_that_were_put_aside_all_come_back(
     serve: Serve, producer: Producer, client: Redis
 ) -> None:
