@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socket import AF_INET, AF_INET6
+from socketserver import TCPServer
 
 import structlog
 
@@ -46,7 +48,7 @@ class SidePort:
         if self._port is None:
             return
         try:
-            self._server = _Server((self._host, self._port), _handler(self._pages))
+            self._server = _Server(self._host, self._port, self._pages)
         except OSError as error:
             mend = "free the port, or set MONARQ_METRICS_PORT to another (0 turns it off)"
             log.warning(
@@ -81,6 +83,14 @@ class _Server(ThreadingHTTPServer):
     # two of ours must not share a port, as they could with SO_REUSEPORT
     allow_reuse_port = False
 
+    def __init__(self, host: str, port: int, pages: Mapping[str, Page]) -> None:
+        self.address_family = AF_INET6 if ":" in host else AF_INET
+        super().__init__((host, port), _handler(pages))
+
+    def server_bind(self) -> None:
+        """Not as HTTPServer does it, which asks the DNS for a name that nobody needs, and waits for it."""
+        TCPServer.server_bind(self)
+
     def handle_error(self, request: object, client_address: object) -> None:
         """Whoever asks and goes away in between is no fault of ours."""
         log.debug("metrics.request_failed", exc_info=True)
@@ -96,7 +106,14 @@ def _handler(pages: Mapping[str, Page]) -> type[BaseHTTPRequestHandler]:
             if page is None:
                 self._answer(HTTPStatus.NOT_FOUND, b"not found\n", "text/plain")
             else:
-                self._answer(*page(self.headers.get("accept", "")))
+                self._answer(*self._ask(page))
+
+        def _ask(self, page: Page) -> tuple[int, bytes, str]:
+            try:
+                return page(self.headers.get("accept", ""))
+            except Exception:
+                log.exception("metrics.page_failed", path=self.path)
+                return HTTPStatus.INTERNAL_SERVER_ERROR, b"failed: the log says why\n", "text/plain"
 
         def _answer(self, status: int, body: bytes, media_type: str) -> None:
             self.send_response_only(status)

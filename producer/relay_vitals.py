@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from monarq.jobs.metrics import render
-from monarq.jobs.probes import PATIENCE, Facts, checked, liveness, not_ready, readiness
+from monarq.jobs.probes import Checks, Facts, liveness, look_at, not_ready, readiness
 from monarq.jobs.settings import RELAY_METRICS_PORT, Settings
 from monarq.jobs.side_port import SidePort, json_page
 from monarq.jobs.store.connection import Link
@@ -60,8 +60,5 @@ class RelayVitals:
 
     # --- the event loop
 
-    async def _look(self) -> dict[str, str]:
-        return {
-            "redis": await checked(self._link.call("PING", timeout=PATIENCE - 1)),
-            "postgres": await checked(self._database.check()),
-        }
+    async def _look(self) -> Checks:
+        return await look_at(redis=self._link.call("PING"), postgres=self._database.check())

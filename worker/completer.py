@@ -96,7 +96,14 @@ class Completer:
         except StoreRefused as error:
             await self._one_by_one(queue, batch, error)
             return
-        self._on_settled(batch, settlements)
+        self._tell(batch, settlements)
+
+    def _tell(self, batch: Batch, settlements: Sequence[Settlement]) -> None:
+        try:
+            self._on_settled(batch, settlements)
+        except Exception:
+            # all is recorded: a fault of who counts it must not have it recorded again, for ever
+            log.exception("worker.settled_unheard")
 
     async def _persist(self, queue: QueueKeys, ends: list[End]) -> list[Settlement]:
         nonce, tells_past = token_hex(8), self._tells_past
@@ -118,4 +125,4 @@ class Completer:
             return
         [(run, end)] = batch
         log.error("worker.outcome_refused", job_id=run.job_id, outcome=end.verb, error=str(error))
-        self._on_settled(batch, [Settlement.REFUSED])
+        self._tell(batch, [Settlement.REFUSED])

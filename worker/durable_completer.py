@@ -59,7 +59,7 @@ class DurableCompleter(Completer):
                 for (run, end), told in zip(batch, await self._ledger.record(batch), strict=True):
                     self._unrecorded.popleft()
                     if told is None:  # a later attempt owns the job
-                        self._on_settled([(run, end)], [Settlement.REFUSED])
+                        self._tell([(run, end)], [Settlement.REFUSED])
                     else:
                         super().add(run, told)
         finally:

@@ -124,6 +124,8 @@ class Fetcher:
 
     def pause(self, then: Callable[[], None]) -> None:
         """Claim no more, and stay; `then` is called once no claim is under way any more."""
+        if self._paused:
+            return
         self._paused = True
         self._leave_wake_lists()
         self._pausing = asyncio.create_task(self._finish(), name="monarq-pause")
@@ -227,7 +229,7 @@ class Fetcher:
 
     async def _ask(self, request: Request[Claim]) -> Claim | None:
         while True:
-            self.last_tick = time.monotonic()
+            began = self.last_tick = time.monotonic()
             try:
                 reply = await execute(self._link, request)
             except StoreError as error:
@@ -237,7 +239,7 @@ class Fetcher:
             else:
                 self.outage.over()
                 if self.on_poll is not None:
-                    self.on_poll(time.monotonic() - self.last_tick)
+                    self.on_poll(time.monotonic() - began)
                 return reply
 
     def _request(self, nonce: str, size: int, lane: int) -> Request[Claim]:

@@ -81,7 +81,7 @@ class Sample:
                 continue
             claimed_at_ms = claimed.claimed_at_ms
             wait_ms = claimed_at_ms - claimed.visible_at_ms
-            add = self.wait_ms[str(envelope.meta["p"])].append if "p" in envelope.meta else add_wait
+            add = self.wait_ms[str(envelope.priority)].append if "p" in envelope.meta else add_wait
             add(wait_ms if wait_ms > 0 else 0)
             if ended_ms:
                 took_ms = ended_ms - run.started_ms
@@ -132,7 +132,7 @@ def _exemplars(pair: Pair, runs: list[Run]) -> list[tuple[Pair, Exemplar, Pair, 
 
 
 def _priority_of(run: Run) -> str:
-    return "normal" if run.envelope is None else str(run.envelope.meta.get("p", "normal"))
+    return "normal" if run.envelope is None else str(run.envelope.priority)
 
 
 def took_over(run: Run) -> bool:

@@ -136,14 +136,13 @@ class Meters:
     def _sort_out_other(
         self, run: Run, end: End, settlement: Settlement, into: dict[tuple[Pair, Ending], list[Run]]
     ) -> None:
-        if run.envelope is None:
-            return
-        kind = run.envelope.kind
+        if run.runnable is None or run.runnable.kind == HEARTBEAT:
+            return  # a kind that is not known may be any, and labels must be few
+        kind = run.runnable.kind
         if end.failure is not None and end.failure.error_type:
             name = end.failure.error_type.rpartition(".")[2]
             self.exceptions[kind, self._exception_names.of(name)] += 1
-        if run.runnable is not None:
-            into[(run.claimed.queue.name, kind), ending_of(end, settlement)].append(run)
+        into[(run.claimed.queue.name, kind), ending_of(end, settlement)].append(run)
 
     def _add_times(self, pair: Pair, sample: Sample) -> None:
         queue, weight = pair[0], sample.weight

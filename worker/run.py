@@ -49,7 +49,7 @@ class Run:
     #: for ever.
     hard_deadline: float | None = None
     started_ms: int = field(default_factory=now_ms)
-    #: 0 while it runs, if its handler was given up, and where no history is written.
+    #: 0 while it runs, if its handler was given up, and perhaps where nobody wants to know.
     ended_ms: int = 0
     #: 1 for the first try; interruptions and crashes do not count.
     attempt: int = field(init=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from monarq.jobs.metrics import Collector, render
-from monarq.jobs.probes import PATIENCE, Facts, checked, not_ready, readiness
+from monarq.jobs.probes import Checks, Facts, look_at, not_ready, readiness
 from monarq.jobs.side_port import SidePort, json_page
 from monarq.jobs.store.connection import Link
 from monarq.jobs.store.exporter import Exporter
@@ -79,7 +80,7 @@ class Vitals:
         self._exporter = Exporter(link.address, settings)
         self._side_port = SidePort(
             settings.metrics_host,
-            settings.metrics_port or 0,
+            settings.metrics_port or None,
             {
                 "/metrics": self._metrics,
                 "/livez": json_page(self._is_alive),
@@ -90,8 +91,7 @@ class Vitals:
 
     def begin(self) -> None:
         """Serve: while the worker starts it is alive already."""
-        if self.is_on:
-            self._side_port.start()
+        self._side_port.start()
 
     def started(self, queues: Mapping[str, int], *, kinds: int) -> None:
         """The worker has looked at its stores, and works."""
@@ -108,9 +108,13 @@ class Vitals:
         """Where it listens; None if it does not."""
         return self._side_port.port
 
-    def end(self) -> None:
-        """Serve no more."""
+    async def end(self) -> None:
+        """Serve no more, and write down what has succeeded last."""
         self.meters.fold()
+        await self.cron_successes.close()
+        await asyncio.to_thread(self._stop)
+
+    def _stop(self) -> None:
         self._side_port.stop()
         self._exporter.close()
 
@@ -146,8 +150,6 @@ class Vitals:
 
     # --- the event loop
 
-    async def _look(self) -> dict[str, str]:
-        checks = {"redis": await checked(self._link.call("PING", timeout=PATIENCE - 1))}
-        if (store := self._worker.persistence) is not None:
-            checks["postgres"] = await checked(store.database.check())
-        return checks
+    async def _look(self) -> Checks:
+        ping, store = self._link.call("PING"), self._worker.persistence
+        return await (look_at(redis=ping, postgres=store.database.check()) if store else look_at(redis=ping))

@@ -393,7 +393,7 @@ class Worker(arq.worker.Worker):
         await self.children.close()
         await self.heartbeat.stop()
         await self.events.close()
-        self.vitals.end()
+        await self.vitals.end()
 
     def _drain_seconds(self) -> float:
         return float(self._job_completion_wait) or self.settings.drain_timeout.total_seconds()

@@ -113,17 +113,12 @@ class JobService:
             NotThere: See `get`.
         """
         _, view = await self._seen(caller, job_id)
-        if view.outbox is not None and (held := await self._held(job_id)) is not None:
-            from monarq.jobs.store.postgres.held import explain_held
-
-            return explain_held(held, words=not view.is_payload_hidden)
-        letters = self._letters(caller) if self._database is not None else None
         return await explain(
             self._transport,
             job_id,
             queue=view.queue,
             tagged=self._settings.hash_tags,
-            letters=letters,
+            database=self._database,
             words=not view.is_payload_hidden,
         )
 
@@ -258,7 +253,7 @@ class JobService:
         if record is not None and record.state is not State.DEAD:
             told = of_record(job_id, found.queue.name, record)
             view = both(told, await self._if_it_answers(self._story(job_id)))
-            in_part = view is told and self._database is not None and _has_just_ended(told)
+            in_part = view is told and self._settings.writes_history and _has_just_ended(told)
             return found, replace(view, is_told_in_part=in_part)
         dead = None if record is None else of_record(job_id, found.queue.name, record)
         try:

@@ -50,7 +50,7 @@ class CensusTaker:
 
     def __init__(self, transport: Transport, settings: Settings) -> None:
         self._transport = transport
-        self._watch = FleetWatch(transport, tagged=settings.hash_tags, fresh=0)
+        self._watch = FleetWatch(transport, tagged=settings.hash_tags)
         self._database = database = open_database_if_named(settings)
         self._counts = None if database is None else _counts_of(database)
         #: The last one, and how old it is.
@@ -59,7 +59,6 @@ class CensusTaker:
     async def close(self) -> None:
         """Read no more."""
         await self.shared.close()
-        await self._watch.close()
         if self._counts is not None:
             await self._counts.close()
         if self._database is not None:
@@ -67,16 +66,14 @@ class CensusTaker:
 
     async def _take(self) -> Census:
         began = time.monotonic()
-        seen = await self._watch.look()
-        if seen.failure is not None:
-            raise seen.failure
+        fleet = await self._watch.take()
         heartbeats, successes, counts = await asyncio.gather(
             read_heartbeats(self._transport),
-            read_successes(self._transport, seen.value, {cron.kind for cron in watched_crons(seen.value)}),
+            read_successes(self._transport, fleet, {cron.kind for cron in watched_crons(fleet)}),
             self._read_counts(),
         )
         return Census(
-            fleet=seen.value,
+            fleet=fleet,
             has_database=self._database is not None,
             counts=counts,
             heartbeats=heartbeats,

@@ -69,11 +69,11 @@ class FleetWatch:
         tagged: As the setting `hash_tags`.
     """
 
-    def __init__(self, transport: Transport, *, tagged: bool, fresh: float = FRESH) -> None:
+    def __init__(self, transport: Transport, *, tagged: bool) -> None:
         self._transport = transport
         self._tagged = tagged
         self._rates = Rates()
-        self._shared = SharedReading(self._look, fresh=fresh)
+        self._shared = SharedReading(self.take, fresh=FRESH)
 
     async def look(self) -> Reading[Fleet]:
         """The fleet, with the age of the look and, if there is none that is newer, the reason.
@@ -91,7 +91,12 @@ class FleetWatch:
         """Look no more."""
         await self._shared.close()
 
-    async def _look(self) -> Fleet:
+    async def take(self) -> Fleet:
+        """A look of its own, for who shares it himself.
+
+        Raises:
+            StoreUnavailable: Redis does not answer.
+        """
         now_ms, memory, known, workers = await asyncio.gather(
             server_ms(self._transport),
             read_memory(self._transport),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from ..errors import StoreRefused
 from .execute import Transport
+
+#: What a clock tells; anybody may write to Redis.
+_MS = re.compile(rb"\d{1,14}")
 
 
 async def read_times(transport: Transport, key: str) -> dict[str, int]:
@@ -19,7 +23,7 @@ async def read_times(transport: Transport, key: str) -> dict[str, int]:
     except StoreRefused:
         return {}
     pairs = zip(flat[::2], flat[1::2], strict=True)
-    return {name.decode("utf-8", "replace"): int(ms) for name, ms in pairs if ms.isdigit()}
+    return {name.decode("utf-8", "replace"): int(ms) for name, ms in pairs if _MS.fullmatch(ms)}
 
 
 async def write_times(transport: Transport, key: str, times: Mapping[str, int]) -> None:

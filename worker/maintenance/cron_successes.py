@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 
 from monarq.jobs.errors import StoreError
 from monarq.jobs.store.execute import Transport
@@ -12,6 +13,9 @@ from monarq.jobs.store.last_times import write_times
 
 from ..outage import Outage
 from ..run import now_ms
+
+#: For what is left when the worker ends.
+_LAST_SECONDS = 1.0
 
 
 class CronSuccesses:
@@ -35,12 +39,25 @@ class CronSuccesses:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            fresh, self._fresh = self._fresh, {}
             try:
-                await write_times(self._link, CRON_SUCCESSES, fresh)
+                await self._write()
             except StoreError as error:
-                self._fresh = fresh | self._fresh
                 self._changed.set()
                 await self._outage.wait(error)
             else:
                 self._outage.over()
+
+    async def close(self) -> None:
+        """Write what is left, if Redis answers: the next success of a monthly job is far away."""
+        with suppress(StoreError, TimeoutError):
+            async with asyncio.timeout(_LAST_SECONDS):
+                await self._write()
+
+    async def _write(self) -> None:
+        fresh, self._fresh = self._fresh, {}
+        try:
+            if fresh:
+                await write_times(self._link, CRON_SUCCESSES, fresh)
+        except BaseException:
+            self._fresh = fresh | self._fresh
+            raise

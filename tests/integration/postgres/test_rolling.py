@@ -170,6 +170,17 @@ async def test_what_ended_since_the_last_time_is_added(database: Database, sql: 
         await assert_told_as_it_is(sql)
 
 
+async def test_a_table_that_a_later_release_has_widened_is_served(
+    database: Database, sql: asyncpg.Connection
+) -> None:
+    """`monarq migrate` comes before the new release's processes: those of the old one go on meanwhile."""
+    await sql.execute("ALTER TABLE monarq.rollups ADD COLUMN snoozed integer NOT NULL DEFAULT 0")
+    for seed in range(2):
+        await write(database, made_up(50, now() - MINUTE, now(), seed=seed))
+        await roll_up(database)
+    assert await total(sql) == await total(sql, 5) == 100
+
+
 async def test_a_job_that_ended_ahead_of_the_clock_is_counted(
     database: Database, sql: asyncpg.Connection
 ) -> None:

@@ -17,9 +17,10 @@ from monarq.jobs.priority import Priority
 from monarq.jobs.settings import Settings
 from monarq.jobs.store import exporter as exporters
 from monarq.jobs.store.address import from_url
+from monarq.jobs.store.census import CensusTaker
 from monarq.jobs.store.exporter import Exporter
 from monarq.jobs.store.heartbeats import KIND
-from monarq.jobs.store.keys import EXPORTER, QUEUES, WORKER, WORKERS, queue_keys
+from monarq.jobs.store.keys import EXPORTER, HEARTBEATS, QUEUES, WORKER, WORKERS, queue_keys
 from monarq.jobs.store.pauses import Pauses
 from monarq.jobs.store.verbs import Verb
 from tests.contract.store import Store, a_failure, a_job, an_end
@@ -197,6 +198,33 @@ async def test_a_heartbeat_has_one_id_per_queue(
     waiting = await client.zrange(queue_keys("mail", tagged=tagged).ranks[2], 0, -1)
     assert waiting == [job_id.encode()]
     assert await client.zcard(queue_keys("default", tagged=tagged).ranks[2]) == 0, "nobody serves it"
+
+
+async def test_a_time_that_no_clock_tells_is_none(
+    redis_url: str, client: Redis, exporter_at: MakeExporter
+) -> None:
+    await _serve(client, "default")
+    await client.hset(HEARTBEATS, mapping={"default": "9" * 5_000, "mail": "9" * 400})
+    found = {name for name, _ in await told(exporter_at(redis_url))}
+    assert "monarq_queue_workers" in found
+    assert "monarq_heartbeat_job_timestamp_seconds" not in found
+
+
+async def test_a_slow_look_is_waited_for(store: Store) -> None:
+    """What was seen at the last scrape is not passed off as what is."""
+
+    class Slow:
+        async def call(self, *command: Any, timeout: float | None = None) -> Any:
+            if command == ("TIME",):
+                await asyncio.sleep(seconds)
+            return await store.transport.call(*command, timeout=timeout)
+
+    seconds, taker = 0.0, CensusTaker(Slow(), Settings())
+    first = await taker._take()
+    seconds = 0.6
+    second = await taker._take()
+    assert second.fleet.taken_at > first.fleet.taken_at
+    await taker.close()
 
 
 _DEFAULT = frozenset({("queue", "default")})

@@ -12,8 +12,10 @@ import pytest
 from redis.asyncio import Redis
 
 from monarq.jobs import JobContext, Priority, job
+from monarq.jobs.store.verbs import Claim
 from monarq.producer import Order, Producer, SyncProducer
 from monarq.worker import Worker
+from monarq.worker import fetcher as fetching
 
 from .conftest import Serve
 from .deadlines import always, eventually
@@ -331,3 +333,21 @@ def test_the_default_lease_is_half_a_minute() -> None:
     from monarq.jobs import Settings
 
     assert Settings().lease == timedelta(seconds=30)
+
+
+async def test_a_claim_is_timed_by_itself(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not from when another one has begun meanwhile, or a job has ended."""
+    took: list[float] = []
+    async with serve(note) as worker:
+        fetcher = worker.fetcher
+        await eventually(lambda: fetcher._idle is not None)
+
+        async def slowly(link: object, request: object) -> Claim:
+            await asyncio.sleep(0.05)
+            fetcher.last_tick = time.monotonic()
+            return Claim([], None)
+
+        monkeypatch.setattr(fetching, "execute", slowly)
+        fetcher.on_poll = took.append
+        await fetcher._ask(fetcher._request("nonce", 1, 0))
+    assert took[0] >= 0.049

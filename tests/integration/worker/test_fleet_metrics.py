@@ -1,6 +1,7 @@
 """What a worker does for the gauges of the fleet: heartbeats, schedules, also while it is blocked."""
 
 import asyncio
+import signal
 import threading
 import time
 from typing import Any
@@ -111,6 +112,20 @@ async def test_the_success_of_a_cron_job_is_written_down_and_told(
         samples = await scrape(worker)
     assert samples["monarq_schedule_last_success_timestamp_seconds", schedule] > began - 1
     assert 3_600 <= samples["monarq_schedule_interval_seconds", schedule] <= 7_200
+
+
+async def test_a_cron_job_that_ends_with_its_worker_is_written_down(
+    serve: Serve, client: Redis, options: dict[str, Any]
+) -> None:
+    """Nobody has counted it yet when the worker is told to stop; the next one may be a month away."""
+
+    async def tick(ctx: dict[Any, Any]) -> None:
+        worker.handle_sig(signal.SIGTERM)
+
+    jobs = [cron(tick, name="tick", month=1, day=1, hour=0, minute=0, run_at_startup=True)]
+    async with serve(cron_jobs=jobs, **options) as worker:
+        await eventually(lambda: worker.journal.complete == 1)
+    assert await client.hexists(CRON_SUCCESSES, "tick")
 
 
 async def test_calls_that_fail_are_counted_by_what_they_were_for(

@@ -1,13 +1,17 @@
 """Attempts are counted exactly, however many they are; times are those of a sample that stands for all."""
 
+import pytest
 from pydantic_core import to_json
 
 from monarq.jobs.envelope import decode
+from monarq.jobs.failure import Cause, Failure
 from monarq.jobs.store.keys import queue_keys
-from monarq.jobs.store.verbs import Claimed
+from monarq.jobs.store.verbs import Claimed, End, Settlement, Verb
 from monarq.worker.fresh_ends import MOST_LOOKED_AT, Ending, FreshEnds
+from monarq.worker.heartbeat_job import HEARTBEAT
 from monarq.worker.meters import Meters
 from monarq.worker.run import Run
+from monarq.worker.runnable import Runnable
 
 PAIR = ("mail", "mail.send")
 
@@ -68,3 +72,24 @@ def test_a_seldom_kind_is_looked_at_beside_a_frequent_one() -> None:
 def test_waits_are_told_by_priority() -> None:
     meters = counted(a_run(), a_run(p="high"), a_run(p="high"))
     assert {key[1]: sum(one.counts) for key, one in meters.wait_ms.items()} == {"normal": 1, "high": 2}
+
+
+def test_a_priority_that_is_none_makes_no_series() -> None:
+    """Anybody may write an envelope."""
+    meters = counted(*(a_run(p=f"made-up-{number}") for number in range(20)))
+    assert [*meters.wait_ms] == [("mail", "normal")]
+
+
+@pytest.mark.parametrize("runnable", [None, HEARTBEAT])
+async def test_a_kind_that_nobody_here_knows_makes_no_series_nor_does_a_heartbeat(
+    runnable: Runnable | None,
+) -> None:
+    failure = Failure(
+        spent=1, crashes=0, cause=Cause.CORRUPTION, fence=1, worker="w", error_type="a.B", message=""
+    )
+    meters, run = Meters([PAIR], lambda queue: 10.0, lambda kind: None), a_run()
+    run.runnable = runnable
+    meters.settled([(run, End("j", "w:1", Verb.DEAD, failure=failure))], [Settlement.RECORDED])
+    meters.fold()
+    assert not meters.exceptions
+    assert [*meters.endings] == [PAIR]

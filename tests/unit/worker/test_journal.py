@@ -12,6 +12,7 @@ from monarq.jobs.settings import EndLines
 from monarq.jobs.store.keys import queue_keys
 from monarq.jobs.store.verbs import Claimed, End, Settlement, Verb
 from monarq.worker import end_lines
+from monarq.worker import journal as journals
 from monarq.worker.journal import Journal
 from monarq.worker.run import Run
 
@@ -102,3 +103,8 @@ def test_no_more_kinds_are_remembered_than_an_app_has(monkeypatch: pytest.Monkey
     rules = end_lines.EndLineRules({"*": "none"})
     assert not any(rules.tells_failure(f"kind-{n}") for n in range(5))
     assert len(rules._of_kind) == 2
+    monkeypatch.setattr(journals, "_MOST_UNKNOWN", 2)
+    journal = Journal({})
+    for number in range(5):
+        journal.settled([(a_run(f"kind-{number}"), End("j", "w:1", Verb.RELEASED))], [Settlement.RECORDED])
+    assert len(journal._unknown) <= 2

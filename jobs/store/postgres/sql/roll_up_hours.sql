@@ -33,8 +33,12 @@ JOIN monarq.rollups AS five
     ON five.minutes = 5 AND five.began_at >= hour.began_at AND five.began_at < hour.began_at + interval '1 hour'
 GROUP BY hour.began_at, queue, kind
 ON CONFLICT (minutes, began_at, queue, kind) DO UPDATE SET
-    (minutes, began_at, queue, kind, succeeded, dead, cancelled, expired, recovered, attempts, starts, run_ms, wait_ms,
-     run_counts, wait_counts) = ROW(excluded.*)
+    (succeeded, dead, cancelled, expired, recovered) = ROW(
+        excluded.succeeded, excluded.dead, excluded.cancelled, excluded.expired, excluded.recovered
+    ),
+    (attempts, starts, run_ms, wait_ms, run_counts, wait_counts) = ROW(
+        excluded.attempts, excluded.starts, excluded.run_ms, excluded.wait_ms, excluded.run_counts, excluded.wait_counts
+    )
 -- jobs that have ended do not change: if there are no more of them, all is as it was
 WHERE (known.succeeded, known.dead, known.cancelled, known.expired)
     <> (excluded.succeeded, excluded.dead, excluded.cancelled, excluded.expired)
