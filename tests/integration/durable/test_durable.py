@@ -17,6 +17,7 @@ from monarq.jobs.settings import Settings
 from monarq.jobs.store.postgres import open_database
 from monarq.producer import Producer
 from monarq.worker import reach
+from monarq.worker.fresh_ends import PutBack
 from monarq.worker.maintenance.forgetting import Forgetting
 from tests.integration.worker.deadlines import always, eventually
 from tests.integration.worker.stage import dead_letter, stats, waiting
@@ -262,6 +263,7 @@ async def test_a_worker_without_a_database_leaves_durable_jobs_to_others(
     with structlog.testing.capture_logs() as logs:
         async with serve(double, settings={"database_url": None}) as worker:
             await eventually(lambda: worker.journal.released == 1)
+            assert worker.executor.put_back["default", PutBack.NO_DATABASE] == 1
     assert [line["event"] for line in logs].count("job.needs_database") == 1
     assert await handle.status() is State.SCHEDULED
 

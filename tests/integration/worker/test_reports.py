@@ -1,6 +1,7 @@
 """What a worker says of itself, and what it does when somebody tells it to drain."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -104,6 +105,24 @@ async def test_how_long_the_loop_was_held_up_is_told_once(
             told = await the_worker(link)
             assert told is not None
             assert (told.loop_lag_ms >= 30_000) is is_told
+
+
+async def test_a_worker_that_is_told_to_be_quiet_serves_no_queue_any_more(serve: Serve, link: Link) -> None:
+    """Else jobs wait for it, and everything says that somebody listens."""
+
+    async def serves() -> bool:
+        told = await the_worker(link)
+        return told is not None and told.serves("default")
+
+    async def is_leaving() -> bool:
+        told = await the_worker(link)
+        return told is not None and told.stopping
+
+    async with serve(hold) as worker:
+        await eventually(serves)
+        worker._quiet(signal.SIGUSR1)
+        await eventually(is_leaving)
+        assert not await serves()
 
 
 async def test_a_worker_that_has_ended_is_in_no_list(serve: Serve, link: Link) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -99,6 +100,21 @@ async def test_each_attempt_is_counted_by_how_it_ended(
         assert of("monarq_worker_slots") == worker.slots.total
 
 
+async def test_a_job_of_a_kind_that_nobody_knows_is_told_as_put_back(
+    serve: Serve, producer: Producer, options: dict[str, Any]
+) -> None:
+    """It is never ready for long enough to be late: nothing else shows it."""
+
+    @job("unknown")
+    async def unknown(ctx: JobContext) -> None: ...
+
+    async with serve(work, **options) as worker:
+        why = {"queue": "default", "cause": "unknown_kind"}
+        assert (await scrape(worker))["monarq_jobs_put_back_total", frozenset(why.items())] == 0
+        await producer.enqueue(unknown.of())
+        await seen(worker, "monarq_jobs_put_back_total", why, bool)
+
+
 async def test_what_runs_is_seen_while_it_runs(
     serve: Serve, producer: Producer, options: dict[str, Any]
 ) -> None:
@@ -154,19 +170,18 @@ async def was_late(worker: Worker) -> bool:
     return every > in_time
 
 
-async def test_a_worker_is_ready_from_its_start_until_it_is_told_to_stop(
+async def test_a_worker_is_ready_from_its_start_until_it_is_told_to_claim_no_more(
     serve: Serve, options: dict[str, Any]
 ) -> None:
     async with serve(work, **options) as worker:
         assert (await ask(worker, "/startupz")).status_code == 200
         ready = await ask(worker, "/readyz")
         assert (ready.status_code, ready.json()) == (200, {"ready": True, "checks": {"redis": "ok"}})
-        worker._stopping.set()
+        worker._quiet(signal.SIGUSR1)
         leaving = await ask(worker, "/readyz")
         assert (leaving.status_code, leaving.json()["ready"]) == (503, False)
         assert (await ask(worker, "/livez")).status_code == 200
         assert (await ask(worker, "/secrets")).status_code == 404
-        worker._stopping.clear()  # so that it can be told
 
 
 async def test_a_port_that_is_taken_costs_the_worker_nothing_but_its_metrics(
