@@ -200,8 +200,8 @@ async def test_an_idle_worker_is_woken_by_an_enqueue(serve: Serve, producer: Pro
             sent = time.monotonic()
             await (await producer.enqueue(note.of(str(number)))).result(timeout=20)
             waits.append(record.at[str(number)] - sent)
-    assert min(waits) < 0.1
-    assert sorted(waits)[5] < 2, "without a token it sleeps for 20 s"
+    assert min(waits) < 0.5
+    assert sorted(waits)[5] < 5, "without a token it sleeps for 20 s"
 
 
 @pytest.mark.parametrize("leave", ["stop", "quiet"])
