@@ -101,8 +101,9 @@ async def test_workers_that_are_replaced_under_load_lose_and_repeat_nothing(
     workers = [stage.worker(concurrency=20) for _ in range(2)]
     for _ in range(3):
         await a_hundred_more(stage)
-        workers[0].send(signal.SIGTERM)
         leaving = workers.pop(0)
+        await stage.ready(leaving)  # the other one may have run them all
+        leaving.send(signal.SIGTERM)
         workers.append(stage.worker(concurrency=20))
         assert await leaving.ends() == FINISHED
     await eventually(lambda: len(stage.ledger.ends()) == total, within=30)
