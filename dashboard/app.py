@@ -189,7 +189,7 @@ class Front:
         if scope["type"] == "lifespan":
             await self.routes(scope, receive, send)
             return
-        scope = self._place.find(scope)
+        method, scope = scope.get("method", ""), _as_get(self._place.find(scope))
         visit = self._door.enter(scope)
         current_request_id.set(visit.request_id)
         outgoing, began = _Outgoing(scope, send, visit), time.perf_counter()
@@ -198,7 +198,7 @@ class Front:
         finally:
             if scope["type"] == "http":
                 seconds = None if outgoing.is_stream else time.perf_counter() - began
-                self._meters.answered(route_of(scope), scope["method"], outgoing.status, seconds)
+                self._meters.answered(route_of(scope), method, outgoing.status, seconds)
 
     async def _answer(self, scope: Scope, receive: Receive, outgoing: _Outgoing) -> None:
         visit = visit_of(scope)
@@ -227,6 +227,11 @@ class Front:
         check_address(scope)
         check_origin(scope, visit)
         check_media(scope, largest_bytes=self._largest_bytes)
+
+
+def _as_get(scope: Scope) -> Scope:
+    """HEAD is GET without its body (RFC 9110, 9.3.2), which the server leaves out."""
+    return {**scope, "method": "GET"} if scope.get("method") == "HEAD" else scope
 
 
 class _Outgoing:

@@ -9,8 +9,8 @@
 Who asks for the same at once waits for one read.  While the store is away, what was read last is given once
 more, and says so.
 
-This is for answers by key, which events make wrong.  The look at the whole fleet is a `SharedReading`
-(`jobs/store/`): it is never wrong, only old, so that who asks for it does not wait for a store that is slow.
+This is for answers by key, which events make wrong.  What there is one of, the look at the whole fleet say,
+is a `SharedReading` (`jobs/store/`): it is never wrong, only old.
 """
 
 from __future__ import annotations
@@ -81,6 +81,10 @@ class Cache(Generic[T]):
             if kept is None or now - read_at > self._ttl + self._stale_for:
                 raise
             return replace(kept, is_stale=True)
+
+    def last(self, key: str) -> Kept[T] | None:
+        """What is kept, however old it is: for who would rather have that than wait."""
+        return self._kept.get(key, (0.0, 0.0, None))[2]
 
     def put(self, key: str, value: T) -> None:
         """Keep what was just written.  A read that is under way has seen what was before, and is not kept."""

@@ -21,13 +21,12 @@ from starlette.responses import FileResponse, StreamingResponse
 
 from .preconditions import ANY, UNCONDITIONAL, Precondition, tag_of
 
-_LOOKS = frozenset({"GET", "HEAD"})
 _TAG = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 #: What describes a body, and so has no place where there is none.
 _OF_BODY = frozenset({"content-length", "content-type", "content-encoding", "content-disposition"})
 
 
-def _if_match(
+async def _if_match(
     request: Request,
     if_match: Annotated[
         str | None, Header(description="ETags of the versions that may be changed; `*`: whatever it is.")
@@ -47,7 +46,7 @@ IfMatch = Annotated[Precondition, Depends(_if_match)]
 def conditional(request: Request, response: Response) -> Response:
     """The answer with its ETag; or a 304, if the caller has just this one."""
     is_whole = response.status_code == 200 and not isinstance(response, (StreamingResponse, FileResponse))
-    if request.method not in _LOOKS or not is_whole:
+    if request.method != "GET" or not is_whole:
         return response
     tag = response.headers.setdefault("etag", tag_of(bytes(response.body)))
     if not _has(",".join(request.headers.getlist("if-none-match")), tag):

@@ -36,6 +36,6 @@ def diagnose(facts: QueueFacts, stopping: int) -> Diagnosis | None:
         return Diagnosis(f"{numbers.waiting:,} wait for their time, and no worker listens on {name}", run)
     if not facts.serving:
         return Diagnosis(f"Nothing waits, and no worker listens on {name}", run)
-    if numbers.is_empty:
+    if numbers.is_empty and not facts.is_moving:
         return Diagnosis("Nothing waits and nothing runs")
     return None

@@ -28,6 +28,8 @@ LOOP_LAG = timedelta(seconds=1)
 HISTORY_LAG = timedelta(seconds=60)
 MEMORY_SHARE = 0.8
 SNAPSHOT_AGE = timedelta(seconds=60)
+#: Jobs per second that show that a queue is in use; the heartbeat of each minute alone does not.
+MOVING = 0.1
 #: Of the attempts of a kind.
 FAILED_SHARE = 0.05
 #: Fewer attempts, or starts, accuse nobody: one of three is no share.
@@ -82,6 +84,11 @@ class QueueFacts:
         """Whether its oldest ready job has been ready for longer than it may, and nobody wants it so."""
         oldest = self.numbers.oldest_ready
         return self.numbers.pause is None and oldest is not None and oldest > self.objective
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether jobs go through it, though a look may meet none of them."""
+        return self.rate is not None and self.rate.completed > MOVING
 
 
 def judge(

@@ -67,7 +67,7 @@ class Guard:
 
     async def holds(self, caller: Caller, permission: Permission, resource: Resource) -> bool:
         """Whether it holds for one resource: for what is shown with more to some than to others."""
-        return (await self._authorizer.scope_of(caller, permission)).covers(resource)
+        return (await self.held(caller, permission)).covers(resource)
 
     async def require_to_give(self, caller: Caller, grants: Iterable[Grant], holder: str) -> None:
         """Demand that the caller holds all that the grants permit: nobody gives away more than they have.

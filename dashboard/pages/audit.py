@@ -23,10 +23,10 @@ _MOST = 50
 Text = Annotated[str, Query(max_length=300)]
 
 
-def _filter(actor: Text = "", action: Text = "", subject: Text = "", queue: Text = "") -> AuditFilter:
+async def _filter(actor: Text = "", action: Text = "", subject: Text = "", queue: Text = "") -> AuditFilter:
     """As the form sends it: what is empty is not asked for."""
     who, what, whom, where = (text.strip() or None for text in (actor, action, subject, queue))
-    return audit_filter(who, what, whom, where)
+    return await audit_filter(who, what, whom, where)
 
 
 @router.get("/audit", openapi_extra=needs(Permission.AUDIT_READ))

@@ -160,18 +160,17 @@ async def charts_of(
     kind: str | None = None,
     objective: timedelta | None = None,
 ) -> Sequence[Chart]:
-    """Charts of all queues or one, of all kinds or one; none if the caller may not see numbers.
+    """Charts of all queues or one, of all kinds or one; none if there are no numbers that the caller may see.
+
+    Whether there is such a queue or kind is for the page to say: it may be there, and have done nothing yet.
 
     Args:
         objective: How long jobs may wait; it is drawn across the chart of waits.
-
-    Raises:
-        NotThere: There is no such queue or kind, or it must not be seen.
     """
     one = _OneChart(services, caller, range_, queue, kind, objective)
     try:
         return await asyncio.gather(*map(one.make, metrics))
-    except NotPermitted:
+    except (NotPermitted, NotThere):
         return []
 
 

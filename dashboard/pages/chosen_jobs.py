@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
@@ -57,16 +58,16 @@ async def cancel_chosen(
 async def _each(
     request: Request, form: ChosenForm, act: Callable[[str], Awaitable[object]], done: str
 ) -> Response:
-    counts: dict[str, int] = {}
-    for job_id in dict.fromkeys(form.ids):
+    counts, chosen = Counter[str](), list(dict.fromkeys(form.ids))
+    for job_id in chosen:
         try:
             await act(job_id)
         except (StateConflict, NotThere, NotPermitted) as error:
-            outcome = next(words for kind, words in _PASSED_OVER if isinstance(error, kind))
-        except StoreError:
-            outcome = "not done: the store does not answer"
+            counts[next(words for kind, words in _PASSED_OVER if isinstance(error, kind))] += 1
+        except StoreError:  # nor would it for the others: each of them would wait for it
+            counts["not done: the store does not answer"] = len(chosen) - counts.total()
+            break
         else:
-            outcome = done
-        counts[outcome] = counts.get(outcome, 0) + 1
+            counts[done] += 1
     told = "; ".join(f"{plural(number, 'job')} {outcome}" for outcome, number in counts.items())
     return go_on(request, safe_next(form.back), told=f"{told or 'No job was chosen'}.")

@@ -45,7 +45,7 @@ def filter_of(**given: Any) -> OperationFilter:
     return wanted
 
 
-def read_filter(
+async def read_filter(
     queue: Annotated[str, _Text] = "",
     kind: Annotated[str, _Text] = "",
     error: Annotated[str, _Text] = "",

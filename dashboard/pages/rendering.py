@@ -31,7 +31,6 @@ from ..routes.guarded import the_services
 from . import addresses, files, flash, json_view, navigation, words
 from .theme import Theme, read_theme
 
-_LOOKS = frozenset({"GET", "HEAD"})
 #: What only tells how old something is: a page in which nothing else has changed is the same page.
 _AGES = re.compile(r'(?<= data-now=)"\d+"|<time[^>]* data-stamp[^>]*>.*?</time>|(?<=>)[^<>]*(?=</time>)')
 TEMPLATES = Path(__file__).parent.parent / "templates"
@@ -70,7 +69,7 @@ async def page(request: Request, template: str, *, title: str, status: int = 200
     view = await view_of(request, told=flash.take(request))
     html = render(view, template, title=title, **values)
     response = HTMLResponse(html, status)
-    if status == HTTP_200_OK and request.method in _LOOKS:
+    if status == HTTP_200_OK and request.method == "GET":
         response.headers["etag"] = f'W/"{hashlib.sha256(_AGES.sub("", html).encode()).hexdigest()[:20]}"'
     if view.told is not None:
         flash.clear(request, response)

@@ -18,13 +18,10 @@ _PACKING = 4
 
 
 class Page(Guarded):
-    """A page, or a form of one.  It is in no OpenAPI document, and answers HEAD as it answers GET."""
+    """A page, or a form of one.  It is in no OpenAPI document."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        methods = set(options.get("methods") or ("GET",))
-        if "GET" in methods:
-            methods.add("HEAD")  # the server leaves the body out
-        super().__init__(path, endpoint, **(options | {"include_in_schema": False, "methods": methods}))
+        super().__init__(path, endpoint, **(options | {"include_in_schema": False}))
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()

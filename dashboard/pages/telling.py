@@ -23,7 +23,6 @@ from .route import pack
 
 _FOR_PROGRAMS = ("/v1/", "/.well-known/", "/static/")
 _NO_PAGES = frozenset({"/livez", "/readyz", "/startupz", "/metrics", "/events"})
-_LOOKS = frozenset({"GET", "HEAD"})
 
 
 def is_for_people(scope: Scope) -> bool:
@@ -90,7 +89,7 @@ def _page(problem: Problem, scope: Scope, view: View) -> Response:
 def _to_login(request: Request) -> Response:
     scope = request.scope
     root = scope.get("root_path", "")
-    seen = addresses.here_of(scope) if request.method in _LOOKS else None
+    seen = addresses.here_of(scope) if request.method == "GET" else None
     login = addresses.build(root, "/login", next=None if seen in (None, "/") else seen)
     if "hx-request" in request.headers:
         # a part of a page was asked for: the whole of it must go there

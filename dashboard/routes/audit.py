@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-import csv
-import io
 import re
 from collections.abc import AsyncIterator
 from datetime import datetime
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
-from pydantic_core import to_json
 
 from monarq.jobs.store.audit_filter import AuditFilter
 
@@ -27,9 +24,7 @@ from ..services.services import Services
 from .guarded import Guarded, TheCaller, TheServices, needs
 from .insights import Moment
 from .pages import Cursor, Limit, link_pages
-
-if TYPE_CHECKING:
-    from monarq.jobs.store.postgres.repositories.audit import Act
+from .tables import written
 
 router = APIRouter(route_class=Guarded, tags=["audit"])
 
@@ -73,7 +68,7 @@ class ActList(BaseModel):
     prev: str | None
 
 
-def audit_filter(
+async def audit_filter(
     actor: Text = None,
     action: Annotated[str | None, Query(max_length=300, description="`queue.pause`, `login`, …")] = None,
     subject: Text = None,
@@ -175,27 +170,11 @@ async def _lines(
     services: Services, caller: Caller, wanted: AuditFilter, page: ActPage
 ) -> AsyncIterator[str]:
     names = list(ActDocument.model_fields)
-    yield _line(names)
+    yield written([names])
     told = 0
     while True:
-        for act in page.acts:
-            yield _line([_cell(act, name) for name in names])
+        yield written([getattr(act, name) for name in names] for act in page.acts)
         told += len(page.acts)
         if page.next_before is None or told >= _MOST_EXPORTED:
             return
         page = await services.audit.list(caller, wanted, before=page.next_before, limit=_READ_AT_ONCE)
-
-
-def _line(cells: list[str]) -> str:
-    written = io.StringIO()
-    csv.writer(written).writerow(cells)
-    return written.getvalue()
-
-
-def _cell(act: Act, name: str) -> str:
-    value = getattr(act, name)
-    if isinstance(value, datetime):
-        return value.isoformat()
-    text = "" if value is None else to_json(value).decode() if isinstance(value, dict) else str(value)
-    # else a spreadsheet takes what somebody has typed for a formula
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -119,8 +119,9 @@ async def _tell(socket: WebSocket, first: dict[str, Any], events: AsyncIterator[
         why = WhyEnded.TOO_SLOW
     except (WebSocketDisconnect, RuntimeError, OSError):  # it has left while something was sent
         return
-    async with asyncio.timeout(_PATIENCE):
-        await socket.close(_CODES[why], why)
+    with suppress(TimeoutError):  # who reads nothing hears no farewell either
+        async with asyncio.timeout(_PATIENCE):
+            await socket.close(_CODES[why], why)
 
 
 async def _send(socket: WebSocket, event: dict[str, Any]) -> None:

@@ -37,7 +37,6 @@ from .segments import ends_with
 _NEED = "x-permission"
 #: Instead of a permission: anybody whose identity is shown; and anybody at all.
 _IDENTITY, _NOTHING = "authenticated", "public"
-_LOOKS = frozenset({"GET", "HEAD"})
 
 T = TypeVar("T")
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -117,7 +116,7 @@ async def admit(request: HTTPConnection, permission: Permission | None) -> Calle
 
 
 def _budget(method: str, permission: Permission | None) -> Budget:
-    if method in _LOOKS:
+    if method == "GET":
         return Budget.READ
     return Budget.ENQUEUE if permission is Permission.JOBS_ENQUEUE else Budget.WRITE
 
@@ -128,20 +127,30 @@ def the_services(request: HTTPConnection) -> Services:
     return services
 
 
-def the_caller(request: Request) -> Caller:
-    """Who asks."""
-    caller: Caller = request.state.caller
-    return caller
-
-
 def the_visit(request: HTTPConnection) -> Visit:
     """How the request came in."""
     return visit_of(request.scope)
 
 
-TheServices = Annotated[Services, Depends(the_services)]
-TheCaller = Annotated[Caller, Depends(the_caller)]
-TheVisit = Annotated[Visit, Depends(the_visit)]
+# What routes depend on is `async` throughout: FastAPI sends all else to a thread, which takes longer than it.
+
+
+async def _services(request: HTTPConnection) -> Services:
+    return the_services(request)
+
+
+async def _caller(request: Request) -> Caller:
+    caller: Caller = request.state.caller
+    return caller
+
+
+async def _visit(request: HTTPConnection) -> Visit:
+    return the_visit(request)
+
+
+TheServices = Annotated[Services, Depends(_services)]
+TheCaller = Annotated[Caller, Depends(_caller)]
+TheVisit = Annotated[Visit, Depends(_visit)]
 
 
 def _query_names(dependant: Dependant) -> set[str]:

@@ -86,7 +86,7 @@ class KindRanking(BaseModel):
     is_stale: bool = Field(description="the store does not answer: this is what it said before")
 
 
-def _wish(
+async def _wish(
     range: Annotated[Range | None, Query(description="Until now; else `from` and `to`.")] = None,
     from_: Annotated[
         AwareDatetime | None, Query(alias="from", description="By default a day before.")

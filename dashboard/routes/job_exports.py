@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -17,12 +15,11 @@ from ..services.job_sections import Order
 from .guarded import Guarded, TheCaller, TheServices, needs
 from .job_filters import TheSearch
 from .job_lists import Fields, fields_of, summary
+from .tables import written
 
 router = APIRouter(route_class=Guarded, tags=["jobs"])
 
 MOST = 100_000
-#: How a cell begins that a spreadsheet would take for a formula; some know the wide signs, too.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 AtMost = Annotated[int, Query(ge=1, le=MOST, description="How many, at most.")]
 TheOrder = Annotated[Order, Query(description="As in the list of jobs.")]
@@ -42,7 +39,7 @@ class Export:
     pages: AsyncIterator[Sequence[JobRow]]
 
 
-def _export(
+async def _export(
     caller: TheCaller,
     services: TheServices,
     search: TheSearch,
@@ -89,18 +86,4 @@ def _ndjson(rows: Sequence[JobRow], names: tuple[str, ...]) -> str:
 
 
 def _csv(rows: Sequence[JobRow], names: tuple[str, ...]) -> str:
-    written = io.StringIO()
-    table = csv.writer(written)
-    for row in rows:
-        table.writerow([cell(getattr(row, name)) for name in names])
-    return written.getvalue()
-
-
-def cell(value: object) -> object:
-    """A value as a cell: text that no spreadsheet takes for a formula."""
-    if value is None or isinstance(value, int):
-        return value
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    text = value if isinstance(value, str) else " ".join(map(str, value))  # type: ignore[call-overload]
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return written([getattr(row, name) for name in names] for row in rows)

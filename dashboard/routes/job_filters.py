@@ -45,7 +45,7 @@ _Written = Annotated[
 ]
 
 
-def _by_place(
+async def _by_place(
     state: _States = None,
     queue: _Several = None,
     kind: _Several = None,
@@ -67,14 +67,14 @@ def _by_place(
     }
 
 
-def _by_content(error: _Words = None, after: _Time = None, before: _Time = None) -> _Given:
+async def _by_content(error: _Words = None, after: _Time = None, before: _Time = None) -> _Given:
     return {
         name: None if value is None else [value]
         for name, value in (("error", error), ("after", after), ("before", before))
     }
 
 
-def the_search(
+async def the_search(
     by_place: Annotated[_Given, Depends(_by_place)],
     by_content: Annotated[_Given, Depends(_by_content)],
     args: _Arguments = None,

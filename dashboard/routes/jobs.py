@@ -89,7 +89,7 @@ class Steered:
         return _told(self.response, view)
 
 
-def _steered(
+async def _steered(
     job_id: JobId, asked: IfMatch, response: Response, caller: TheCaller, services: TheServices
 ) -> Steered:
     return Steered(services.jobs, caller, job_id, asked, response)

@@ -23,7 +23,7 @@ from ..operations.filters import OperationFilter
 _Words = Query(min_length=1, max_length=200)
 
 
-def read_filter(
+async def read_filter(
     queue: Annotated[str | None, _Words] = None,
     kind: Annotated[str | None, _Words] = None,
     error: Annotated[

@@ -77,7 +77,7 @@ class PageWanted:
         return self.cut([one for one in found if one.id > self.after])
 
 
-def _page_wanted(
+async def _page_wanted(
     request: Request, response: Response, limit: Limit = 50, cursor: Cursor = None
 ) -> PageWanted:
     return PageWanted(request, response, limit, after(cursor))

@@ -16,6 +16,8 @@ from monarq.jobs.store.job_search import NAMES, STATE_GROUPS, JobSearch
 from monarq.jobs.store.search_terms import ARGUMENT, spelled, typed_at
 
 from ..access.caller import Caller
+from ..access.guard import Guard
+from ..access.permissions import Permission
 from .job_rows import JobRow
 from .job_sections import Order
 from .search import SearchService
@@ -52,8 +54,9 @@ _FIXED = {
 class CompletionService:
     """Completes searches."""
 
-    def __init__(self, search: SearchService) -> None:
+    def __init__(self, search: SearchService, guard: Guard) -> None:
         self._search = search
+        self._guard = guard
 
     async def complete(self, caller: Caller, text: str, at: int) -> Completions:
         """What could stand where somebody types whose cursor is at this place of the text.
@@ -64,8 +67,7 @@ class CompletionService:
         at = min(at, len(text))
         typing = typed_at(text, at)
         if typing.name is None:
-            # asked for nothing but the permission
-            await self._search.page(caller, _NOTHING, limit=1)
+            await self._guard.scope(caller, Permission.JOBS_READ)
             names = [f"{name}:" for name in NAMES] + [ARGUMENT]
             return Completions(typing.start, at, _beginning(names, typing.begun))
         found = _beginning(await self.values(caller, typing.name), typing.begun)
@@ -84,7 +86,6 @@ class CompletionService:
 
 _ENDED = JobSearch(states=FINAL)
 _LIVE = JobSearch(states=frozenset(State) - FINAL)
-_NOTHING = JobSearch(states=frozenset({State.DEAD}))
 
 
 def _beginning(values: Iterable[str], begun: str) -> list[str]:

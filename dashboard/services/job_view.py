@@ -101,7 +101,7 @@ class JobView:
     fingerprint: str | None = None
     attempts: Sequence[AttemptView] = ()
     replays: Sequence[ReplayView] = ()
-    #: It ended just now, and the history, which knows of its earlier attempts, has it in a moment.
+    #: It ended just now; its worker and earlier attempts are known when the history has it, in a moment.
     is_told_in_part: bool = False
     #: Arguments, results and words of errors are left out.
     is_payload_hidden: bool = False

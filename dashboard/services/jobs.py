@@ -253,7 +253,7 @@ class JobService:
         if record is not None and record.state is not State.DEAD:
             told = of_record(job_id, found.queue.name, record)
             view = both(told, await self._if_it_answers(self._story(job_id)))
-            in_part = view is told and self._database is not None and _has_just_ended(told)
+            in_part = view is told and self._settings.writes_history and _has_just_ended(told)
             return found, replace(view, is_told_in_part=in_part)
         dead = None if record is None else of_record(job_id, found.queue.name, record)
         try:

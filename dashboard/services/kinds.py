@@ -12,14 +12,14 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 
 from monarq.jobs.handler import Handler, Policy
 from monarq.jobs.registry import Registry
-from monarq.jobs.store.execute import Transport
-from monarq.jobs.store.workers import LiveWorker, live_workers
+from monarq.jobs.store.workers import LiveWorker
 
 from ..access.caller import Caller
 from ..access.guard import Guard
 from ..access.permissions import Permission
 from ..access.scope import Resource, Scope
 from ..errors import NotThere
+from ..snapshot import Snapshots
 
 _WHAT = "kind"
 
@@ -35,7 +35,7 @@ class KindView:
     description: str
     #: The JSON Schema of its arguments; None if it is not known, or JSON Schema cannot say it.
     schema: dict[str, Any] | None
-    #: Live workers that know it, and the queues that these serve.
+    #: Live workers that know it, of those that serve queues which the caller may see; and these queues.
     workers: Sequence[str]
     queues: Sequence[str]
     #: The module and the name of its function.
@@ -47,15 +47,15 @@ class KindView:
 class KindService:
     """Kinds, as far as the caller may see jobs of them."""
 
-    def __init__(self, transport: Transport, guard: Guard, kinds: Registry) -> None:
-        self._transport = transport
+    def __init__(self, snapshots: Snapshots, guard: Guard, kinds: Registry) -> None:
+        self._snapshots = snapshots
         self._guard = guard
         self._kinds = kinds
 
     async def list(self, caller: Caller) -> Sequence[KindView]:
         """All of them, by name."""
         scope = await self._guard.scope(caller, Permission.JOBS_READ)
-        workers = await live_workers(self._transport)
+        workers = await self._workers()
         names = {handler.kind for handler in self._kinds} | {name for one in workers for name in one.kinds}
         views = [await self._view(caller, name, workers, scope) for name in sorted(names)]
         return [view for view in views if view is not None]
@@ -67,25 +67,28 @@ class KindService:
             NotThere: There is none of this name, or jobs of it must not be seen.
         """
         scope = await self._guard.scope(caller, Permission.JOBS_READ)
-        view = await self._view(caller, name, await live_workers(self._transport), scope)
+        view = await self._view(caller, name, await self._workers(), scope)
         if view is None:
             raise NotThere(_WHAT)
         return view
 
+    async def _workers(self) -> Sequence[LiveWorker]:
+        return [worker for worker in (await self._snapshots.take()).fleet.workers if worker.is_live]
+
     async def _view(
         self, caller: Caller, name: str, workers: Sequence[LiveWorker], scope: Scope
     ) -> KindView | None:
-        handler = self._kinds.get(name)
-        knowing = [worker for worker in workers if name in worker.kinds]
-        queues = sorted({queue for worker in knowing for queue in worker.queues})
-        if handler is None and not knowing:
-            return None
-        homes = queues if handler is None else [handler.policy.queue]
         here = partial(Resource, kind=name, owner=caller.subject)
-        if not any(scope.covers(here(queue=queue)) for queue in homes):
+
+        def shows(queue: str) -> bool:
+            return scope.covers(here(queue=queue))
+
+        handler = self._kinds.get(name)
+        knowing = [worker for worker in workers if name in worker.kinds and any(map(shows, worker.queues))]
+        if not knowing if handler is None else not shows(handler.policy.queue):
             return None
         can_enqueue = handler is not None and await self._guard.holds(
-            caller, Permission.JOBS_ENQUEUE, here(queue=homes[0])
+            caller, Permission.JOBS_ENQUEUE, here(queue=handler.policy.queue)
         )
         return KindView(
             kind=name,
@@ -93,7 +96,7 @@ class KindService:
             description="" if handler is None else _description(handler),
             schema=None if handler is None else schema_of(handler),
             workers=[worker.worker for worker in knowing],
-            queues=[queue for queue in queues if scope.covers(here(queue=queue))],
+            queues=sorted(filter(shows, {queue for worker in knowing for queue in worker.queues})),
             origin=None if handler is None else (handler.function.__module__, handler.function.__qualname__),
             can_enqueue=can_enqueue,
         )

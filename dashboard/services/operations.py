@@ -91,14 +91,9 @@ class OperationService:
         Raises:
             NotPermitted: The caller may do this to no job at all.
         """
-        act = await self._guard.scope(caller, Permission.OPERATIONS_RUN)
+        read, act = await self._scopes(caller, order)
         order.check()
-        act &= await self._guard.scope(caller, order.action.permission)
-        read = await self._guard.scope(caller, Permission.JOBS_READ)
-        if order.filter.looks_at_words:  # who looks for words learns of them
-            read &= await self._guard.scope(caller, Permission.JOBS_PAYLOAD)
-        reads, acts = Reach(read), Reach(act & read)
-        counted, bound_ms = await self._works.count(order.action, order.filter, reads, acts)
+        counted, bound_ms = await self._works.count(order.action, order.filter, Reach(read), Reach(act))
         plan = Plan(
             id=new_job_id(),
             action=order.action,
@@ -107,7 +102,7 @@ class OperationService:
             bound_ms=bound_ms,
             planned_ms=await self._operations.now_ms(),
             by=_told(caller),
-            scope=write_scope(act & read),
+            scope=write_scope(act),
             total=counted.total,
             ineligible=counted.ineligible,
             sample=counted.sample,
@@ -122,10 +117,9 @@ class OperationService:
 
         Raises:
             NotThere: There is no such plan (any more), or another caller has made it.
-            InvalidRequest: The plan is another one than this order.
+            InvalidRequest: The plan is another one than this order, or the caller may do less by now.
         """
-        await self._guard.scope(caller, Permission.OPERATIONS_RUN)
-        await self._guard.scope(caller, order.action.permission)
+        _, act = await self._scopes(caller, order)
         found = await self._operations.get(token)
         if found is None or found.plan.by["subject"] != caller.subject:
             raise InvalidRequest({"#/token": "it is of no dry run of yours, or too old: make another one"})
@@ -133,10 +127,12 @@ class OperationService:
         asked = order.action, order.filter.written(), order.options
         if (plan.action, plan.filter, plan.options) != asked:
             raise InvalidRequest({"#/token": "it is of a dry run of something else"})
+        if not read_scope(write_scope(act)).includes(read_scope(plan.scope)):
+            raise InvalidRequest({"#/token": "you may do less than at that dry run: make another one"})
         if await self._operations.begin(plan, rate):
             told = {"what": plan.action, "filter": plan.filter, "jobs": plan.total, "rate": rate}
-            act: dict[str, Any] = {**concerned(plan), **told}
-            await self._audit.record(caller, "operation.start", plan.id, **act)
+            about: dict[str, Any] = {**concerned(plan), **told}
+            await self._audit.record(caller, "operation.start", plan.id, **about)
             self._works.tell(plan)
         self._runner.wake()
         return await self._seen(caller, plan.id, Scope())
@@ -161,6 +157,15 @@ class OperationService:
         return await self._seen(caller, operation_id, scope)
 
     # ---
+
+    async def _scopes(self, caller: Caller, order: WorkOrder) -> tuple[Scope, Scope]:
+        """Which jobs the caller may see for this order, and to which of them they may do it."""
+        act = await self._guard.scope(caller, Permission.OPERATIONS_RUN)
+        act &= await self._guard.scope(caller, order.action.permission)
+        read = await self._guard.scope(caller, Permission.JOBS_READ)
+        if order.filter.looks_at_words:  # who looks for words learns of them
+            read &= await self._guard.scope(caller, Permission.JOBS_PAYLOAD)
+        return read, act & read
 
     async def _seen(self, caller: Caller, operation_id: str, scope: Scope) -> Operation:
         operation = await self._operations.get(operation_id)

@@ -40,7 +40,7 @@ class QueueState(StrEnum):
     PAUSED = "paused"  #: nothing of it is started
     UNSERVED = "unserved"  #: jobs are ready, and no worker claims from it
     LATE = "late"  #: its oldest ready job has been ready for longer than it may
-    ACTIVE = "active"  #: jobs are ready or run
+    ACTIVE = "active"  #: jobs are ready, run, or go through it so fast that a look meets none
     IDLE = "idle"
 
 
@@ -75,7 +75,8 @@ class QueueView:
             return QueueState.UNSERVED
         if facts.is_late:
             return QueueState.LATE
-        return QueueState.ACTIVE if numbers.ready or numbers.running else QueueState.IDLE
+        is_active = numbers.ready or numbers.running or facts.is_moving
+        return QueueState.ACTIVE if is_active else QueueState.IDLE
 
     @property
     def oldest_ready_at(self) -> datetime | None:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from functools import partial
 
 from monarq.jobs.errors import StoreError
 from monarq.jobs.store.letter_filter import LetterFilter
-from monarq.jobs.store.shared_reading import SharedReading
 
 from ..access.caller import Caller
 from ..access.guard import Guard
 from ..access.permissions import Permission
+from ..cache import Cache
 from .letter_groups import LetterGroupService, SeenGroups
 
-#: Seconds for which a count serves; for which somebody waits for a new one; and that it may take.
-_FRESH, _PATIENCE, _TIMEOUT = 15.0, 0.05, 60.0
+#: Seconds for which a count serves, and for which somebody waits for a new one.
+_FRESH, _PATIENCE = 15.0, 0.1
 _MOST_KNOWN = 100
 
 
@@ -30,7 +29,7 @@ class TopFailures:
         self._groups = groups
         self._guard = guard
         #: By what a caller may see: a grant that ends takes what it showed along.
-        self._known: OrderedDict[str, SharedReading[SeenGroups]] = OrderedDict()
+        self._known = Cache[SeenGroups](_FRESH, most=_MOST_KNOWN)
 
     async def list(self, caller: Caller) -> SeenGroups | None:
         """The groups that are not snoozed, the largest first; None while they are being counted.
@@ -41,14 +40,10 @@ class TopFailures:
         sees = await self._guard.scope(caller, Permission.JOBS_READ)
         reads = await self._guard.held(caller, Permission.JOBS_PAYLOAD)
         key = f"{caller.subject} {sees} {reads}"
-        if key not in self._known:
-            count = partial(self._groups.list, caller, LetterFilter(), snoozed=False)
-            self._known[key] = SharedReading(count, fresh=_FRESH, patience=_PATIENCE, timeout=_TIMEOUT)
-        self._known.move_to_end(key)
-        if len(self._known) > _MOST_KNOWN:
-            self._known.popitem(last=False)
+        count = partial(self._groups.list, caller, LetterFilter(), snoozed=False)
         try:
-            async with asyncio.timeout(_PATIENCE * 2):  # the first count of all goes on without us
-                return (await self._known[key].get()).value
+            async with asyncio.timeout(_PATIENCE):  # the count goes on without us
+                return (await self._known.get(key, count)).value
         except (TimeoutError, StoreError):
-            return None
+            kept = self._known.last(key)
+            return None if kept is None else kept.value

@@ -106,13 +106,15 @@ class WorkerService:
             NotThere: There is none of this name, or it must not be seen.
             NotPermitted: It also serves a queue that the caller may not drain.
         """
-        await self.get(caller, worker_id)
-        fleet = (await self._snapshots.take()).fleet
-        [worker] = [worker for worker in fleet.workers if worker.worker == worker_id]
-        for queue in worker.queues:
+        scope = await self._guard.scope(caller, Permission.WORKERS_READ)
+        workers = (await self._snapshots.take()).fleet.workers
+        worker = next((one for one in workers if one.worker == worker_id), None)
+        if worker is None or visible_part(worker, scope) is None:
+            raise NotThere(_WHAT)
+        queues = list(worker.queues)
+        for queue in queues:
             await self._guard.require(caller, Permission.WORKERS_DRAIN, Resource(queue=queue))
         await order_drain(self._transport, worker_id, DrainOrder(by=caller.name, why=why))
-        queues = list(worker.queues)
         only = queues[0] if len(queues) == 1 else None
         await self._audit.record(caller, "worker.drain", worker_id, queue=only, why=why, queues=queues)
 

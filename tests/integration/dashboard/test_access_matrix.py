@@ -28,7 +28,6 @@ ROUTES = sorted(
     for route in router.routes
     if isinstance(route, Guarded)
     for method in route.methods
-    if method != "HEAD"  # a page answers it as it answers GET
 )
 IDS = [f"{method} {path}" for method, path, _ in ROUTES]
 #: What is open to anybody, and to every caller.  A route that joins these lists is a decision.

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from monarq.dashboard.access.ownership import owner_tag
 from monarq.dashboard.bus import MOST_WAITING
@@ -271,13 +272,17 @@ async def test_a_listener_that_reads_too_slowly_is_closed_and_holds_no_more_than
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("monarq.dashboard.routes.events._PATIENCE", 0.2)
-    async with listening(house.app, authorization=await bearer(house, {"role": "viewer"})) as wire:
-        wire.is_stuck = True
-        for number in range(MOST_WAITING * 3):
-            house.services.bus.deliver(event(EventType.JOB_STARTED, job_id=str(number)))
-        [subscription] = house.services.bus._subscriptions
-        assert len(subscription._waiting) <= MOST_WAITING
-        await eventually(lambda: len(house.services.streams) == 0)
+    authorization = await bearer(house, {"role": "viewer"})
+    with capture_logs() as lines:
+        async with listening(house.app, authorization=authorization) as wire:
+            wire.is_stuck = True
+            for number in range(MOST_WAITING * 3):
+                house.services.bus.deliver(event(EventType.JOB_STARTED, job_id=str(number)))
+            [subscription] = house.services.bus._subscriptions
+            assert len(subscription._waiting) <= MOST_WAITING
+            await eventually(wire.is_over.is_set)
+    assert len(house.services.streams) == 0
+    assert lines == [], "it is no fault of ours"
 
 
 async def test_a_storm_is_thinned_out_and_the_listener_told_so(

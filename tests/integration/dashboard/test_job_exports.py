@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import from_json
 
-from monarq.dashboard.routes.job_exports import cell
+from monarq.dashboard.routes.tables import cell
 
 from .house import House
 from .shelf import DAY, Shelf

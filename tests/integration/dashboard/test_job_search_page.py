@@ -3,10 +3,13 @@
 from datetime import timedelta
 from html import unescape
 from re import findall
+from typing import Any
 from urllib.parse import quote
 
 import httpx
 import pytest
+
+from monarq.jobs.errors import StoreUnavailable
 
 from .house import House
 from .shelf import Shelf
@@ -92,6 +95,24 @@ async def test_ticked_jobs_are_cancelled_or_retried_and_it_is_told_what_came_of_
     viewer = await house.browser({"role": "viewer"})
     assert "ticked" not in (await viewer.get("/jobs")).text
     assert (await viewer.post("/chosen-jobs/cancel", data=form)).status_code == 403
+
+
+async def test_a_store_that_is_away_is_not_asked_for_each_ticked_job(
+    house: House, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def cancel(caller: Any, job_id: str, **_: Any) -> None:
+        asked.append(job_id)
+        if job_id == "c1":
+            raise StoreUnavailable("away")
+
+    monkeypatch.setattr(house.services.jobs, "cancel", cancel)
+    browser = await house.browser({"role": "admin"})
+    await browser.post("/chosen-jobs/cancel", data={"ids": ["a1", "c1", "e2", "e3"], "back": "/jobs"})
+    assert asked == ["a1", "c1"]
+    html = (await browser.get("/jobs")).text
+    assert "1 job cancelled, or told to end; 3 jobs not done: the store does not answer" in html
 
 
 async def test_all_jobs_of_a_search_are_handed_on_to_an_operation(house: House, shelf: Shelf) -> None:

@@ -71,3 +71,26 @@ async def test_a_module_that_cannot_be_imported_hides_no_other(house: House) -> 
         known = load_kinds(settings)
     assert known.get("email.send") is not None
     assert [line["module"] for line in lines] == ["no.such"]
+
+
+async def test_workers_that_serve_hidden_queues_alone_are_no_part_of_a_kind(house: House) -> None:
+    await report(house, "w-hidden", "mail.send", queues=("secret",))
+    await report(house, "w-seen", "mail.send", queues=("mail", "secret"))
+    program = await house.program({"role": "admin", "queues": ["mail"]})
+    kind = (await program.get("/v1/kinds/mail.send")).json()
+    assert (kind["workers"], kind["queues"]) == (1, ["mail"])
+    page = (await (await house.browser({"role": "admin", "queues": ["mail"]})).get("/kinds/mail.send")).text
+    assert "w-seen" in page
+    assert "w-hidden" not in page
+
+
+async def test_who_may_see_no_workers_sees_how_many_know_a_kind_and_not_their_names(house: House) -> None:
+    await report(house, "w-seen", "mail.send")
+    page = (await (await house.browser({"role": "producer"})).get("/kinds/mail.send")).text
+    assert "w-seen" not in page
+    assert "No live worker" not in page
+
+
+async def test_nothing_can_be_enqueued_where_nothing_may_be_changed(open_house: Any) -> None:
+    program = await (await open_house(read_only=True)).program({"role": "admin"})
+    assert (await program.get("/v1/kinds/mail.send")).json()["can_enqueue"] is False

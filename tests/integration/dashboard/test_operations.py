@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from monarq.dashboard.access.grants import GRANTS
 from monarq.jobs.store.keys import DEAD_LETTER, OPERATION, queue_keys
 from tests.integration.cli.burial import bury
 from tests.integration.worker.deadlines import eventually
@@ -163,6 +164,19 @@ async def test_nothing_is_done_without_a_dry_run_of_the_same(filled: House) -> N
         assert (await begin(client, order, token)).status_code == 422
     assert (await begin(program, REPLAY_ALL, "nonsense")).status_code == 422
     assert await waiting(filled) == set()
+
+
+async def test_a_dry_run_gives_nobody_rights_that_they_have_lost_since(filled: House) -> None:
+    user = await filled.user(OPERATOR)
+    browser = await filled.browser(user=user)
+    of_all, of_mail = await dry_run(browser), {"action": "replay", "filter": {"queue": "mail"}}
+    narrow = GRANTS.validate_python([{**OPERATOR, "queues": ["mail*"], "networks": ["127.0.0.0/8"]}])
+    await filled.directory.change_user(user.id, grants=narrow)
+    refused = await begin(browser, REPLAY_ALL, of_all["token"])
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "#/token")
+    assert "less" in refused.json()["errors"][0]["detail"]
+    assert (await carry_out(browser, of_mail))["done"] == 250
+    assert await dead(filled, "default") == 30
 
 
 async def test_a_repeated_start_is_one_operation(filled: House) -> None:

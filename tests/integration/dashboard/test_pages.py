@@ -52,10 +52,10 @@ async def test_an_error_is_a_page_with_the_id_of_the_request(
     assert "Log out" in answer.text
 
 
-async def test_a_page_answers_head_as_it_answers_get(house: House) -> None:
+async def test_head_is_answered_as_get_is(house: House) -> None:
     """Save the body, which the server leaves out: who may not see a page does not by HEAD."""
     browser = await house.browser({"role": "viewer"})
-    for path in ("/", "/queues", "/login", "/nowhere", "/settings/tokens", "/theme"):
+    for path in ("/", "/queues", "/login", "/nowhere", "/settings/tokens", "/theme", "/v1/queues", "/livez"):
         for client in (browser, house.client()):
             got, asked = await client.get(path), await client.head(path)
             assert (path, asked.status_code) == (path, got.status_code)

@@ -1,6 +1,9 @@
 """`/v1/workers`: who works, and as much of it as may be seen."""
 
+from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from monarq.jobs.store.keys import ORDER
 from monarq.jobs.store.orders import read_order
@@ -101,6 +104,24 @@ async def test_a_worker_is_told_to_drain_and_it_stands_in_the_audit(house: House
     async with house.services.database.unit() as unit:
         [act] = await unit.audit.list(action="worker.drain")
     assert (act.actor, act.subject, act.detail["why"]) == (user.name, "web-1", "the host is replaced")
+
+
+async def test_one_look_says_which_worker_is_told_to_drain_though_it_goes_then(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await report(house.services.link, "web-1")
+    admin = await house.program({"role": "admin"})
+    assert await names(admin) == ["web-1"]
+    snapshots = house.services.ground.snapshots
+    seen = [await snapshots.take()]
+    gone = [replace(seen[0], fleet=replace(seen[0].fleet, workers=[]))]
+
+    async def take() -> Any:
+        return (seen or gone).pop()
+
+    monkeypatch.setattr(snapshots, "take", take)
+    answer = await admin.post("/v1/workers/web-1/drain", json={"why": "x"})
+    assert (answer.status_code, answer.json()["told"]) == (202, True)
 
 
 async def test_who_may_not_drain_all_of_its_queues_may_not_drain_a_worker(house: House) -> None:

@@ -23,6 +23,8 @@ class Wire:
         self._text = ""
         #: Set: whatever is sent to the client is stuck from now on.
         self.is_stuck = False
+        #: The app has done with it.
+        self.is_over = asyncio.Event()
 
     def say(self, message: dict[str, Any]) -> None:
         self._said.put_nowait(message)
@@ -59,6 +61,7 @@ async def connected(app: Front, scope: dict[str, Any]) -> AsyncIterator[Wire]:
     """A connection with nothing said yet."""
     wire = Wire(scope)
     task = asyncio.create_task(app(scope, wire.receive, wire.send))
+    task.add_done_callback(lambda _: wire.is_over.set())
     try:
         yield wire
     finally:

@@ -1,5 +1,7 @@
 """Which conditions hold: ETags as RFC 9110 compares them."""
 
+import asyncio
+
 import pytest
 from fastapi import Request, Response
 from hypothesis import given
@@ -17,7 +19,7 @@ def a_request(method: str = "GET", **headers: str) -> Request:
 
 
 def asked(value: str) -> Precondition:
-    return _if_match(a_request(if_match=value), value)
+    return asyncio.run(_if_match(a_request(if_match=value), value))
 
 
 def test_the_same_body_has_the_same_tag_and_another_one_another() -> None:

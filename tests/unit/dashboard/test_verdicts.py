@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from monarq.dashboard.diagnosis import diagnose
 from monarq.dashboard.overdue import Overdue
 from monarq.dashboard.verdicts import Level, Verdict, judge, span
 from monarq.jobs.store.memory import Memory
@@ -206,6 +207,16 @@ def test_numbers_that_are_old_are_told() -> None:
 def test_the_worst_comes_first() -> None:
     late = a_view(SERVED, ready=1, running=1, oldest_ready=OLD, lately=a_rate(dead=1, attempts=1))
     assert [verdict.level for verdict in verdicts(late)] == [Level.PAGE, Level.TICKET]
+
+
+def test_a_queue_is_in_use_though_a_look_meets_none_of_its_jobs() -> None:
+    for completed, state, is_diagnosed in (
+        (5.0, "active", False),
+        (1 / 60, "idle", True),
+        (0.0, "idle", True),
+    ):
+        view = a_view(SERVED, rate=a_rate(completed=completed))
+        assert (view.state, diagnose(view.facts, 0) is not None) == (state, is_diagnosed)
 
 
 def test_a_queue_without_workers_says_what_to_run() -> None:
