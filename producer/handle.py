@@ -55,19 +55,24 @@ class JobHandle(Generic[R]):
         return self._queue.name
 
     async def status(self) -> State:
-        """The job's state now.
+        """The job's state now; `scheduled` while it is in the outbox.
 
         Raises:
             JobNotFound: It never existed, or its end is no longer kept.
-            StoreUnavailable: Redis did not answer.
+            StoreUnavailable: A store did not answer.
         """
-        return state_of(self.job_id, await self._producer.ask(inspect(self._queue, self.job_id)))
+        standing = await self._inspect()
+        if standing.what == "unknown":
+            if await self._producer.is_held(self.job_id):
+                return State.SCHEDULED
+            standing = await self._inspect()  # a relay may have brought it between the two looks
+        return state_of(self.job_id, standing)
 
     async def why(self) -> Explanation:
         """Why the job is where it is, in one sentence, and the facts behind it.
 
         Raises:
-            StoreUnavailable: Redis did not answer.
+            StoreUnavailable: A store did not answer.
         """
         return await self._producer.why(self.job_id, queue=self.queue)
 
@@ -104,8 +109,8 @@ class JobHandle(Generic[R]):
 
         Returns:
             `cancelled` (by this call, or by an earlier one), `ended` (too late: it has ended otherwise) or
-            `unknown` (no trace of it).  Without `wait` also `requested`: it runs, its worker will be told; or
-            it is durable, and a worker will end it.
+            `unknown` (no trace of it, or it is still in the outbox: ask again).  Without `wait` also
+            `requested`: it runs, its worker will be told; or it is durable, and a worker will end it.
 
         Raises:
             TimeoutError: It was asked for, and the job has not ended yet.
@@ -118,13 +123,16 @@ class JobHandle(Generic[R]):
             return became
         return winner(self.job_id, await self._end(wait))
 
+    async def _inspect(self, channel: str = "") -> Standing:
+        return await self._producer.ask(inspect(self._queue, self.job_id, channel))
+
     async def _end(self, timeout: float | None) -> Standing:
         coming = _FIRST_LOOK if self._on_its_way else None
         async with asyncio.timeout(timeout):
             while True:
                 with self._producer.waits.expect(self.job_id) as woken:
                     channel = await patiently(self._producer.waits.channel)
-                    standing = await self._producer.ask(inspect(self._queue, self.job_id, channel))
+                    standing = await self._inspect(channel)
                     if standing.what != "unknown":
                         coming = None
                     if has_ended(standing) and coming is None:

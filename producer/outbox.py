@@ -118,6 +118,11 @@ class OutboxWriter:
         # no id comes twice, so that a commit whose reply was lost can be repeated
         return await patiently(lambda: database.transact(lambda unit: write(unit.connection)))
 
+    @property
+    def database(self) -> Database | None:
+        """That of the settings; None if they name none."""
+        return None if self._settings.database_url is None else self._open()
+
     def _open(self) -> Database:
         if self._database is None:
             self._database = open_database(self._settings)

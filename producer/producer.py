@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -209,21 +210,34 @@ class Producer:
     async def why(self, job_id: str, *, queue: str | None = None) -> Explanation:
         """Why a job is where it is, in one sentence, and the facts behind it.
 
-        Only Redis is asked; `monarq why` also finds dead letters that PostgreSQL holds.
+        PostgreSQL is asked, too, if the settings name one.
 
         Args:
             job_id: As `handle.job_id` gave it.
             queue: Where to look; by default, everywhere.
 
         Raises:
-            StoreUnavailable: Redis did not answer.
+            StoreUnavailable: A store did not answer.
         """
-        tagged = self._settings.hash_tags
-        return await patiently(lambda: explain(self._link, job_id, queue=queue, tagged=tagged))
+        tagged, database = self._settings.hash_tags, self._outbox.database
+        look = partial(explain, self._link, job_id, queue=queue, tagged=tagged, database=database)
+        return await patiently(look)
 
     async def ask(self, request: Request[T]) -> T:
         """Send a request that may be repeated; retries for some seconds while Redis does not answer."""
         return await patiently(lambda: execute(self._link, request))
+
+    async def is_held(self, job_id: str) -> bool:
+        """Whether the job is committed, and no relay has brought it to Redis yet.
+
+        Raises:
+            StoreUnavailable: PostgreSQL did not answer.
+        """
+        if (database := self._outbox.database) is None:
+            return False
+        from monarq.jobs.store.postgres.held import find_held
+
+        return await patiently(lambda: find_held(database, job_id)) is not None
 
     async def read_envelope(self, job_id: str) -> bytes | None:
         """The job's envelope, if it has not ended and can be read."""

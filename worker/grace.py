@@ -15,6 +15,7 @@ from monarq.jobs.failure import Cause
 from monarq.jobs.outcome import Outcome
 
 from .completer import Completer
+from .journal import facts_of
 from .run import Run
 from .settlement import end_of, handed_back
 
@@ -71,8 +72,7 @@ class Grace:
         task.add_done_callback(self._stuck.pop)
         log.warning(
             "job.abandoned",
-            job_id=run.job_id,
-            kind=run.envelope.kind if run.envelope is not None else None,
+            **facts_of(run),
             cause=run.stopped_for,
             grace_s=round(time.monotonic() - run.stopped_at, 3),
             stack=_stack(task),

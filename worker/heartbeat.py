@@ -12,7 +12,9 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from contextvars import copy_context
 from datetime import timedelta
+from functools import partial
 from math import inf
 from typing import TypeVar
 
@@ -76,7 +78,9 @@ class Heartbeat:
         self._lease = lease.total_seconds()
         self.outage = Outage("heartbeat")
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="monarq-heartbeat", daemon=True)
+        # in the worker's context, so that its lines name the worker
+        beat = partial(copy_context().run, self._beat)
+        self._thread = threading.Thread(target=beat, name="monarq-heartbeat", daemon=True)
         self._reported_at = self._tidied_at = -inf
         #: The last report told of jobs that ran.
         self._told_of_runs = False

@@ -66,7 +66,7 @@ class Journal:
             case Verb.SUCCEEDED:
                 self.complete += 1
                 if self._lines.tells_success(_kind(run)):
-                    log.info("job.succeeded", **_facts(run))
+                    log.info("job.succeeded", **facts_of(run))
                 return
             case Verb.RETRYING:
                 self.retried += 1
@@ -97,7 +97,7 @@ class Journal:
             case Verb.RELEASED:
                 self._released(run, end)
             case Verb.DEAD:
-                log.error("job.dead", **_facts(run), **_told(end))
+                log.error("job.dead", **facts_of(run), **_told(end))
             case Verb.CANCELLED:
                 self._warn("job.cancelled", run, cause=Cause.CANCELLATION, **_asked_by(run))
             case Verb.EXPIRED:
@@ -108,7 +108,7 @@ class Journal:
             lost = end.failure.cause is Cause.CRASH
             self._warn("job.lease_lost" if lost else "job.interrupted", run, cause=end.failure.cause)
         elif end.is_snooze:
-            log.info("job.snoozed", **_facts(run), delay_s=end.delay_ms / 1000)
+            log.info("job.snoozed", **facts_of(run), delay_s=end.delay_ms / 1000)
         elif run.runnable is None and run.envelope is not None:
             self._unknown_kind(run.envelope.kind)
 
@@ -129,11 +129,11 @@ class Journal:
 
     @staticmethod
     def _warn(event: str, run: Run, **facts: object) -> None:
-        log.warning(event, **_facts(run), **facts)
+        log.warning(event, **facts_of(run), **facts)
 
 
-def _facts(run: Run) -> dict[str, object]:
-    """What each line about an attempt says."""
+def facts_of(run: Run) -> dict[str, object]:
+    """What each line about an attempt says; `seconds` is for how long it ran, or has run."""
     facts: dict[str, object] = {
         "job_id": run.job_id,
         "kind": _kind(run),

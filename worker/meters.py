@@ -136,8 +136,8 @@ class Meters:
     def _sort_out_other(
         self, run: Run, end: End, settlement: Settlement, into: dict[tuple[Pair, Ending], list[Run]]
     ) -> None:
-        if run.runnable is None:  # its kind may be any, and labels must be few
-            return
+        if run.runnable is None or run.runnable.kind == HEARTBEAT:
+            return  # a kind that is not known may be any, and labels must be few
         kind = run.runnable.kind
         if end.failure is not None and end.failure.error_type:
             name = end.failure.error_type.rpartition(".")[2]

@@ -8,12 +8,14 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextvars import copy_context
+from functools import partial
 
 import structlog
 
 from monarq.jobs.failure import MAX_TRACEBACK_CHARS, clean
 
-from .journal import Journal
+from .journal import Journal, facts_of
 from .run import Run
 
 log = structlog.get_logger("monarq.worker")
@@ -54,7 +56,9 @@ class Watchdog:
         self._largest_lag = 0.0
         self._has_told = False
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="monarq-watchdog", daemon=True)
+        # in the worker's context, so that its lines name the worker
+        watch = partial(copy_context().run, self._watch)
+        self._thread = threading.Thread(target=watch, name="monarq-watchdog", daemon=True)
 
     def start(self) -> None:
         """Begin; called on the loop."""
@@ -115,11 +119,10 @@ class Watchdog:
             return
         self._has_told = True
         self._journal.loop_blocks += 1
-        log.warning(
-            "worker.loop_blocked",
-            job_id=run.job_id if run is not None else None,
-            kind=run.envelope.kind if run is not None and run.envelope is not None else None,
-            seconds=round(seconds, 1),
-            stack=clean("".join(traceback.format_stack(frame)), MAX_TRACEBACK_CHARS),
-            mend=_MEND,
-        )
+        facts = {} if run is None else facts_of(run)
+        facts |= {
+            "seconds": round(seconds, 1),
+            "stack": clean("".join(traceback.format_stack(frame)), MAX_TRACEBACK_CHARS),
+            "mend": _MEND,
+        }
+        log.warning("worker.loop_blocked", **facts)

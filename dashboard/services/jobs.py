@@ -113,17 +113,12 @@ class JobService:
             NotThere: See `get`.
         """
         _, view = await self._seen(caller, job_id)
-        if view.outbox is not None and (held := await self._held(job_id)) is not None:
-            from monarq.jobs.store.postgres.held import explain_held
-
-            return explain_held(held, words=not view.is_payload_hidden)
-        letters = self._letters(caller) if self._database is not None else None
         return await explain(
             self._transport,
             job_id,
             queue=view.queue,
             tagged=self._settings.hash_tags,
-            letters=letters,
+            database=self._database,
             words=not view.is_payload_hidden,
         )
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -14,6 +15,7 @@ from ..settings import Settings
 from ..store.address import from_url
 from ..store.connection import Link
 from ..store.postgres import open_database
+from .auditing import note
 from .commands import new_commands
 from .exit_codes import ExitCode
 from .output import AsJson, print_json, print_table
@@ -51,7 +53,8 @@ def reconcile(
         _show_difference(_with_reconciler(settings, _difference), as_json=as_json)
     else:
         began = time.monotonic()
-        _show_restored(_with_reconciler(settings, _restore), time.monotonic() - began, as_json=as_json)
+        restored = _with_reconciler(settings, partial(_restore, settings))
+        _show_restored(restored, time.monotonic() - began, as_json=as_json)
 
 
 async def _difference(reconciler: Reconciler) -> Difference:
@@ -59,10 +62,12 @@ async def _difference(reconciler: Reconciler) -> Difference:
         return await reconciler.difference(on_progress)
 
 
-async def _restore(reconciler: Reconciler) -> Restored:
+async def _restore(settings: Settings, reconciler: Reconciler) -> Restored:
     with progress("restoring", await reconciler.count()) as on_progress:
         restored = await reconciler.restore(on_progress)
     assert restored is not None  # nobody else's work is waited for
+    if restored.restored or restored.renumbered:
+        await note(settings, "reconcile", [("durable jobs", asdict(restored))])
     return restored
 
 

@@ -6,18 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..envelope import is_durable
 from ..settings import Settings
 from ..state import State
 from .crew import Crew
-from .dead_letters import DeadLetters
+from .dead_letters import DeadLetters, open_dead_letters
 from .execute import Transport
 from .facts import facts_of
 from .finding import find, with_letter
 from .sentences import Reason, sentence_of
 from .workers import LiveWorker, live_workers
+
+if TYPE_CHECKING:
+    from .postgres.database import Database
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +52,7 @@ async def explain(
     *,
     queue: str | None = None,
     tagged: bool = False,
-    letters: DeadLetters | None = None,
+    database: Database | None = None,
     words: bool = True,
 ) -> Explanation:
     """Say why a job is where it is.
@@ -60,12 +63,33 @@ async def explain(
     Args:
         queue: Where to look; by default the job's own record tells, and else all queues are asked.
         tagged: As the setting `hash_tags`.
-        letters: Where dead letters lie that Redis may not hold any more.
+        database: Where dead letters lie that Redis may not hold any more, and jobs that it has not got yet.
         words: Tell what errors say, too; it may come from the payload.
 
     Raises:
         StoreUnavailable: A store did not answer.
     """
+    letters = None if database is None else open_dead_letters(transport, database, tagged=tagged)
+    look = partial(_explain, transport, job_id, queue=queue, tagged=tagged, letters=letters, words=words)
+    told = await look()
+    if database is None or told.reason is not Reason.NO_TRACE:
+        return told
+    from .postgres.held import explain_held, find_held  # they import what need not be installed
+
+    if (row := await find_held(database, job_id)) is not None:
+        return explain_held(row, words=words)
+    return await look()  # a relay may have brought it between the two looks
+
+
+async def _explain(
+    transport: Transport,
+    job_id: str,
+    *,
+    queue: str | None,
+    tagged: bool,
+    letters: DeadLetters | None,
+    words: bool,
+) -> Explanation:
     workers = await live_workers(transport)
     found = await find(transport, job_id, queue=queue, tagged=tagged, ageing=partial(_ageing, workers))
     if letters is not None:

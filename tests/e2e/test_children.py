@@ -1,5 +1,6 @@
 """Child processes and threads of a real worker: what they outlive, and what they do not."""
 
+import json
 import os
 import signal
 import time
@@ -105,7 +106,9 @@ async def test_what_blocks_the_loop_is_named_in_the_log(stage: Stage, producer: 
     handle = await producer.enqueue(block.of(2.0))
     await handle.result(timeout=20)
     assert await (await producer.enqueue(note.of())).result(timeout=20) == worker.pid
-    [line] = [line for line in worker.log.splitlines() if "worker.loop_blocked" in line]
-    assert handle.job_id in line
-    assert "e2e.block" in line
-    assert "time.sleep(seconds)" in line
+    [line] = [json.loads(line) for line in worker.log.splitlines() if "worker.loop_blocked" in line]
+    [started] = [json.loads(line) for line in worker.log.splitlines() if "worker.started" in line]
+    about = {name: line[name] for name in ("job_id", "kind", "queue", "attempt", "worker")}
+    job = {"job_id": handle.job_id, "kind": "e2e.block", "queue": "default", "attempt": 1}
+    assert about == job | {"worker": started["worker"]}
+    assert "time.sleep(seconds)" in line["stack"]

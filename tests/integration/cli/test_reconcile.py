@@ -64,6 +64,10 @@ def test_what_is_missing_is_shown_first_and_then_restored(app: Stage, on_pair: W
     assert restored.returncode == 0
     assert restored.stdout.startswith("restored 10 of 11 durable jobs in ")
     assert app.monarq("reconcile", "--check").returncode == 0
+    app.monarq("reconcile")  # it changes nothing, and so is no act
+    [act] = json.loads(app.monarq("audit", "--json").stdout)
+    assert (act["action"], act["subject"], act["place"]) == ("reconcile", "durable jobs", "the command line")
+    assert act["detail"] == {"open": 11, "restored": 10, "renumbered": 0}
     assert on_pair(lambda pair: pair.waiting()) == {row.job_id for row in rows}
 
 

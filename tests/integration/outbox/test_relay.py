@@ -8,8 +8,10 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
-from monarq import Producer, Settings
+from monarq import JobNotFound, Producer, Reason, Settings, State
 from monarq.jobs.store.keys import queue_keys
+from monarq.jobs.store.postgres import held
+from monarq.jobs.store.postgres.database import Database
 from monarq.jobs.store.postgres.statements import statement
 from monarq.producer.relay import Relay
 from tests.integration.worker.deadlines import always, eventually
@@ -45,6 +47,31 @@ async def test_a_durable_job_comes_with_its_mark_and_stays_in_its_own_table(
     await carry_all(relay)
     assert (await stage.envelope(handle.job_id)).startswith('{"m":{"v":1,"d":1,"o":1}')
     assert (await stage.durable(handle.job_id))["state"] is None
+
+
+async def test_a_handle_knows_its_job_before_redis_does(producer: Producer, relay: Relay) -> None:
+    handle = await producer.enqueue(bill.of(7))
+    assert await handle.status() is State.SCHEDULED
+    assert (await handle.why()).reason is Reason.RELAYING
+    await carry_all(relay)
+    assert await handle.status() is State.READY
+    assert (await handle.why()).reason is Reason.UNSERVED
+    with pytest.raises(JobNotFound):
+        await producer.job("nobody").status()
+    assert (await producer.why("nobody")).reason is Reason.NO_TRACE
+
+
+async def test_a_job_that_is_relayed_between_two_looks_is_found(
+    producer: Producer, relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def find_late(database: Database, job_id: str) -> None:
+        await carry_all(relay)
+
+    monkeypatch.setattr(held, "find_held", find_late)
+    handle = await producer.enqueue(bill.of(7))
+    assert await handle.status() is State.READY
+    handle = await producer.enqueue(bill.of(8))
+    assert (await handle.why()).reason is Reason.UNSERVED
 
 
 async def test_a_job_comes_with_the_trace_that_it_was_enqueued_in(

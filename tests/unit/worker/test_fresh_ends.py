@@ -1,5 +1,6 @@
 """Attempts are counted exactly, however many they are; times are those of a sample that stands for all."""
 
+import pytest
 from pydantic_core import to_json
 
 from monarq.jobs.envelope import decode
@@ -7,8 +8,10 @@ from monarq.jobs.failure import Cause, Failure
 from monarq.jobs.store.keys import queue_keys
 from monarq.jobs.store.verbs import Claimed, End, Settlement, Verb
 from monarq.worker.fresh_ends import MOST_LOOKED_AT, Ending, FreshEnds
+from monarq.worker.heartbeat_job import HEARTBEAT
 from monarq.worker.meters import Meters
 from monarq.worker.run import Run
+from monarq.worker.runnable import Runnable
 
 PAIR = ("mail", "mail.send")
 
@@ -77,11 +80,16 @@ def test_a_priority_that_is_none_makes_no_series() -> None:
     assert [*meters.wait_ms] == [("mail", "normal")]
 
 
-async def test_a_kind_that_nobody_here_knows_makes_no_series() -> None:
+@pytest.mark.parametrize("runnable", [None, HEARTBEAT])
+async def test_a_kind_that_nobody_here_knows_makes_no_series_nor_does_a_heartbeat(
+    runnable: Runnable | None,
+) -> None:
     failure = Failure(
         spent=1, crashes=0, cause=Cause.CORRUPTION, fence=1, worker="w", error_type="a.B", message=""
     )
-    meters = Meters([PAIR], lambda queue: 10.0, lambda kind: None)
-    meters.settled([(a_run(), End("j", "w:1", Verb.DEAD, failure=failure))], [Settlement.RECORDED])
-    assert not meters.exceptions
+    meters, run = Meters([PAIR], lambda queue: 10.0, lambda kind: None), a_run()
+    run.runnable = runnable
+    meters.settled([(run, End("j", "w:1", Verb.DEAD, failure=failure))], [Settlement.RECORDED])
     meters.fold()
+    assert not meters.exceptions
+    assert [*meters.endings] == [PAIR]
