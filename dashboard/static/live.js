@@ -9,7 +9,7 @@
   if (!regions().length) return;
   const root = document.body.dataset.root;
   const NAME = `monarq${root}:live`, PAUSED = "monarq:paused", MUTED = "monarq:announce-off";
-  const POLL = 5000, LONGEST = 300000, SOON = 1000, CALM = 5000, ACTIVE = 10000, ANNOUNCE = 30000, MOST = 50;
+  const POLL = 5000, LONGEST = 300000, SOON = 1000, CALM = 5000, ACTIVE = 10000, ANNOUNCE = 30000, MOST = 50, LATE = 2000;
   const status = document.getElementById("live");
   const toggle = document.querySelector("[data-live-toggle]");
   const stored = (store, key) => { try { return window[store].getItem(key) === "yes"; } catch { return false; } };
@@ -124,8 +124,13 @@
     const gap = Date.now() - active < ACTIVE ? SOON : CALM;
     timer = setTimeout(() => { timer = 0; refresh(); }, Math.max(0, lastAt + gap - Date.now()));
   };
+  let late = 0;
   const changed = (topic) => {
-    if (topic === "*" || regions().some((region) => region.dataset.live.split(/\s+/).includes(topic))) soon();
+    if (topic !== "*" && !regions().some((region) => region.dataset.live.split(/\s+/).includes(topic))) return;
+    soon();
+    if (topic !== "jobs") return;
+    clearTimeout(late); // a job that has ended is in the history a moment after it is told
+    late = setTimeout(soon, LATE);
   };
 
   // --- the leader

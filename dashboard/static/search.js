@@ -17,6 +17,7 @@
     let timer = 0;
 
     const close = () => {
+      clearTimeout(timer);
       asked++;
       list.hidden = true;
       at = -1;

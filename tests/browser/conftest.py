@@ -9,13 +9,15 @@ somewhere else.
 """
 
 import re
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Error, Locator, Page, expect
 
 from tests.postgres import PostgresServer
 
@@ -26,7 +28,7 @@ from .watch import Watch
 #: Pictures of failed tests, and of every page.
 PICTURES = Path(__file__).resolve().parents[2] / ".artefacts" / "browser"
 #: Milliseconds; other tests may keep the machine busy.
-_PATIENCE = 20_000
+_PATIENCE = 30_000
 _ODD = re.compile(r"[^\w.]+")
 expect.set_options(timeout=_PATIENCE)
 _REPORT = pytest.StashKey[pytest.TestReport]()
@@ -116,7 +118,8 @@ def open_page(
     report = request.node.stash.get(_REPORT, None)
     for number, page in enumerate(opened):
         if report is not None and report.failed:
-            picture(page, f"failed-{request.node.name}-{number}")
+            with suppress(Error):  # a page that was closed, or hangs, must not hide why the test has failed
+                picture(page, f"failed-{request.node.name}-{number}")
         page.context.close()
     assert watch.faults == []
 
@@ -133,3 +136,40 @@ def picture(page: Page, name: str) -> Path:
     path = PICTURES / f"{_ODD.sub('-', name)}.png"
     page.screenshot(path=path, full_page=True)
     return path
+
+
+def until(page: Page, check: Callable[[], Any]) -> None:
+    """Wait until this holds.  What browsers tell of by events is heard only while a page is waited for."""
+    deadline = time.monotonic() + _PATIENCE / 1000
+    while not check():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        page.wait_for_timeout(20)
+
+
+def fits_its_window(page: Page) -> None:
+    """Wait until the page is no wider than its window: a drawing follows the window a frame later."""
+    page.wait_for_function("() => document.scrollingElement.scrollWidth <= innerWidth")
+
+
+def copied_by(button: Locator) -> str:
+    """What is in the clipboard after a click, once the button has said so: it does for a moment only."""
+    told = button.element_handle()
+    told.evaluate(
+        """button => {
+            new MutationObserver(() => { button.said ||= button.textContent.includes("Copied"); })
+                .observe(button, { childList: true, characterData: true, subtree: true });
+        }"""
+    )
+    button.click()
+    button.page.wait_for_function("button => button.said", arg=told)
+    return str(button.page.evaluate("navigator.clipboard.readText()"))
+
+
+def go_by_letter(page: Page, letter: str, path: str) -> None:
+    """Press `g` and a letter; on a busy machine the second may come too late, and both are pressed again."""
+    for patience in (3_000, 10_000, _PATIENCE):
+        page.keyboard.press("g")
+        page.keyboard.press(letter)
+        with suppress(Error):
+            return page.wait_for_url(f"**{path}", timeout=patience)
+    raise AssertionError(f"g {letter} does not lead to {path}")

@@ -47,8 +47,8 @@ async def sync(ctx: JobContext, warehouse: str) -> None:
 
 
 @job("report.render", queue="reports", timeout=600)
-async def render(ctx: JobContext, month: str, seconds: float = 60.0) -> str:
-    """Take a while, and end at once when there is a file `released`."""
+async def render(ctx: JobContext, month: str, seconds: float = 500.0) -> str:
+    """Take long, and end at once when there is a file `released`."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not _is_there("released"):
         if asyncio.get_running_loop().time() > deadline:

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, Route
 
 from .accessibility import serious_findings
 from .chromium import NoBrowser, find_chromium
-from .conftest import OpenPage
+from .conftest import OpenPage, until
 from .shop import welcome
 from .stack import PREFIX, Stack
 from .watch import Watch
@@ -43,8 +43,7 @@ def test_what_a_page_must_not_do_is_seen(open_page: OpenPage, watch: Watch, name
     page = open_page(None)
     _serve(page, _BAD[name])
     page.goto("/")
-    page.wait_for_timeout(100)
-    assert watch.faults != []
+    until(page, lambda: watch.faults)
     assert page.evaluate("window.ran") is None
     watch.allow("")
 

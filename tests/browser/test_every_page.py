@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page
 from monarq.dashboard.access.roles import BUILT_IN
 
 from .accessibility import serious_findings
-from .conftest import OpenPage, new_page, picture
+from .conftest import OpenPage, fits_its_window, new_page, picture
 from .every_page import EveryPage, every_page
 from .stack import PREFIX, Stack
 from .town import CORPUS, Town
@@ -100,7 +100,7 @@ def test_a_page_can_be_used_in_both_themes_and_fits_its_window(
     assert serious_findings(page, only_colours=True) == []
     for width in (1920, 390):
         page.set_viewport_size({"width": width, "height": 800})
-        assert page.evaluate("document.scrollingElement.scrollWidth") <= width
+        fits_its_window(page)
     picture(page, f"page-{one}-dark-390")
 
 
@@ -170,7 +170,7 @@ def test_the_first_view_of_a_page_is_light(admin: httpx.Client, town: Town, one:
 def test_a_page_is_open_to_the_roles_that_it_names(stack: Stack, town: Town, one: EveryPage) -> None:
     for name, role in BUILT_IN.items():
         cookies = {"monarq_session": stack.login({"role": name})}
-        with httpx.Client(base_url=stack.url, cookies=cookies) as client:
+        with httpx.Client(base_url=stack.url, cookies=cookies, timeout=30) as client:
             answer = client.get(one.address(town.found))
         may = one.permission is None or one.permission in role.anywhere | role.own
         if one.path == "/" and not may:  # it is where a login leads to
@@ -186,7 +186,7 @@ def test_a_page_is_open_to_the_roles_that_it_names(stack: Stack, town: Town, one
 
 @each_page
 def test_who_is_not_logged_in_is_asked_to(stack: Stack, town: Town, one: EveryPage) -> None:
-    answer = httpx.get(stack.url + one.address(town.found))
+    answer = httpx.get(stack.url + one.address(town.found), timeout=30)
     assert answer.status_code == (200 if one.is_public else 303)
     if not one.is_public:
         assert urlsplit(answer.headers["location"]).path == "/login"

@@ -9,12 +9,9 @@ from playwright.sync_api import Page, expect
 from monarq.jobs.errors import JobUnsuccessful
 
 from .accessibility import serious_findings
-from .conftest import OpenPage, picture
+from .conftest import OpenPage, fits_its_window, picture
 from .shop import charge, reject
 from .stack import Stack
-
-#: Other tests may keep the machine busy.
-pytestmark = pytest.mark.timeout(180)
 
 _LETTERS = 60
 
@@ -47,9 +44,11 @@ def test_the_pages_look_well(failed: Stack, open_page: OpenPage, theme: str, wid
     page = open_page(theme=theme, width=width)
     page.goto("/failures")
     page.get_by_role("link", name="CardDeclined").first.click()
+    page.wait_for_url("**/failures/*")
     found = {"failure": page.url}
     page.goto("/dead-letters")
     page.get_by_role("button", name=re.compile("Replay all")).click()
+    page.wait_for_url("**/operations/*")
     found["plan"] = page.url
     found |= {"failures": "/failures", "dead-letters": "/dead-letters", "operations": "/operations"}
     found["new-operation"] = "/operations/new?action=cancel&q=state:ready"
@@ -57,7 +56,7 @@ def test_the_pages_look_well(failed: Stack, open_page: OpenPage, theme: str, wid
         page.goto(address)
         picture(page, f"{name}-{theme}-{width}")
         assert serious_findings(page) == [], name
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is too wide"
+        fits_its_window(page)
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["scripts", "no scripts"])
@@ -85,7 +84,7 @@ def test_an_operation_is_watched_live_and_cancelled(failed: Stack, open_page: Op
     page.goto("/failures")
     row = page.get_by_role("row", name=re.compile("CardDeclined"))
     row.get_by_role("button", name="Replay").click()
-    plan_and_begin(page, rate="2")
+    plan_and_begin(page, rate="0.5")  # it goes on for longer than anything below takes
     done = page.locator(".tile", has_text="Done").locator("b")
     expect(done).not_to_have_text("0")  # without a reload
     picture(page, "operation-light-1280")
@@ -111,6 +110,7 @@ def test_a_failure_is_snoozed_and_comes_back(failed: Stack, open_page: OpenPage)
     page.get_by_role("link", name="Snoozed").click()
     expect(row).to_contain_text("the bank is told")
     row.get_by_role("button", name="Wake").click()
+    expect(page.locator(".told")).to_be_visible()
     page.goto("/failures")
     expect(row).to_have_count(1)
 

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from .accessibility import serious_findings
-from .conftest import OpenPage, picture
+from .conftest import OpenPage, fits_its_window, picture
 from .shop import sync, welcome
 from .stack import Stack
 from .town import Town
@@ -29,7 +29,7 @@ def test_the_list_is_for_everybody_and_every_screen(open_page: OpenPage, theme: 
         page.goto(address)
         picture(page, f"jobs-{number}-{theme}-{width}")
         assert serious_findings(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        fits_its_window(page)
 
 
 def test_names_and_values_are_completed_by_the_keyboard(page: Page) -> None:
@@ -47,9 +47,11 @@ def test_names_and_values_are_completed_by_the_keyboard(page: Page) -> None:
     expect(box).to_have_value("state:dead ")
     page.keyboard.type("kind:card")
     expect(page.locator("#q-list li", has_text="card.charge")).to_be_visible()
-    page.keyboard.press("Escape")
+    page.keyboard.type(".")
+    page.keyboard.press("Escape")  # before it is asked what completes this
+    page.evaluate("new Promise((done) => setTimeout(done, 500))")
     expect(page.locator("#q-list li:visible")).to_have_count(0)
-    page.keyboard.type(".charge")
+    page.keyboard.type("charge")
     page.keyboard.press("Enter")
     page.wait_for_url("**/jobs?q=state*")
     expect(page.locator("tr[data-row] .state").filter(has_not_text="dead")).to_have_count(0)
@@ -108,6 +110,7 @@ def test_without_a_script_the_page_does_the_same(open_page: OpenPage, stack: Sta
     page.locator("summary", has_text="Views").click()
     page.get_by_label("Keep this one as").fill("With workers")
     page.get_by_role("button", name="Keep", exact=True).click()
+    expect(page.locator(".told")).to_contain_text("With workers is kept")
     page.goto("/jobs")
     expect(page.get_by_role("columnheader", name="Worker")).to_have_count(0)
     page.locator("summary", has_text="Views").click()
@@ -133,6 +136,6 @@ def test_new_jobs_wait_behind_a_button_while_rows_are_ticked(page: Page, stack: 
     before = rows(page)
     handle = stack.producer.enqueue(welcome.of("new@example.com"))
     handle.result(timeout=60)
-    page.wait_for_timeout(1_500)
+    expect(page.locator(".pill")).to_be_visible()
     assert rows(page) == before
     expect(page.locator("td.tick :checked")).to_have_count(1)

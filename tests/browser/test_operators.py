@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from monarq.jobs.store.keys import queue_keys
 
-from .conftest import OpenPage
+from .conftest import OpenPage, go_by_letter
 from .crowd import bury
 from .shop import charge
 from .stack import Stack, apart
@@ -47,8 +47,7 @@ def test_a_failed_job_is_retried_without_a_mouse(open_page: OpenPage, stack: Sta
     job_id = die(stack, 17)
     page = open_page("operator")
     page.goto("/")
-    press(page, "g", "d")
-    page.wait_for_url("**/dead-letters")
+    go_by_letter(page, "d", "/dead-letters")
     press(page, "j", "Enter")
     page.wait_for_url(re.compile(f"/jobs/{job_id}"))
     (stack.folder / "mended").touch()
@@ -57,7 +56,7 @@ def test_a_failed_job_is_retried_without_a_mouse(open_page: OpenPage, stack: Sta
         if page.evaluate("document.activeElement.textContent").strip().startswith("Retry"):
             break
     press(page, "Enter")
-    expect(page.locator("main")).to_contain_text("succeeded", timeout=20_000)
+    expect(page.locator("main")).to_contain_text("succeeded")
 
 
 def test_a_bug_is_replayed_after_it_was_counted(open_page: OpenPage, stack: Stack) -> None:
@@ -65,12 +64,13 @@ def test_a_bug_is_replayed_after_it_was_counted(open_page: OpenPage, stack: Stac
     page = open_page("operator")
     page.goto("/failures")
     page.get_by_role("link", name="CardDeclined").first.click()
+    page.wait_for_url("**/failures/*")
     page.get_by_role("button", name=re.compile("^Replay")).first.click()
     expect(page.locator("main")).to_contain_text(f"Replay {LETTERS} dead letters?")
     assert len(letters(stack)) == 3 * LETTERS, "nothing was done yet"
     page.locator("main").get_by_role("button", name=re.compile("^Replay")).last.click()
     page.wait_for_url(re.compile("/operations/"))
-    expect(page.locator("main .state-done").first).to_be_visible(timeout=30_000)
+    expect(page.locator("main .state-done").first).to_be_visible()
     assert len(letters(stack)) == 2 * LETTERS
     with stack.api() as api:
         [operation] = api.get("/v1/operations").json()["items"]
@@ -82,5 +82,5 @@ def test_what_happens_is_shown_while_one_looks(open_page: OpenPage, stack: Stack
     page.goto("/queues")
     before = page.evaluate("performance.timeOrigin")
     stack.producer.enqueue(charge.of(order=1, cents=990))
-    expect(page.get_by_role("row", name=re.compile("payments")).first).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("row", name=re.compile("payments")).first).to_be_visible()
     assert page.evaluate("performance.timeOrigin") == before, "it was not loaded anew"

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
-from .conftest import OpenPage
+from .conftest import OpenPage, copied_by, go_by_letter
 from .stack import Stack
 from .watch import Watch
 
@@ -71,9 +71,7 @@ def test_somebody_logs_in_chooses_a_theme_and_logs_out(
 
 def test_letters_lead_to_pages(page: Page) -> None:
     page.goto("/settings/api")
-    page.keyboard.press("g")
-    page.keyboard.press("s")
-    page.wait_for_url("**/settings")
+    go_by_letter(page, "s", "/settings")
     page.keyboard.press("?")
     dialog = page.get_by_role("dialog", name="Keyboard")
     expect(dialog).to_contain_text("Go to anything")
@@ -147,6 +145,7 @@ def test_a_question_opens_and_closes_by_the_keyboard_and_is_asked_before_anythin
     stack.login({"role": "viewer"}, name="leaving")
     page.goto("/settings/users")
     page.get_by_role("link", name="leaving").click()
+    page.wait_for_url("**/settings/users/*")
     button = page.locator("summary", has_text="Delete")
     question = page.get_by_text("They are forgotten, with their tokens and logins.")
     button.focus()
@@ -170,9 +169,8 @@ def test_a_token_is_copied(open_page: OpenPage) -> None:
     page.get_by_label("May do").fill("viewer")
     page.get_by_role("button", name="Make token").click()
     secret = page.locator(".secret").inner_text()
-    page.get_by_role("button", name="Copy").click()
-    expect(page.get_by_role("button", name="Copied")).to_be_visible()
-    assert page.evaluate("navigator.clipboard.readText()") == secret
+    page.wait_for_load_state()
+    assert copied_by(page.get_by_role("button", name="Copy")) == secret
 
 
 def test_new_content_is_morphed_in_and_the_focus_stays(page: Page) -> None:

@@ -10,6 +10,7 @@ import redis
 
 from monarq.jobs.errors import JobUnsuccessful
 from monarq.jobs.store.keys import JOB, QUEUES, WORKER, queue_keys
+from tests.integration.cli.stage import eventually
 
 from .shop import Parcel, charge, reject, render, ship, sync, welcome
 from .stack import Stack
@@ -45,11 +46,13 @@ _LOOK_UPS = {
 
 
 def _replay(api: httpx.Client, job_id: str) -> None:
-    """Begin an operation on one letter."""
+    """An operation on one letter, from its beginning to its end."""
     order = {"action": "replay", "filter": {"ids": [job_id]}}
     token = api.post("/v1/operations", json=order).json()["token"]
     begun = api.post("/v1/operations", json=order | {"dry_run": False, "token": token})
     assert begun.status_code == 202, begun.text
+    where = f"/v1/operations/{begun.json()['id']}"
+    eventually(lambda: api.get(where).json()["state"] == "done")
 
 
 class Town:
@@ -67,16 +70,18 @@ class Town:
         ended = [producer.enqueue(welcome.of(f"ann-{n}@example.com"), tags=["vip"]) for n in range(jobs)]
         ended += [producer.enqueue(ship.of(1000 + n, [Parcel(sku="ink", grams=20 + n)])) for n in range(jobs)]
         dead = [producer.enqueue(charge.of(order=1000 + n, cents=990)) for n in range(jobs)]
-        producer.enqueue(sync.of("north"))
+        refused = producer.enqueue(sync.of("north"))
         running = producer.enqueue(render.of("2026-10"))
         producer.enqueue(welcome.of("later@example.com"), delay=timedelta(hours=2), priority="low")
         for handle in (*ended, *dead):
             with suppress(JobUnsuccessful):
                 handle.result(timeout=60)
+        self.stack.wait(lambda: str(refused.status()) == "retrying")
         with self.stack.api() as api:
             paused = api.post("/v1/queues/stock/pause", json={"why": "the warehouse counts"})
             assert paused.status_code == 200, paused.text
             _replay(api, dead[-1].job_id)
+        self.stack.wait(lambda: str(dead[-1].status()) == "dead")  # once more
         producer.enqueue(sync.of("south"))
         self.stack.wait(lambda: str(running.status()) == "running")
         self._look_up()

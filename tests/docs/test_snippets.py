@@ -26,7 +26,6 @@ def _name(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.timeout(220)
 @pytest.mark.parametrize("page", PAGES_THAT_RUN, ids=_name)
 def test_the_code_of_a_page_runs_as_written(
     page: Path, redis_url: str, own_folder: Path, request: pytest.FixtureRequest

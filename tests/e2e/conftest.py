@@ -40,7 +40,7 @@ class Stage:
     async def ready(self, *workers: Process) -> None:
         """Wait until these workers take jobs."""
         for worker in workers:
-            await worker.says("worker.started", within=20)
+            await worker.says("worker.started")
 
     def gate(self, name: str = "gate") -> Path:
         """A file that is not there yet, for `hold`."""

@@ -15,7 +15,7 @@ from tests.integration.worker.deadlines import eventually
 from tests.meta.repository import ROOT
 
 #: Seconds for a worker process to be up: on a busy machine the imports alone take some.
-UP_WITHIN = 30.0
+UP_WITHIN = 60.0
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from .ledger import LEDGER
 
 ROOT = Path(__file__).resolve().parents[2]
 _STOPS_WITHIN = 10.0
+#: Seconds for what a process is to say or do; plenty, since other tests may keep the machine busy.
+PATIENCE = 60.0
 
 
 class Process:
@@ -55,12 +57,12 @@ class Process:
         """None while it runs."""
         return self.process.poll()
 
-    async def says(self, event: str, *, within: float = 20.0) -> None:
+    async def says(self, event: str, *, within: float = PATIENCE) -> None:
         """Wait for a line of its log."""
         await eventually(lambda: event in self.log or not self.alive, within=within)
         assert event in self.log, self.log
 
-    async def ends(self, *, within: float = 20.0) -> int | None:
+    async def ends(self, *, within: float = PATIENCE) -> int | None:
         """Wait for its end, and give its exit code."""
         await eventually(lambda: not self.alive, within=within)
         return self.exit_code

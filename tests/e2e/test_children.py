@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from monarq.jobs import State
 from monarq.producer import Producer
-from tests.integration.worker.deadlines import always, eventually
+from tests.integration.worker.deadlines import eventually
 from tests.integration.worker.stage import is_alive, stats
 
 from .conftest import Stage
@@ -20,27 +20,25 @@ pytestmark = pytest.mark.chaos
 LEASE = 2
 
 
-@pytest.mark.timeout(120)
 async def test_children_die_with_a_killed_worker_and_write_nothing_after_it(
     stage: Stage, producer: Producer
 ) -> None:
     """kill -9 of the worker alone, while nothing in its child could notice it."""
     victim = stage.worker(lease=LEASE)
     await stage.ready(victim)
-    handle = await producer.enqueue(grind.of(100_000_000))
+    handle = await producer.enqueue(grind.of(10**10))  # minutes
     [first] = await eventually(lambda: stage.ledger.starts(handle.job_id))
     assert first.pid != victim.pid
     victim.kill()
-    await eventually(lambda: not is_alive(first.pid), within=1.0)
+    await eventually(lambda: not is_alive(first.pid))
     survivor = stage.worker(lease=LEASE)
     await stage.ready(survivor)
-    second_pid = await handle.result(timeout=30)
+    second_pid = await handle.result(timeout=60)
     assert second_pid not in (first.pid, survivor.pid)
     [end] = stage.ledger.ends(handle.job_id)
     assert end.pid == second_pid
 
 
-@pytest.mark.timeout(120)
 async def test_signals_to_the_whole_group_let_a_child_finish(
     stage: Stage, producer: Producer, client: Redis
 ) -> None:
@@ -52,12 +50,11 @@ async def test_signals_to_the_whole_group_let_a_child_finish(
     for number in (signal.SIGINT, signal.SIGTSTP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM):
         os.kill(start.pid, number)
     worker.send(signal.SIGTERM)
-    assert await worker.ends(within=20) == 0
+    assert await worker.ends() == 0
     assert await handle.result(timeout=5) == start.pid
     assert not is_alive(start.pid)
 
 
-@pytest.mark.timeout(120)
 async def test_a_worker_that_stops_leaves_no_child_behind(stage: Stage, producer: Producer) -> None:
     """The job goes back to the queue, and the process that ran it is gone when the worker is."""
     worker = stage.worker(lease=LEASE, drain_timeout=0.2)
@@ -65,12 +62,11 @@ async def test_a_worker_that_stops_leaves_no_child_behind(stage: Stage, producer
     handle = await producer.enqueue(compute.of(60))
     [start] = await eventually(lambda: stage.ledger.starts(handle.job_id))
     worker.send(signal.SIGTERM)
-    assert await worker.ends(within=20) == 75
+    assert await worker.ends() == 75
     assert not is_alive(start.pid)
     assert await handle.status() is State.READY
 
 
-@pytest.mark.timeout(120)
 async def test_a_function_that_will_not_return_does_not_keep_a_worker_from_stopping(
     stage: Stage, producer: Producer
 ) -> None:
@@ -80,34 +76,33 @@ async def test_a_function_that_will_not_return_does_not_keep_a_worker_from_stopp
     await eventually(lambda: stage.ledger.starts(handle.job_id))
     told = time.monotonic()
     worker.send(signal.SIGTERM)
-    assert await worker.ends(within=20) == 75
-    assert time.monotonic() - told < 12
+    assert await worker.ends() == 75
+    assert time.monotonic() - told < 30, "it has waited for it"
     assert await handle.status() is State.READY
 
 
-@pytest.mark.timeout(120)
 async def test_a_busy_child_keeps_its_lease_beside_a_worker_that_would_take_over(
     stage: Stage, producer: Producer, client: Redis
 ) -> None:
-    workers = [stage.worker(lease=1), stage.worker(lease=1)]
+    workers = [stage.worker(lease=LEASE), stage.worker(lease=LEASE)]
     await stage.ready(*workers)
-    handle = await producer.enqueue(compute.of(3.5))
-    await eventually(lambda: stage.ledger.starts(handle.job_id))
-    await always(lambda: len(stage.ledger.starts(handle.job_id)) == 1, during=2.5)
-    await handle.result(timeout=20)
+    handle = await producer.enqueue(compute.of(2.5 * LEASE))
+    await handle.result(timeout=60)
     assert len(stage.ledger.starts(handle.job_id)) == 1
     assert "refused" not in await stats(client)
 
 
-@pytest.mark.timeout(120)
 async def test_what_blocks_the_loop_is_named_in_the_log(stage: Stage, producer: Producer) -> None:
     worker = stage.worker(lease=LEASE)
     await stage.ready(worker)
     handle = await producer.enqueue(block.of(2.0))
-    await handle.result(timeout=20)
-    assert await (await producer.enqueue(note.of())).result(timeout=20) == worker.pid
-    [line] = [json.loads(line) for line in worker.log.splitlines() if "worker.loop_blocked" in line]
-    [started] = [json.loads(line) for line in worker.log.splitlines() if "worker.started" in line]
+    await handle.result(timeout=60)
+    assert await (await producer.enqueue(note.of())).result(timeout=60) == worker.pid
+    lines = [json.loads(line) for line in worker.log.splitlines()]
+    [started] = [line for line in lines if line["event"] == "worker.started"]
+    # a busy machine may keep the loop waiting at other times, too
+    blocked = [line for line in lines if line["event"] == "worker.loop_blocked"]
+    [line] = [line for line in blocked if line["job_id"] == handle.job_id]
     about = {name: line[name] for name in ("job_id", "kind", "queue", "attempt", "worker")}
     job = {"job_id": handle.job_id, "kind": "e2e.block", "queue": "default", "attempt": 1}
     assert about == job | {"worker": started["worker"]}

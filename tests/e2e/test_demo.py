@@ -19,7 +19,8 @@ from monarq.worker.dev.valkey import EmbeddedValkey, FolderInUse
 from tests.meta.repository import ROOT
 
 DEMO = Path(".monarq") / "demo"
-END_SECONDS = 30.0
+#: Plenty, since other tests may keep the machine busy.
+END_SECONDS = 60.0
 
 
 @contextmanager
@@ -91,7 +92,6 @@ def is_free(data: Path) -> bool:
     return True
 
 
-@pytest.mark.timeout(180)
 def test_all_jobs_end_as_they_should(own_folder: Path) -> None:
     with demo_in(own_folder) as demo:
         output, _ = demo.communicate()
@@ -107,18 +107,18 @@ def test_all_jobs_end_as_they_should(own_folder: Path) -> None:
     assert re.search(r"the relay died; [1-9]\d+ jobs waited", output)
     assert re.search(r"Redis forgot [1-9]\d* jobs of orders; [1-9]\d* were put back", output)
     assert "220 charges and 220 parcels for 220 orders" in output
-    assert all(is_gone(pid) for pid in workers_of(own_folder))
+    assert eventually(lambda: all(is_gone(pid) for pid in workers_of(own_folder)))
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
 def test_whatever_stops_it_leaves_no_process_behind(own_folder: Path, end: signal.Signals) -> None:
     with demo_in(own_folder) as demo:
         read_until(demo.stdout, "jobs are enqueued")
+        assert eventually(lambda: len(workers_of(own_folder)) == 2)
         processes = [*workers_of(own_folder), postgres_of(own_folder)]
         demo.send_signal(end)
         code = demo.wait(END_SECONDS)
     assert code == (-end if end is signal.SIGKILL else 128 + end)
-    assert len(processes) == 3
     assert eventually(lambda: all(is_gone(pid) for pid in processes))
     assert eventually(lambda: is_free(own_folder / DEMO / "valkey"))
 

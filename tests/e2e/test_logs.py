@@ -13,7 +13,7 @@ from tests.integration.worker.deadlines import eventually
 from .conftest import Stage
 from .handlers import echo, fail, slow
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.chaos
 CANARY = "canary-7f3a91"
 ALL_ENDS = '{"*": "all"}'
 
@@ -27,14 +27,14 @@ async def test_no_argument_and_no_result_is_ever_logged(
     options = {"log_level": "debug", "log_ends": ALL_ENDS, "log_format": log_format, "drain_timeout": 0.2}
     worker = stage.worker(**options)
     await stage.ready(worker)
-    assert await (await producer.enqueue(echo.of(CANARY))).result(timeout=20) == CANARY
+    assert await (await producer.enqueue(echo.of(CANARY))).result(timeout=60) == CANARY
     for call in (fail.of(CANARY), slow.of(CANARY)):
         with pytest.raises(JobFailed):
-            await (await producer.enqueue(call)).result(timeout=20)
+            await (await producer.enqueue(call)).result(timeout=60)
     cancelled = await producer.enqueue(slow.of(CANARY), delay=60)
     await cancelled.cancel()
     with pytest.raises(JobCancelled):
-        await cancelled.result(timeout=20)
+        await cancelled.result(timeout=60)
     for name, kind, arguments in (
         ("unfit", "e2e.echo", {"secret": [CANARY]}),
         ("surplus", "e2e.echo", {"secret": "x", "other": CANARY}),
@@ -66,12 +66,14 @@ async def test_each_line_is_json_that_names_its_job(stage: Stage, producer: Prod
     await stage.ready(worker)
     handle = await producer.enqueue(fail.of(CANARY))
     with pytest.raises(JobFailed):
-        await handle.result(timeout=20)
+        await handle.result(timeout=60)
     done = await producer.enqueue(echo.of(CANARY))
-    await done.result(timeout=20)
+    await done.result(timeout=60)
     await worker.says("job.succeeded")
     worker.stop()
     lines = [json.loads(line) for line in worker.log.splitlines()]
+    # what a busy machine does to the loop is told, too, with the job that runs
+    lines = [line for line in lines if not line["event"].startswith("worker.loop_")]
     by_job = {
         name: [line for line in lines if line.get("job_id") == name] for name in (handle.job_id, done.job_id)
     }

@@ -15,7 +15,6 @@ from .errands import errand
 from .fleet import fleet_at
 
 JOBS = 20
-pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture
@@ -38,16 +37,16 @@ async def test_outcomes_of_an_outage_are_recorded_after_it(
             bystander = await fleet.worker(client, lease=lease)
         async with Producer.connect(server.url) as producer:
             handles = await producer.enqueue_many([errand.of(first=1.5) for _ in range(JOBS)])
-            await eventually(lambda: len(ledger.starts()) == JOBS, within=20)
+            await eventually(lambda: len(ledger.starts()) == JOBS, within=60)
             server.kill()
             gone_at = time.monotonic()
-            await eventually(lambda: len(ledger.entries("end")) == JOBS, within=20)
+            await eventually(lambda: len(ledger.entries("end")) == JOBS, within=60)
             await always(
                 lambda: worker.poll() is None and bystander.poll() is None,
                 during=max(0.0, away - (time.monotonic() - gone_at)),
             )
             server.start()
-            results = [await handle.result(timeout=30) for handle in handles]  # type: ignore[union-attr]
+            results = [await handle.result(timeout=60) for handle in handles]  # type: ignore[union-attr]
         assert set(results) <= {worker.pid, bystander.pid}
         assert len(ledger.starts()) == JOBS, "none was run again"
         assert worker.poll() is None

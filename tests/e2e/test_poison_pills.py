@@ -14,11 +14,11 @@ from tests.integration.worker.stage import dead_letter, failures_of, stats
 
 from .conftest import Stage
 from .handlers import hold, pill, stumble
+from .processes import PATIENCE
 
 LEASE = 2
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     ("how", "told"),
     [(signal.SIGKILL, "SIGKILL"), (signal.SIGSEGV, "SIGSEGV"), (0, "exit code 13")],
@@ -39,7 +39,7 @@ async def test_of_one_pill_and_nine_healthy_jobs_nine_succeed(
     stage.gate("later").touch()
 
     survivor = stage.worker(lease=LEASE)
-    letter = await dead_letter(client, deadly.job_id, within=60)
+    letter = await dead_letter(client, deadly.job_id, within=PATIENCE)
     for handle in jobs:
         await handle.result(timeout=60)
 
@@ -56,7 +56,6 @@ async def test_of_one_pill_and_nine_healthy_jobs_nine_succeed(
     assert survivor.pid not in {start.pid for start in alone}
 
 
-@pytest.mark.timeout(120)
 async def test_suspects_run_one_at_a_time(stage: Stage, producer: Producer) -> None:
     victim = stage.worker(lease=LEASE)
     await stage.ready(victim)
@@ -65,7 +64,7 @@ async def test_suspects_run_one_at_a_time(stage: Stage, producer: Producer) -> N
     victim.kill()
 
     survivor = stage.worker(lease=LEASE)
-    await eventually(lambda: len(stage.ledger.starts()) == 4)
+    await eventually(lambda: len(stage.ledger.starts()) == 4, within=PATIENCE)
     stage.gate().touch()
     for handle in handles:
         await handle.result(timeout=60)
@@ -75,7 +74,6 @@ async def test_suspects_run_one_at_a_time(stage: Stage, producer: Producer) -> N
         assert end.at <= following.at, "two suspects ran at once"
 
 
-@pytest.mark.timeout(120)
 async def test_who_survives_alone_is_a_suspect_no_more(
     stage: Stage, producer: Producer, client: Redis
 ) -> None:

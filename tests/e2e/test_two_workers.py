@@ -14,7 +14,6 @@ from .errands import errand
 from .fleet import Fleet, Ledger, fleet_at
 
 Crew = tuple[Fleet, Ledger]
-pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture
@@ -47,7 +46,8 @@ async def test_a_thousand_jobs_through_two_workers_run_once_each(
 ) -> None:
     fleet, ledger = crew
     workers = [await fleet.worker(client, concurrency="20") for _ in range(2)]
-    handles = await producer.enqueue_many([errand.of(first=0.01) for _ in range(1_000)])
+    # long enough for none of them to do all by itself while the other is kept waiting
+    handles = await producer.enqueue_many([errand.of(first=0.05) for _ in range(1_000)])
     await eventually(lambda: _nothing_waits(client), within=60)
     starts = ledger.starts()
     assert sorted(start.job_id for start in starts) == sorted(handle.job_id for handle in handles)
