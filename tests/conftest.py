@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import redis
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.postgres import SERVERS, PostgresServer, postgres_server
 from tests.servers import ValkeyServer
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 # A gate says the same twice of the same code, and judges no code by how busy the machine is.
 # `PROPERTY_EXAMPLES=5000` looks at that many new examples instead.
-settings.register_profile("gate", deadline=None, derandomize=True)
+_ON_A_BUSY_MACHINE = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("gate", derandomize=True, **_ON_A_BUSY_MACHINE)
 if wanted := os.environ.get("PROPERTY_EXAMPLES"):
-    settings.register_profile("search", deadline=None, max_examples=int(wanted))
+    settings.register_profile("search", max_examples=int(wanted), **_ON_A_BUSY_MACHINE)
 settings.load_profile("search" if wanted else "gate")
 
 

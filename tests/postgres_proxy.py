@@ -5,6 +5,8 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+from tests.servers import free_port
+
 _CHUNK_BYTES = 65_536
 
 
@@ -18,7 +20,7 @@ class PostgresProxy:
         self._user = parts.username
         self._listener: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
-        self._port = 0
+        self._port = free_port()
         self._word: bytes | None = None
         self._of = b""
         self._carried_out = False
@@ -61,7 +63,6 @@ class PostgresProxy:
         self._word = None
         if self._listener is None:
             self._listener = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
-            self._port = self._listener.sockets[0].getsockname()[1]
 
     async def __aenter__(self) -> Self:
         await self.heal()

@@ -6,6 +6,8 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from tests.servers import free_port
+
 #: Takes a whole reply; gives what is to be sent of it, and whether the connection is cut then.
 _Treatment = Callable[[bytes], tuple[bytes, bool]]
 _CHUNK_BYTES = 65_536
@@ -23,7 +25,7 @@ class Proxy:
         self._listener: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
         self._closed = asyncio.Event()
-        self._port = 0
+        self._port = free_port()
         self._faults: dict[int, _Treatment] = {}
         self._swallowing = False
         self._delay: Callable[[], float] = lambda: 0
@@ -88,7 +90,6 @@ class Proxy:
         self._delay = lambda: 0
         if self._listener is None:
             self._listener = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
-            self._port = self._listener.sockets[0].getsockname()[1]
 
     async def __aenter__(self) -> Self:
         await self.heal()

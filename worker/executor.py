@@ -7,6 +7,7 @@ exception.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -29,6 +30,7 @@ from monarq.jobs.outcome import Outcome, Released
 from .children import Children
 from .classification import Classifier, JobCrashed
 from .durability import AttemptOver
+from .fresh_ends import PutBack
 from .room import NO_ROOM_DELAY
 from .run import Run
 from .runnable import Call, Runnable
@@ -97,6 +99,8 @@ class Executor:
         self._suspects = None if children is None else Suspects(children, self._classifier)
         #: Set once the app has had its say: None if nothing is traced.
         self.spans: Spans | None = None
+        #: Jobs that had to go back: they are due again and again, and no age of a ready job shows it.
+        self.put_back: Counter[tuple[str, PutBack]] = Counter()
 
     async def attempt(self, run: Run) -> Outcome:
         """Run one attempt.  Never raises: whatever happens is an outcome."""
@@ -164,6 +168,7 @@ class Executor:
     def _resolve(self, run: Run, envelope: Envelope) -> Runnable:
         run.runnable = self._runnables.get(envelope.kind)
         if run.runnable is None:
+            self.put_back[run.claimed.queue.name, PutBack.UNKNOWN_KIND] += 1
             raise Ended(Released(UNKNOWN_KIND_DELAY, None))
         return run.runnable
 

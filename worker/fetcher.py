@@ -151,9 +151,14 @@ class Fetcher:
         self._changed.set()
 
     @property
+    def claims_no_more(self) -> bool:
+        """Whether it was told so: to stop, or to be quiet."""
+        return self._stopping or self._paused
+
+    @property
     def stillness(self) -> float:
         """For how many seconds it has done nothing, though there was something to do or to look at."""
-        if self._paused or self._stopping or self._slots.free <= 0:
+        if self.claims_no_more or self._slots.free <= 0:
             return 0.0
         return time.monotonic() - self.last_tick
 

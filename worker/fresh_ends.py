@@ -36,6 +36,13 @@ class Ending(StrEnum):
     REFUSED = "refused"
 
 
+class PutBack(StrEnum):
+    """Why a job cannot run on this worker, though perhaps on another one."""
+
+    UNKNOWN_KIND = "unknown_kind"
+    NO_DATABASE = "no_database"  #: it is durable
+
+
 _OF_VERB = {
     Verb.SUCCEEDED: Ending.SUCCEEDED,
     Verb.RETRYING: Ending.RETRIED,

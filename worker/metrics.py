@@ -10,7 +10,7 @@ from monarq.jobs.histogram import Distribution
 from monarq.jobs.metrics import Collector, Exemplars, Metric, counter, gauge, histogram
 from monarq.jobs.store.workers import HistoryReport
 
-from .fresh_ends import Ending, Pair, took_over
+from .fresh_ends import Ending, Pair, PutBack, took_over
 from .meters import Meters, is_overdue
 from .run import Run, now_ms
 
@@ -31,6 +31,7 @@ class WorkerCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         runs = list(self._worker.runs)
         yield from self._attempts(runs)
+        yield from self._unsettled()
         yield from self._times()
         yield from self._load([*{*runs, *self._worker.grace.stuck()}])
         yield from self._redis()
@@ -66,11 +67,21 @@ class WorkerCollector(Collector):
             ("kind", "exception"),
             self._meters.exceptions.copy(),
         )
+
+    def _unsettled(self) -> Iterator[Metric]:
+        refused, put_back = self._meters.refused.copy(), self._worker.executor.put_back.copy()
+        queues = {*refused, *(queue for queue, _ in put_back)}
         yield counter(
             "monarq_job_settles_refused",
             "Outcomes of stale workers that the store has refused.",
             ("queue",),
-            {(queue,): count for queue, count in self._meters.refused.copy().items()},
+            {(queue,): count for queue, count in refused.items()},
+        )
+        yield counter(
+            "monarq_jobs_put_back",
+            "Jobs that went back, since they cannot run on this worker.",
+            ("queue", "cause"),
+            {(queue, cause): put_back[queue, cause] for queue in queues for cause in PutBack},
         )
 
     def _never_less(self, key: tuple[str, ...], count: int) -> int:

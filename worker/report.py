@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from heapq import nsmallest
 from importlib.metadata import version
@@ -39,13 +39,11 @@ class Reporter:
         queues: dict[str, int],
         runnables: Mapping[str, Runnable],
         cron: Cron,
-        is_stopping: Callable[[], bool],
     ) -> None:
         self._worker = worker
         self._queues = queues
         self._runnables = runnables
         self._cron = cron
-        self._is_stopping = is_stopping
         self._lately = Lately(worker.vitals.meters) if worker.vitals.is_on else None
         self._started_ms = now_ms()
 
@@ -81,7 +79,7 @@ class Reporter:
 
     def _condition(self) -> dict[str, object]:
         return {
-            "stopping": self._is_stopping(),
+            "stopping": self._worker.fetcher.claims_no_more,
             "at_ms": now_ms(),
             "up_ms": now_ms() - self._started_ms,
             "rss_bytes": resident_bytes(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
@@ -48,7 +48,6 @@ class Vitals:
         link: For looks at Redis.
         pairs: Queues and kinds whose series begin at 0.
         cron_kinds: Kinds of which it is written down when one has succeeded last.
-        is_stopping: Whether the worker was told to stop.
     """
 
     def __init__(
@@ -57,11 +56,9 @@ class Vitals:
         link: Link,
         pairs: Iterable[Pair],
         cron_kinds: AbstractSet[str],
-        is_stopping: Callable[[], bool],
     ) -> None:
         self._worker = worker
         self._link = link
-        self._is_stopping = is_stopping
         self._has_started = False
         settings = worker.settings
         #: Whether anything is counted at all: what nobody can read costs nothing.
@@ -144,8 +141,8 @@ class Vitals:
     def _is_ready(self) -> Facts:
         if not self._has_started:
             return not_ready("worker", "it starts")
-        if self._is_stopping():
-            return not_ready("worker", "it stops")
+        if self._worker.fetcher.claims_no_more:
+            return not_ready("worker", "it claims no more")
         return readiness(self._worker.loop, self._look)
 
     # --- the event loop

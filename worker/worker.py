@@ -332,9 +332,9 @@ class Worker(arq.worker.Worker):
         settings, runs = self.settings, lambda: list(self.runs)
         cron = Cron(duties, next(iter(self._weights)), self.cron_jobs, self.timezone)
         pairs = pairs_of(self._runnables, self._weights)
-        self.vitals = Vitals(self, duties, pairs, cron.kinds, self._stopping.is_set)
+        self.vitals = Vitals(self, duties, pairs, cron.kinds)
         self.watchdog = Watchdog(self.loop, runs, self.journal, self.vitals.meters.lagged)
-        report = Reporter(self, self._queue_names(), self._runnables, cron, self._stopping.is_set).report
+        report = Reporter(self, self._queue_names(), self._runnables, cron).report
         self.heartbeat = Heartbeat(
             address, self.loop, runs, report, self._obey, self.worker_id, settings.lease
         )

@@ -106,7 +106,7 @@ class LiveWorker:
     ageing_ms: int | None
     slots: int
     busy: int
-    #: It was told to stop: it finishes what runs, and claims no more.
+    #: It was told to stop, or to be quiet: it finishes what runs, and claims no more.
     stopping: bool
     #: It reaches PostgreSQL, and so may run durable jobs.
     has_database: bool = False

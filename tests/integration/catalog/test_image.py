@@ -304,7 +304,7 @@ async def test_the_event_loop_goes_on_meanwhile(ctx: JobContext, tmp_path: Path)
         await asyncio.sleep(0)
         turns += 1
     await job
-    assert turns > 100
+    assert turns > 10
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any
 
 MONARQ = Path(sys.executable).parent / "monarq"
 _LOOK_AGAIN = 0.02
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 
 APP = """
 import asyncio
@@ -121,7 +121,7 @@ class Stage:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=60,
             check=False,
         )
 

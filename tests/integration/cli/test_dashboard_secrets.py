@@ -69,7 +69,6 @@ def start(stage: Stage, port: int) -> Running:
     return running
 
 
-@pytest.mark.timeout(120)
 def test_no_secret_goes_anywhere(stage: Stage, postgres: PostgresServer, redis_url: str) -> None:
     url = postgres.new_database()
     assert "@" in url

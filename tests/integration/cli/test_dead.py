@@ -223,8 +223,8 @@ def test_ctrl_c_ends_a_replay_in_order(stage: Stage, buried: Bury, client: Any) 
 def test_a_replay_that_is_killed_is_taken_up_where_it_was(stage: Stage, buried: Bury, client: Any) -> None:
     names = [f"a{number:02}" for number in range(60)]
     buried(*names)
-    running = stage.start("dead", "replay", "--all", "--rate", "40/s")
-    eventually(lambda: client.zcard("arq:queue") >= 10)
+    running = stage.start("dead", "replay", "--all", "--rate", "10/s")
+    eventually(lambda: client.zcard("arq:queue") >= 5)
     running.send(signal.SIGKILL).ends()
     assert 0 < client.zcard("monarq:dead:default") < 60
     until = running.output.split("--until ")[1].split()[0]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.servers import free_port
 
-from .stage import Running, Stage
+from .stage import Running, Stage, eventually
 from .test_dashboard import wait_for
 
 FROM_OUR_PAGES = {"sec-fetch-site": "same-origin"}
@@ -18,7 +18,8 @@ FROM_OUR_PAGES = {"sec-fetch-site": "same-origin"}
 def _address(dev: Running) -> str:
     """The last address that was printed."""
     dev.says("/login/")
-    return re.findall(r"http://127\.0\.0\.1:\d+/login/[\w-]{43}", dev.output)[-1]
+    found: list[str] = eventually(lambda: re.findall(r"http://127\.0\.0\.1:\d+/login/[\w-]{43}", dev.output))
+    return found[-1]
 
 
 def _is_logged_in(address: str) -> str:

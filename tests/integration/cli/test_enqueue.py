@@ -16,7 +16,7 @@ def test_the_result_follows_when_it_is_waited_for(stage: Stage) -> None:
     stage.start("worker").says("worker.started")
     ended = stage.monarq("enqueue", "add", "--args", "[1, 2]", "--wait")
     assert (ended.returncode, ended.stdout.splitlines()[1]) == (0, "3")
-    told = json.loads(stage.monarq("enqueue", "add", "--args", '{"a": 1}', "--wait", "10", "--json").stdout)
+    told = json.loads(stage.monarq("enqueue", "add", "--args", '{"a": 1}', "--wait", "30", "--json").stdout)
     assert (told["result"], told["created"], told["kind"]) == (2, True, "add")
 
 

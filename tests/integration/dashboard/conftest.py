@@ -56,7 +56,7 @@ async def stage() -> AsyncIterator[tuple[House, ValkeyServer, PostgresServer]]:
     with postgres_server() as postgres:
         url = await asyncio.to_thread(postgres.new_database)
         settings = Settings(
-            redis_url=valkey.url, database_url=url, database_connect_timeout=1, database_acquire_timeout=1
+            redis_url=valkey.url, database_url=url, database_connect_timeout=5, database_acquire_timeout=5
         )
         services = open_services(settings, DashboardSettings())
         await announce(services.link, [queue_keys("mail")])

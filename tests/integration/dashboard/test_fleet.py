@@ -1,6 +1,7 @@
 """`/v1/stats`, `/v1/scaling` and the numbers of queues: one look at the stores for all who ask."""
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -49,12 +50,12 @@ async def test_twenty_who_ask_at_once_cost_one_look(house: House) -> None:
     program = await house.program({"role": "viewer"})
     assert (await program.get("/v1/stats")).status_code == 200
     link = house.services.link
-    before = await calls_of(link, "smembers")
+    before, began = await calls_of(link, "smembers"), time.monotonic()
     paths = ["/v1/stats", "/v1/queues", "/v1/workers", "/v1/scaling?queue=mail"] * 5
     answers = await asyncio.gather(*(program.get(path) for path in paths))
     assert {answer.status_code for answer in answers} == {200}
     looks = await calls_of(link, "smembers") - before
-    assert looks <= 2, "at most one look for each second that this took"
+    assert looks <= 2 + (time.monotonic() - began), "at most one look for each second that this took"
 
 
 async def test_stats_add_up_what_the_caller_may_see_and_nothing_else(house: House) -> None:
@@ -159,7 +160,7 @@ async def test_letters_that_move_to_postgresql_are_never_lost_from_sight_for_lon
         return numbers.dead == 0
 
     await eventually(have_left_redis)
-    await eventually(are_seen, within=5)
+    await eventually(are_seen)
 
 
 async def test_a_pause_shows_at_once_however_fresh_the_look_was(house: House) -> None:

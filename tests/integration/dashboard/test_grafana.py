@@ -122,6 +122,6 @@ if find_prometheus() is not None:
                 return not unanswered
 
             try:
-                await eventually(all_are_answered, within=20, every=0.5)
+                await eventually(all_are_answered, within=60, every=0.5)
             except TooLate:
                 pytest.fail("\n".join(f"{place}: {query}" for place, query in unanswered.items()))

@@ -75,7 +75,7 @@ async def test_jobs_get_another_priority_or_time(filled: House) -> None:
     told = await carry_out(program, {"action": "priority", "filter": q, "priority": "high"})
     assert (told["done"], told["options"]) == (2, {"priority": "high"})
     assert set(await scores(filled, rank=1)) == {"l1", "l2"}
-    at = datetime.now(UTC) + timedelta(days=1)
+    at = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
     await carry_out(program, {"action": "reschedule", "filter": q, "at": at.isoformat()})
     assert {round(score / 1000) for score in (await scores(filled, rank=1)).values()} == {
         round(at.timestamp())

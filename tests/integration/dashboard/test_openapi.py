@@ -71,7 +71,6 @@ def _answers(url: str) -> bool:
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-@pytest.mark.timeout(180)
 def test_the_api_does_what_its_document_says(case: schemathesis.Case, server: Server) -> None:
     case.call_and_validate(base_url=server.url, headers=server.headers, checks=_CHECKS)
     assert server.stage._started[0].process.poll() is None

@@ -66,7 +66,7 @@ async def test_a_page_is_not_told_of_what_its_reader_may_not_see(house: House) -
 async def test_a_storm_is_one_word_per_topic_and_second(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "TOPICS_EVERY", 0.3)
+    monkeypatch.setattr(service, "TOPICS_EVERY", 2.0)
     cookie = await cookie_of(house, {"role": "viewer"})
     async with following(house.app, "jobs", cookie=cookie) as wire:
         await wire.frame()

@@ -16,7 +16,7 @@ async def test_who_waits_is_answered_as_soon_as_the_job_has_ended(house: House) 
     waiting = asyncio.create_task(program.get(f"/v1/jobs/{job_id}?wait=30"))
     await _until_somebody_waits(house, job_id)
     await house.run_one(job_id, result=1)
-    async with asyncio.timeout(3):  # far less than the time after which it would look by itself
+    async with asyncio.timeout(8):  # far less than the time after which it would look by itself
         answer = await waiting
     assert (answer.json()["state"], answer.json()["result"]) == ("succeeded", 1)
 
@@ -31,7 +31,7 @@ async def test_nobody_waits_for_a_job_that_has_ended_or_longer_than_allowed(hous
     program = await house.program(OPERATOR)
     job_id = await enqueue(house)
     await fail(house, job_id)
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(8):
         assert (await program.get(f"/v1/jobs/{job_id}?wait=30")).json()["state"] == "dead"
     for wait in ("31", "-1", "x"):
         assert (await program.get(f"/v1/jobs/{job_id}?wait={wait}")).status_code == 400
@@ -43,7 +43,7 @@ async def test_a_server_that_stops_answers_those_who_wait(house: House) -> None:
     waiting = asyncio.create_task(program.get(f"/v1/jobs/{job_id}?wait=30"))
     await _until_somebody_waits(house, job_id)
     house.services.let_go()
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(8):
         assert (await waiting).json()["state"] == "ready"
 
 

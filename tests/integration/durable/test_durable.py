@@ -16,6 +16,8 @@ from monarq.jobs.retry import fixed
 from monarq.jobs.settings import Settings
 from monarq.jobs.store.postgres import open_database
 from monarq.producer import Producer
+from monarq.worker import reach
+from monarq.worker.fresh_ends import PutBack
 from monarq.worker.maintenance.forgetting import Forgetting
 from tests.integration.worker.deadlines import always, eventually
 from tests.integration.worker.stage import dead_letter, stats, waiting
@@ -116,9 +118,10 @@ async def test_a_deadline_that_has_passed_is_recorded_as_expired(
 
 
 async def test_postgresql_knows_an_end_before_redis_does(
-    serve: Serve, producer: Producer, books: Books, client: Redis
+    serve: Serve, producer: Producer, books: Books, client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its row is locked: as long as PostgreSQL may answer, Redis is not told."""
+    monkeypatch.setattr(reach, "_PATIENCE", 20.0)
     hold, began, gate = gated()
     async with serve(hold):
         handle = await producer.enqueue(hold.of())
@@ -260,6 +263,7 @@ async def test_a_worker_without_a_database_leaves_durable_jobs_to_others(
     with structlog.testing.capture_logs() as logs:
         async with serve(double, settings={"database_url": None}) as worker:
             await eventually(lambda: worker.journal.released == 1)
+            assert worker.executor.put_back["default", PutBack.NO_DATABASE] == 1
     assert [line["event"] for line in logs].count("job.needs_database") == 1
     assert await handle.status() is State.SCHEDULED
 

@@ -316,7 +316,7 @@ async def test_a_transaction_that_is_left_alone_is_ended_by_the_server(
             if ctx.attempt == 1:
                 await eventually(lambda: conn.is_closed())
 
-    async with serve(idle, settings={"once_idle_timeout": timedelta(seconds=0.3)}):
+    async with serve(idle, settings={"once_idle_timeout": timedelta(seconds=1)}):
         handle = await producer.enqueue(idle.of())
         await handle.result(timeout=20)
     assert await books.effects() == [(handle.job_id, 2)]
@@ -328,7 +328,7 @@ async def test_a_transaction_that_is_left_alone_is_ended_by_the_server(
 async def test_it_works_in_a_child_process(serve: Serve, producer: Producer, books: Books) -> None:
     async with serve(once_kinds.pay_in_process):
         handle = await producer.enqueue(once_kinds.pay_in_process.of(5))
-        assert await handle.result(timeout=40) not in (5, os.getpid())
+        assert await handle.result(timeout=60) not in (5, os.getpid())
         assert await books.state(handle.job_id) == "succeeded"
     assert await books.effects() == [(handle.job_id, 1)]
 
@@ -338,7 +338,7 @@ async def test_a_child_that_dies_after_its_commit_has_done_the_job(
 ) -> None:
     async with serve(once_kinds.die_afterwards):
         handle = await producer.enqueue(once_kinds.die_afterwards.of())
-        assert await handle.result(timeout=40) == "paid"
+        assert await handle.result(timeout=60) == "paid"
     assert await books.effects() == [(handle.job_id, 1)]
 
 
@@ -349,5 +349,5 @@ async def test_a_suspect_may_use_it(serve: Serve, put: Put, books: Books, client
     await client.rpush(f"monarq:failures:{handle.job_id}", lapse.encode())
     await client.set(f"arq:retry:{handle.job_id}", 1)
     async with serve(pay):
-        assert await handle.result(timeout=40) == 5
+        assert await handle.result(timeout=60) == 5
     assert await books.effects() == [(handle.job_id, 2)]

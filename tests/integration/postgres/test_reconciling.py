@@ -262,6 +262,8 @@ async def test_restoring_while_jobs_are_claimed_and_end_restores_none_of_them_ag
             ends = [End(job_id, f"w:{starts}", Verb.SUCCEEDED) for job_id, starts in claimed.items()]
             await execute(pair.link, settle(queue_keys("default"), ends, worker="w", nonce=ends[0].job_id))
             ended.extend(claimed)
+            if len(ended) == len(rows) // 2:
+                await eventually(lambda: rounds > 1)
 
     working = asyncio.create_task(work())
     rounds = 0
@@ -270,7 +272,6 @@ async def test_restoring_while_jobs_are_claimed_and_end_restores_none_of_them_ag
         rounds += 1
     await working
     assert sorted(ended) == [row.job_id for row in rows]
-    assert rounds > 1
 
 
 # ---

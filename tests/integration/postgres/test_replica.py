@@ -57,7 +57,7 @@ async def count(connection: Connection) -> int:
 
 
 async def test_reads_go_to_the_replica_and_writes_to_the_primary(database: Database) -> None:
-    assert await database.read(is_replica)
+    await eventually(lambda: database.read(is_replica))
     async with database.connection() as connection:
         assert not await is_replica(connection)
         await connection.execute(ADD)
@@ -103,7 +103,7 @@ async def test_a_replica_that_has_lost_its_primary_is_not_read(
 
 
 async def test_a_dead_replica_is_done_without(database: Database, replica: PostgresReplica) -> None:
-    assert await database.read(is_replica)
+    await eventually(lambda: database.read(is_replica))
     replica.kill()
     assert not await database.read(is_replica)
 
@@ -122,11 +122,11 @@ async def test_a_replica_that_dies_while_it_is_read_is_read_no_further(
 async def test_a_frozen_replica_holds_reads_up_for_seconds_only(
     database: Database, replica: PostgresReplica
 ) -> None:
-    assert await database.read(is_replica)
+    await eventually(lambda: database.read(is_replica))
     replica.freeze()
     began = time.monotonic()
     assert not await database.read(is_replica)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 25  # of a statement's own time it would be 35
     replica.thaw()
 
 

@@ -227,7 +227,7 @@ async def test_a_statement_that_takes_too_long_is_ended(database_url: str, app: 
 async def test_who_finds_no_free_connection_in_time_is_told(
     database_url: str, app: asyncpg.Connection
 ) -> None:
-    settings = Settings(database_url=database_url, database_pool_size=2, database_acquire_timeout=0.1)
+    settings = Settings(database_url=database_url, database_pool_size=2, database_acquire_timeout=1)
     database = open_database(settings)
     async with database.connection(), database.connection():
         with pytest.raises(DatabaseUnavailable):

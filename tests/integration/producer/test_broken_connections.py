@@ -75,6 +75,8 @@ async def test_connections_that_break_at_any_time_leave_each_job_once(proxy: Pro
             handles += await asyncio.gather(*calls, return_exceptions=True)
             asked += 50
         await cutting
+        handles.append(await producer.enqueue(add.of(asked), job_id=f"j{asked}"))
+        asked += 1
     failed = [handle for handle in handles if isinstance(handle, BaseException)]
     assert all(isinstance(error, StoreUnavailable) for error in failed)
     accepted = asked - len(failed)

@@ -95,7 +95,7 @@ async def test_a_server_that_loads_its_data_is_unavailable_and_comes_back(own_se
 @asynccontextmanager
 async def slowly_restarted(server: ValkeyServer) -> AsyncIterator[None]:
     """It answers while it loads, and takes some milliseconds for each key; at the end it has loaded."""
-    slow = {"key-load-delay": "5000", "loading-process-events-interval-bytes": "1024"}
+    slow = {"key-load-delay": "20000", "loading-process-events-interval-bytes": "1024"}
     await asyncio.to_thread(rewrite_appended, server)  # into keys: it is only they that can be slow to load
     server.kill()
     options, server._options = server._options, {**server._options, **slow}

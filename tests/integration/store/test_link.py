@@ -117,7 +117,7 @@ async def test_a_caller_that_is_cancelled_while_the_link_opens_does_not_cut_the_
 
 
 async def test_a_silent_server_is_given_up_after_the_reply_time(proxy: Proxy) -> None:
-    link = Link(from_url(proxy.url), reply_timeout=0.1)
+    link = Link(from_url(proxy.url), reply_timeout=1)
     await link.call("PING")
     proxy.swallow()
     with pytest.raises(StoreUnavailable):
@@ -129,7 +129,7 @@ async def test_a_silent_server_is_given_up_after_the_reply_time(proxy: Proxy) ->
 
 
 async def test_all_who_wait_for_a_silent_server_are_told(proxy: Proxy) -> None:
-    link = Link(from_url(proxy.url), reply_timeout=0.1)
+    link = Link(from_url(proxy.url), reply_timeout=1)
     await link.call("PING")
     proxy.swallow()
     answers = await asyncio.gather(*(link.call("ECHO", n) for n in range(20)), return_exceptions=True)

@@ -51,7 +51,7 @@ async def test_every_call_gets_its_own_reply_however_often_the_connection_breaks
 
 
 async def test_a_silent_server_is_given_up_after_the_reply_time(proxy: Proxy) -> None:
-    link = SyncLink(from_url(proxy.url), reply_timeout=0.1)
+    link = SyncLink(from_url(proxy.url), reply_timeout=1)
     await asyncio.to_thread(link.call, "PING")
     proxy.swallow()
     with pytest.raises(StoreUnavailable):
@@ -62,9 +62,9 @@ async def test_a_silent_server_is_given_up_after_the_reply_time(proxy: Proxy) ->
 
 
 async def test_a_reply_that_comes_too_late_is_not_the_reply_to_the_next_call(proxy: Proxy) -> None:
-    link = SyncLink(from_url(proxy.url), reply_timeout=0.1)
+    link = SyncLink(from_url(proxy.url), reply_timeout=1)
     await asyncio.to_thread(link.call, "PING")
-    proxy.delay_replies(lambda: 0.3)
+    proxy.delay_replies(lambda: 3)
     with pytest.raises(StoreUnavailable):
         await asyncio.to_thread(link.call, "ECHO", "late")
     await proxy.heal()
@@ -115,7 +115,7 @@ def test_a_call_that_a_signal_has_interrupted_leaves_its_reply_to_nobody(redis_u
     link.call("PING")
     with interrupted_by_usr1(), when_blocked(redis_url, lambda: os.kill(os.getpid(), signal.SIGUSR1)):
         with pytest.raises(_Interrupted):
-            link.call("BLPOP", "nothing", 3)
+            link.call("BLPOP", "nothing", 30)
         with redis.Redis.from_url(redis_url) as client:
             client.lpush("nothing", "the reply to the interrupted call")
         assert link.call("ECHO", "own") == b"own"
@@ -160,7 +160,7 @@ def test_what_was_published_is_heard(redis_url: str) -> None:
     assert link.wait(0.01) is None
     with redis.Redis.from_url(redis_url) as client:
         client.publish("news", "a")
-    assert link.wait(5) == [b"message", b"news", b"a"]
+    assert link.wait(20) == [b"message", b"news", b"a"]
     link.close()
 
 

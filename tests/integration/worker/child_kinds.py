@@ -42,7 +42,7 @@ async def leave(ctx: JobContext) -> None:
     os._exit(3)
 
 
-@job("child.hold", timeout=0.5)
+@job("child.hold")
 async def hold(ctx: JobContext, started: str, noted: str = "") -> None:
     """Runs until it is told to stop, and notes how."""
     note(started)
@@ -52,6 +52,9 @@ async def hold(ctx: JobContext, started: str, noted: str = "") -> None:
         if noted:
             note(noted, "cancelled")
         raise
+
+
+brief_hold = job("child.brief-hold", timeout=0.5)(hold.function)
 
 
 @job("child.stubborn")
@@ -98,7 +101,7 @@ def spin(ctx: JobContext, started: str, seconds: float = 60.0) -> str:
     return "spun"
 
 
-timed_spin = job("process.timed-spin", run_in="process", timeout=0.3, max_attempts=1)(spin.function)
+timed_spin = job("process.timed-spin", run_in="process", timeout=1, max_attempts=1)(spin.function)
 
 
 @job("process.sleep", run_in="process", max_attempts=1)

@@ -14,7 +14,7 @@ class TooLate(AssertionError):
 
 
 async def eventually(
-    check: Callable[[], Any | Awaitable[Any]], *, within: float = 20.0, every: float = _LOOK_AGAIN
+    check: Callable[[], Any | Awaitable[Any]], *, within: float = 60.0, every: float = _LOOK_AGAIN
 ) -> Any:
     """The first truthy answer of `check`, a plain or an async function."""
     deadline = time.monotonic() + within

@@ -21,7 +21,7 @@ from monarq.worker import Worker
 
 from .deadlines import eventually
 
-_STOPS_WITHIN = 20.0
+_STOPS_WITHIN = 60.0
 _HAS_PROC = Path("/proc/self/stat").exists()
 
 
@@ -70,7 +70,7 @@ async def failures_of(client: Redis, job_id: str) -> list[Failure]:
 
 
 async def dead_letter(
-    client: Redis, job_id: str, *, queue: str = "default", within: float = 20.0
+    client: Redis, job_id: str, *, queue: str = "default", within: float = 60.0
 ) -> DeadLetter:
     """The dead letter of this job, as soon as there is one."""
     keys = queue_keys(queue)

@@ -104,8 +104,8 @@ async def test_arqs_retry_runs_a_function_again_after_its_time(serve: Serve, poo
 
     async with serve(func(again, name="again")):
         assert await (await enqueued(pool, "again")).result(**SOON) == 3
-    assert 0.14 <= starts[1] - starts[0] < 0.8
-    assert 0.29 <= starts[2] - starts[1] < 1.0
+    assert starts[1] - starts[0] >= 0.14
+    assert starts[2] - starts[1] >= 0.29
 
 
 async def test_arqs_retry_ends_at_max_tries(serve: Serve, pool: ArqRedis, client: Redis) -> None:
@@ -184,7 +184,7 @@ async def test_abort_cancels_a_running_job_soon(serve: Serve, pool: ArqRedis, cl
         job = await enqueued(pool, "hold")
         await eventually(lambda: starts)
         assert await job.abort(**SOON) is True
-        await eventually(lambda: ends == ["cancelled"], within=2)
+        await eventually(lambda: ends == ["cancelled"])
         await eventually(lambda: not worker.runs)
         with pytest.raises(asyncio.CancelledError):
             await job.result(**SOON)

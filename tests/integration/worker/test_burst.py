@@ -36,7 +36,6 @@ def burst(redis_url: str, *functions: object, **options: object) -> Worker:
     return Worker(functions, settings=settings_for(redis_url), **options)  # type: ignore[arg-type]
 
 
-@pytest.mark.timeout(40)
 async def test_burst_ends_when_nothing_waits(redis_url: str, producer: Producer, client: Redis) -> None:
     await producer.enqueue_many(count.of(number) for number in range(250))
     worker = burst(redis_url, count, max_jobs=20)
@@ -47,7 +46,6 @@ async def test_burst_ends_when_nothing_waits(redis_url: str, producer: Producer,
     assert await waiting(client) == 0
 
 
-@pytest.mark.timeout(40)
 async def test_burst_on_an_empty_queue_ends_at_once(redis_url: str) -> None:
     worker = burst(redis_url, count)
     await worker.async_run()
@@ -55,7 +53,6 @@ async def test_burst_on_an_empty_queue_ends_at_once(redis_url: str) -> None:
     assert worker.exit_code == 0
 
 
-@pytest.mark.timeout(40)
 async def test_burst_waits_for_retries_and_for_what_is_scheduled(redis_url: str, producer: Producer) -> None:
     """As arq does: until no job is left in the queue."""
     await producer.enqueue(fail.of())
@@ -67,7 +64,6 @@ async def test_burst_waits_for_retries_and_for_what_is_scheduled(redis_url: str,
     assert (worker.journal.failed, worker.journal.retried) == (1, 1)
 
 
-@pytest.mark.timeout(40)
 async def test_max_burst_jobs_is_the_most_that_run(redis_url: str, producer: Producer, client: Redis) -> None:
     await producer.enqueue_many(count.of(number) for number in range(50))
     worker = burst(redis_url, count, max_burst_jobs=7, max_jobs=4)
@@ -78,7 +74,6 @@ async def test_max_burst_jobs_is_the_most_that_run(redis_url: str, producer: Pro
     assert await client.zcard("monarq:running:default") == 0
 
 
-@pytest.mark.timeout(40)
 async def test_run_check_counts_what_ran(redis_url: str, pool: ArqRedis) -> None:
     for number in range(3):
         await pool.enqueue_job("count", number)
@@ -87,7 +82,6 @@ async def test_run_check_counts_what_ran(redis_url: str, pool: ArqRedis) -> None
     await worker.close()
 
 
-@pytest.mark.timeout(40)
 async def test_run_check_raises_for_failures(redis_url: str, pool: ArqRedis) -> None:
     await pool.enqueue_job("count", 1)
     await pool.enqueue_job("fail")
@@ -99,7 +93,6 @@ async def test_run_check_raises_for_failures(redis_url: str, pool: ArqRedis) -> 
     assert len(failed.value.job_results) == 1
 
 
-@pytest.mark.timeout(40)
 async def test_run_check_takes_max_burst_jobs(redis_url: str, pool: ArqRedis) -> None:
     for number in range(5):
         await pool.enqueue_job("count", number)

@@ -14,7 +14,7 @@ from monarq.jobs.retry import fixed
 from monarq.producer import Producer, SyncProducer
 
 from .conftest import Serve
-from .deadlines import always, eventually
+from .deadlines import eventually
 from .stage import dead_letter, stats, waiting
 
 started: list[str] = []
@@ -45,13 +45,13 @@ async def fail(ctx: JobContext) -> None:
 
 async def test_a_scheduled_job_is_cancelled_at_once(serve: Serve, producer: Producer, client: Redis) -> None:
     async with serve(hold):
-        handle = await producer.enqueue(hold.of(), delay=0.3)
+        handle = await producer.enqueue(hold.of(), delay=3600)
         assert await handle.cancel() == "cancelled"
         assert await handle.status() is State.CANCELLED
         with pytest.raises(JobCancelled):
-            await handle.result(timeout=1)
-        await always(lambda: not started, during=0.5)
-    assert await waiting(client) == 0
+            await handle.result(timeout=20)
+        assert await waiting(client) == 0
+    assert started == []
 
 
 async def test_a_ready_job_is_cancelled_at_once(serve: Serve, producer: Producer) -> None:
@@ -71,7 +71,7 @@ async def test_a_job_that_waits_for_its_next_attempt_is_cancelled_at_once(
         await eventually(lambda: worker.journal.retried == 1)
         assert await handle.cancel() == "cancelled"
         with pytest.raises(JobCancelled):
-            await handle.result(timeout=1)
+            await handle.result(timeout=20)
     assert await client.keys("*failures*") == []
 
 
@@ -111,7 +111,7 @@ async def test_cancelling_a_job_that_has_ended_is_too_late(serve: Serve, produce
         handle = await producer.enqueue(quick.of())
         await handle.result(timeout=20)
         assert await handle.cancel() == "ended"
-        assert await handle.result(timeout=1) == 7
+        assert await handle.result(timeout=20) == 7
     assert await producer.job("nobody").cancel() == "unknown"
 
 
@@ -164,7 +164,7 @@ async def test_who_waits_learns_who_cancelled_a_running_job_and_why(
             await eventually(lambda: started)
             assert await handle.cancel("wrong file", by="ann@web-1", wait=20) == "cancelled"
             with pytest.raises(JobCancelled, match="cancelled by ann@web-1: wrong file") as cancelled:
-                await handle.result(timeout=1)
+                await handle.result(timeout=20)
             assert (cancelled.value.by, cancelled.value.reason) == ("ann@web-1", "wrong file")
     [line] = [line for line in logs if line["event"] == "job.cancelled"]
     assert (line["by"], line["reason"], line["cause"]) == ("ann@web-1", "wrong file", "cancellation")
@@ -178,7 +178,7 @@ async def test_who_waits_learns_who_cancelled_a_waiting_job_and_why(producer: Pr
     assert await handle.cancel("wrong file", by="ann@web-1") == "cancelled"
     assert await handle.cancel("again", by="bob") == "cancelled"
     with pytest.raises(JobCancelled) as cancelled:
-        await handle.result(timeout=1)
+        await handle.result(timeout=20)
     assert (cancelled.value.by, cancelled.value.reason) == ("ann@web-1", "wrong file")
 
 
@@ -186,7 +186,7 @@ async def test_who_does_not_say_who_is_the_user_of_the_process(producer: Produce
     handle = await producer.enqueue(hold.of())
     await handle.cancel()
     with pytest.raises(JobCancelled) as cancelled:
-        await handle.result(timeout=1)
+        await handle.result(timeout=20)
     assert cancelled.value.by == this_actor()
     assert "@" in this_actor()
 
@@ -201,7 +201,7 @@ async def test_the_sync_producer_cancels_in_the_same_way(
             same = sync_producer.job(handle.job_id)
             assert await asyncio.to_thread(same.cancel, "wrong file", by="ann", wait=20) == "cancelled"
         with pytest.raises(JobCancelled, match="cancelled by ann: wrong file"):
-            await handle.result(timeout=1)
+            await handle.result(timeout=20)
 
 
 async def test_a_wait_that_is_too_short_leaves_the_request(
@@ -235,7 +235,7 @@ async def test_a_job_that_wins_against_its_cancellation_is_told_to_both_sides(
             handle = await producer.enqueue(stubborn.of())
             await eventually(lambda: started)
             assert await handle.cancel("wrong file", by="ann", wait=20) == "ended"
-            assert await handle.result(timeout=1) == "done all the same"
+            assert await handle.result(timeout=20) == "done all the same"
     [line] = [line for line in logs if line["event"] == "job.cancel_too_late"]
     assert (line["outcome"], line["by"], line["reason"]) == ("succeeded", "ann", "wrong file")
     assert await client.exists("arq:abort", "monarq:cancels:default") == 0

@@ -1,6 +1,7 @@
 """`monarq health` asks a worker."""
 
 import asyncio
+import signal
 from typing import Any
 
 import pytest
@@ -29,6 +30,5 @@ async def test_a_worker_tells_how_it_is(serve: Serve, capsys: pytest.CaptureFixt
         assert await health("--live") == (0, "alive")
         assert await health("--ready") == (0, "ready")
         assert await health("--started") == (0, "started")
-        worker._stopping.set()
-        assert await health("--ready") == (1, "monarq: not ready: worker: it stops")
-        worker._stopping.clear()
+        worker._quiet(signal.SIGUSR1)
+        assert await health("--ready") == (1, "monarq: not ready: worker: it claims no more")

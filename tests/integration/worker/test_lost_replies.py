@@ -68,7 +68,7 @@ async def test_a_network_that_is_cut_for_good_stops_handlers_before_their_leases
             raise
         return "never"
 
-    lease = 2
+    lease = 4
     async with Proxy(redis_url) as proxy:
         settings = settings_for(proxy.url, lease=lease)
         async with running([hold], settings):

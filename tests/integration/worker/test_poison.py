@@ -162,7 +162,7 @@ async def test_a_pickled_envelope_is_refused_unread_with_the_reason(
         handle = producer.job("bomb")
         assert await handle.status() is State.DEAD
         with pytest.raises(JobFailed, match="pickled"):
-            await handle.result(timeout=1)
+            await handle.result(timeout=20)
     assert failure.cause is Cause.CORRUPTION
     assert "MONARQ_READ_PICKLED" in failure.message
     assert not marker.exists()
@@ -177,7 +177,7 @@ async def test_a_pickled_envelope_is_read_where_the_operator_allows_it(
     async with serve(add, settings={"read_pickled": True}, poll_delay=0.05):
         job = await pool.enqueue_job("add", 20, right=22)
         assert job is not None
-        assert await job.result(timeout=5, poll_delay=0.05) == 42
+        assert await job.result(timeout=20, poll_delay=0.05) == 42
         assert pickle.loads(await client.get(f"arq:result:{job.job_id}"))["r"] == 42
 
 
@@ -243,7 +243,7 @@ async def test_a_suspect_is_run_in_a_process_of_its_own(
     handle = await producer.enqueue(child_kinds.pid.of())
     await lost(client, handle.job_id, 1)
     async with serve(child_kinds.pid):
-        assert await handle.result(timeout=30) != os.getpid()
+        assert await handle.result(timeout=60) != os.getpid()
 
 
 async def test_a_suspect_that_no_child_can_import_runs_in_the_worker(
@@ -256,7 +256,7 @@ async def test_a_suspect_that_no_child_can_import_runs_in_the_worker(
     handle = await producer.enqueue(local.of())
     await lost(client, handle.job_id, 1)
     async with serve(local):
-        assert await handle.result(timeout=30) == os.getpid()
+        assert await handle.result(timeout=60) == os.getpid()
 
 
 async def test_who_was_on_board_of_twenty_lost_workers_is_given_up(
@@ -268,7 +268,7 @@ async def test_who_was_on_board_of_twenty_lost_workers_is_given_up(
     await lost(client, spared.job_id, 19)
     async with serve(child_kinds.pid):
         letter = await dead_letter(client, condemned.job_id)
-        assert await spared.result(timeout=30) != os.getpid()
+        assert await spared.result(timeout=60) != os.getpid()
     assert letter.last.cause is Cause.CRASH
     assert letter.last.error_type == "JobCrashed"
     assert "20 workers were lost" in letter.last.message

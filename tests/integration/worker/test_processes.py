@@ -20,6 +20,13 @@ from .deadlines import eventually
 from .stage import dead_letter, failures_of, is_alive, settings_for, stats
 
 
+@pytest.fixture(autouse=True)
+def _children_may_take_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine one starts for longer than a job would wait for it, or be waited for."""
+    monkeypatch.setattr("monarq.worker.room.PATIENCE", 60.0)
+    monkeypatch.setattr("monarq.worker.children.pool.STOP_GRACE", 60.0)
+
+
 async def pid_in(path: Path) -> int:
     """The process that has noted itself there."""
     return int(await eventually(lambda: path.exists() and path.read_text()))
@@ -30,7 +37,7 @@ async def test_jobs_run_in_a_process_that_serves_one_after_the_other(
 ) -> None:
     async with serve(kinds.process_pid, kinds.process_async_pid, settings={"processes": 1}):
         pids = [
-            await (await producer.enqueue(handler.of())).result(timeout=20)
+            await (await producer.enqueue(handler.of())).result(timeout=60)
             for handler in (kinds.process_pid, kinds.process_async_pid, kinds.process_pid)
         ]
     assert len(set(pids)) == 1
@@ -40,7 +47,7 @@ async def test_jobs_run_in_a_process_that_serves_one_after_the_other(
 
 async def test_no_process_is_started_before_a_job_needs_it(serve: Serve, producer: Producer) -> None:
     async with serve(kinds.add, kinds.process_pid) as worker:
-        await (await producer.enqueue(kinds.add.of(1, 2))).result(timeout=20)
+        await (await producer.enqueue(kinds.add.of(1, 2))).result(timeout=60)
         assert worker.children._all == set()
 
 
@@ -49,7 +56,7 @@ async def test_a_child_has_the_worker_s_hooks_and_arq_s_client(
 ) -> None:
     async with serve(kinds.facts, on_startup=kinds.tell_startup, on_job_start=kinds.tell_start):
         handle = await producer.enqueue(kinds.facts.of())
-        told = await handle.result(timeout=20)
+        told = await handle.result(timeout=60)
     assert told == ["startup", "start", "process.facts", "default", "1"]
     assert await client.get("said by") == handle.job_id.encode()
 
@@ -74,7 +81,7 @@ async def test_a_timeout_kills_what_never_lets_go_of_the_processor(
         assert (letter.last.cause, letter.last.error_type) == (Cause.TIMEOUT, "TimeoutError")
         pid = await pid_in(tmp_path / "pid")
         await eventually(lambda: not is_alive(pid))
-        assert await (await producer.enqueue(kinds.process_pid.of())).result(timeout=20) != pid
+        assert await (await producer.enqueue(kinds.process_pid.of())).result(timeout=60) != pid
 
 
 async def test_a_cancelled_function_gets_an_exception_even_in_a_system_call(
@@ -86,9 +93,9 @@ async def test_a_cancelled_function_gets_an_exception_even_in_a_system_call(
         pid = await pid_in(tmp_path / "pid")
         await handle.cancel()
         with pytest.raises(JobCancelled):
-            await handle.result(timeout=20)
+            await handle.result(timeout=60)
         assert (tmp_path / "noted").read_text() == "cancelled"
-        assert await (await producer.enqueue(kinds.process_pid.of())).result(timeout=20) == pid
+        assert await (await producer.enqueue(kinds.process_pid.of())).result(timeout=60) == pid
 
 
 async def test_a_cancelled_function_that_computes_gets_an_exception(
@@ -99,8 +106,8 @@ async def test_a_cancelled_function_that_computes_gets_an_exception(
         pid = await pid_in(tmp_path / "pid")
         await handle.cancel()
         with pytest.raises(JobCancelled):
-            await handle.result(timeout=20)
-        assert await (await producer.enqueue(kinds.process_pid.of())).result(timeout=20) == pid
+            await handle.result(timeout=60)
+        assert await (await producer.enqueue(kinds.process_pid.of())).result(timeout=60) == pid
 
 
 async def test_a_worker_that_stops_hands_back_what_its_children_run(
@@ -126,8 +133,8 @@ async def test_a_job_that_takes_too_much_memory_gets_an_error_and_its_neighbours
         modest = await producer.enqueue(handler.of(16))  # type: ignore[attr-defined]
         letter = await dead_letter(client, greedy.job_id)
         assert (letter.last.error_type, letter.last.cause) == ("MemoryError", Cause.ERROR)
-        assert await modest.result(timeout=20) == 16 * 2**20
-        assert await neighbour.result(timeout=20) == "spun"
+        assert await modest.result(timeout=60) == 16 * 2**20
+        assert await neighbour.result(timeout=60) == "spun"
 
 
 async def test_a_job_that_kills_its_process_again_and_again_ends_dead_and_nobody_else_does(
@@ -139,7 +146,7 @@ async def test_a_job_that_kills_its_process_again_and_again_ends_dead_and_nobody
         healthy = [await producer.enqueue(kinds.process_pid.of()) for _ in range(5)]
         letter = await dead_letter(client, pill.job_id)
         for handle in healthy:
-            await handle.result(timeout=20)
+            await handle.result(timeout=60)
         assert worker.journal.complete == 5
     assert [failure.crashes for failure in letter.failures] == [1, 2, 3]
     assert {failure.spent for failure in letter.failures} == {0}
@@ -150,10 +157,10 @@ async def test_a_busy_process_keeps_its_lease(
     serve: Serve, producer: Producer, client: Redis, tmp_path: Path
 ) -> None:
     """More than two leases of work, with a second worker that would take over."""
-    settings = {"lease": timedelta(seconds=1), "processes": 1}
+    settings = {"lease": timedelta(seconds=2), "processes": 1}
     async with serve(kinds.spin, settings=settings), serve(kinds.spin, settings=settings):
-        handle = await producer.enqueue(kinds.spin.of(str(tmp_path / "pid"), 2.5))
-        assert await handle.result(timeout=20) == "spun"
+        handle = await producer.enqueue(kinds.spin.of(str(tmp_path / "pid"), 4.5))
+        assert await handle.result(timeout=60) == "spun"
         assert await client.get(f"arq:retry:{handle.job_id}") is None, "it was started twice"
     assert "refused" not in await stats(client)
 
@@ -187,5 +194,5 @@ async def test_after_job_end_is_called_for_a_suspect_too(
     await client.rpush(f"monarq:failures:{handle.job_id}", to_json(lapse))
     await client.set(f"arq:retry:{handle.job_id}", 1)
     async with serve(kinds.pid, after_job_end=after_job_end):
-        assert await handle.result(timeout=20) != os.getpid()
+        assert await handle.result(timeout=60) != os.getpid()
         await eventually(lambda: ended == [handle.job_id])

@@ -1,6 +1,7 @@
 """What a worker says of itself, and what it does when somebody tells it to drain."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -57,13 +58,13 @@ async def the_worker(link: Link) -> LiveWorker | None:
 async def test_a_worker_says_how_it_is_and_what_it_runs(serve: Serve, producer: Producer, link: Link) -> None:
     async def runs_it() -> LiveWorker | None:
         told = await the_worker(link)
-        return told if told is not None and told.runs else None
+        return told if told is not None and told.runs and told.busy else None
 
     async with serve(hold, max_jobs=3, cron_jobs=[cron(digest, hour=9, minute=30)]):
         handle = await producer.enqueue(hold.of())
         told: LiveWorker = await eventually(runs_it)
         released.set()
-        await handle.result(timeout=10)
+        await handle.result(timeout=20)
     [run], [due] = told.runs, told.cron
     assert (run.job_id, run.kind, run.queue, run.attempt) == (handle.job_id, "report.hold", "default", 1)
     assert run.age_ms >= 0
@@ -86,26 +87,42 @@ async def test_a_worker_that_counts_says_what_it_has_done_lately(
 
     async with serve(hold, settings={"metrics_port": free_port()}):
         released.set()
-        await (await producer.enqueue(hold.of())).result(timeout=10)
+        await (await producer.enqueue(hold.of())).result(timeout=20)
         told: LiveWorker = await eventually(tells_it)
     assert told.attempts == (AttemptsReport(queue="default", kind="report.hold", ended=1, failed=0),)
     [start] = told.starts
     assert (start.queue, start.number, start.in_time, start.number_lately) == ("default", 1, 1, 1)
 
 
-async def test_how_long_the_loop_was_held_up_is_told_once(serve: Serve, link: Link) -> None:
-    async def tells_it() -> bool:
-        told = await the_worker(link)
-        return told is not None and told.loop_lag_ms >= 3_000
+async def test_how_long_the_loop_was_held_up_is_told_once(
+    serve: Serve, link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "TICK", 60.0)  # so that there are no other reports than these two
+    async with serve(hold, settings={"lease": 600}) as worker:
+        worker.watchdog._largest_lag = 30.0
+        for is_told in (True, False):
+            await asyncio.to_thread(worker.heartbeat._tell_and_ask, 30.0)
+            told = await the_worker(link)
+            assert told is not None
+            assert (told.loop_lag_ms >= 30_000) is is_told
 
-    async def has_forgotten() -> bool:
-        return not await tells_it()
+
+async def test_a_worker_that_is_told_to_be_quiet_serves_no_queue_any_more(serve: Serve, link: Link) -> None:
+    """Else jobs wait for it, and everything says that somebody listens."""
+
+    async def serves() -> bool:
+        told = await the_worker(link)
+        return told is not None and told.serves("default")
+
+    async def is_leaving() -> bool:
+        told = await the_worker(link)
+        return told is not None and told.stopping
 
     async with serve(hold) as worker:
-        await eventually(lambda: the_worker(link))
-        worker.watchdog._largest_lag = 3.0
-        await eventually(tells_it)
-        await eventually(has_forgotten)
+        await eventually(serves)
+        worker._quiet(signal.SIGUSR1)
+        await eventually(is_leaving)
+        assert not await serves()
 
 
 async def test_a_worker_that_has_ended_is_in_no_list(serve: Serve, link: Link) -> None:
@@ -140,7 +157,7 @@ async def test_a_worker_that_is_told_to_drain_finishes_what_runs_and_ends(
         await order_drain(link, worker.worker_id, DrainOrder(by="bob", why="a second time hurries nothing"))
         assert await first.status() is State.RUNNING
         released.set()
-        assert await first.result(timeout=10) == "held"
+        assert await first.result(timeout=20) == "held"
     assert await second.status() is State.READY
     assert worker.exit_code == 0
     assert await link.call("EXISTS", ORDER + worker.worker_id, WORKER + worker.worker_id) == 0

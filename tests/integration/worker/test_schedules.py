@@ -89,13 +89,18 @@ async def test_each_firing_is_told(serve: Serve, database: Database, database_ur
     async def told_after(job_id: str) -> SeenSchedule | None:
         return next((one for one in await known(database) if (one.last_job_id or "") > job_id), None)
 
+    async def in_time(job_id: str) -> SeenSchedule | None:
+        """One that came within its second: after a pause of the machine, instants are left out."""
+        told = await told_after(job_id)
+        on_time = told is not None and told.next_due_at - told.last_due_at == timedelta(seconds=1)
+        return told if on_time else None
+
     jobs = [cron(note, name="note", second=EVERY_SECOND)]
     async with serve(cron_jobs=jobs, settings={"database_url": database_url}):
         first = await eventually(lambda: told_after(""))
         await eventually(lambda: first.last_job_id in ran)
-        one = await eventually(lambda: told_after(first.last_job_id))
+        one = await eventually(lambda: in_time(first.last_job_id))
     assert one.last_job_id == f"note:{round(one.last_due_at.timestamp() * 1000)}"
-    assert one.next_due_at - one.last_due_at == timedelta(seconds=1)
 
 
 async def test_cron_goes_on_without_postgresql_which_is_told_when_it_is_back(

@@ -114,10 +114,10 @@ async def test_a_job_that_runs_past_its_deadline_is_stopped_there_and_expires(
     with structlog.testing.capture_logs() as logs:
         async with serve(slow):
             begun = time.monotonic()
-            handle = await producer.enqueue(slow.of(), expires_in=0.3)
+            handle = await producer.enqueue(slow.of(), expires_in=2)
             with pytest.raises(JobExpired, match="while it was running"):
                 await handle.result(timeout=20)
-            assert 0.25 < time.monotonic() - begun < 10
+            assert time.monotonic() - begun > 1.9
     assert stopped == [handle.job_id]
     counted = await stats(client)
     assert (counted["expired"], counted["failed:timeout"]) == (1, 1)
@@ -143,11 +143,11 @@ async def test_a_timeout_before_the_deadline_is_a_timeout(
 async def test_a_deadline_that_passes_between_two_attempts_is_told_so(
     serve: Serve, producer: Producer
 ) -> None:
-    @job("failing", backoff=fixed(0.4))
+    @job("failing", backoff=fixed(2.5))
     async def failing(ctx: JobContext) -> None:
         raise ValueError
 
     async with serve(failing):
-        handle = await producer.enqueue(failing.of(), expires_in=0.2)
+        handle = await producer.enqueue(failing.of(), expires_in=2)
         with pytest.raises(JobExpired, match="before attempt 2"):
             await handle.result(timeout=20)

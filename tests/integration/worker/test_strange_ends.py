@@ -196,7 +196,7 @@ async def test_a_handler_that_will_not_stop_cannot_hold_the_worker_up(
         while not await await_running:
             await_running = client.exists(f"arq:in-progress:{handle.job_id}")
         worker.handle_sig(signal.SIGTERM)
-        await asyncio.wait_for(asyncio.shield(worker.main_task), timeout=5)  # type: ignore[arg-type]
+        await asyncio.wait_for(asyncio.shield(worker.main_task), timeout=20)  # type: ignore[arg-type]
         assert worker.exit_code == 75
         assert await client.exists(f"arq:in-progress:{handle.job_id}") == 0
         assert await waiting(client) == 1

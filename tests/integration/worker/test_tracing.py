@@ -185,7 +185,7 @@ async def test_a_handler_in_a_process_is_inside_of_the_span_that_its_worker_open
     serve: Serve, producer: Producer, spans: Spans
 ) -> None:
     async with serve(child_kinds.process_trace, settings={"processes": 1}):
-        seen = await (await producer.enqueue(child_kinds.process_trace.of())).result(timeout=30)
+        seen = await (await producer.enqueue(child_kinds.process_trace.of())).result(timeout=60)
         [attempt] = await ended(spans, 1)
     assert tuple(int(part, 16) for part in seen) == ids_of(attempt)
 

@@ -16,6 +16,7 @@ from monarq.jobs.retry import fixed
 from monarq.jobs.store.keys import FENCE, WORKER, WORKERS, queue_keys
 from monarq.jobs.store.workers import live_workers
 from monarq.producer import JobHandle, Producer
+from monarq.worker import heartbeat
 
 from .conftest import Serve
 from .deadlines import eventually
@@ -248,7 +249,10 @@ async def test_a_job_that_runs(serve: Serve, producer: Producer) -> None:
         assert "due_at" not in told.facts
 
 
-async def test_a_job_that_is_to_stop(serve: Serve, producer: Producer, client: Redis) -> None:
+async def test_a_job_that_is_to_stop(
+    serve: Serve, producer: Producer, client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "TICK", 60.0)  # so that its worker does not hear of it meanwhile
     handle = await producer.enqueue(hold.of())
     async with serve(hold, settings={"lease": 600}):
         await eventually(lambda: handle.job_id in started)
@@ -302,7 +306,7 @@ async def test_a_job_whose_worker_is_lost(serve: Serve, producer: Producer, clie
 async def test_a_job_that_has_succeeded(serve: Serve, producer: Producer) -> None:
     async with serve(greet):
         handle = await producer.enqueue(greet.of())
-        await handle.result(timeout=10)
+        await handle.result(timeout=20)
         told = await handle.why()
         check(
             told,

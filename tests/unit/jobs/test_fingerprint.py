@@ -183,6 +183,6 @@ def test_any_failure_has_a_fingerprint(message: str, traceback: str, error_type:
 def test_no_message_takes_long_to_read(piece: str) -> None:
     """Whoever can make a job fail chooses its message; a pattern that backtracks would take seconds here."""
     message = (piece * 2_000)[:2_000]
-    started = time.perf_counter()
+    started = time.process_time()  # not by the clock on the wall, which a busy machine sets
     normalised(message)
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
