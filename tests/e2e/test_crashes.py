@@ -20,8 +20,8 @@ from .processes import PATIENCE, Process
 
 pytestmark = pytest.mark.chaos
 LEASE = 2
-#: A rule about time holds if the quickest of so many trials keeps it: it judges no busy machine.  What counts is
-#: when a job is taken over; the process of its own that it then runs in may take as long to start as a worker.
+#: A rule about time holds if the quickest of so many trials keeps it: it judges no busy machine.  What counts
+#: is when a job is taken over; the process that it then runs in may take as long to start as a worker does.
 TRIALS = 3
 
 
