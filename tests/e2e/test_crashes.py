@@ -16,7 +16,7 @@ from tests.integration.worker.stage import stats, waiting
 
 from .conftest import Stage
 from .handlers import hold, jam, note
-from .processes import PATIENCE, Process
+from .processes import Process
 
 pytestmark = pytest.mark.chaos
 LEASE = 2
@@ -32,7 +32,7 @@ async def test_a_killed_workers_job_restarts_within_lease_and_two_seconds_before
     took: list[float] = []
     while len(took) < TRIALS and (not took or min(took) > LEASE + 2):
         took.append(await seconds_to_overtake(stage, producer, client))
-        await eventually(lambda: waiting_is_empty(client), within=PATIENCE)
+        await eventually(lambda: waiting_is_empty(client))
     assert min(took) <= LEASE + 2
     counts = stage.ledger.counts()
     assert (len(counts), counts.total()) == (2_001 * len(took), 2_002 * len(took)), "only orphans start twice"
@@ -56,13 +56,13 @@ async def seconds_to_overtake(stage: Stage, producer: Producer, client: Redis) -
     took = await seconds_until_taken_over(victim, orphan.job_id, client)
     taken = time.monotonic()
     stage.gate().touch()
-    await eventually(lambda: len(stage.ledger.starts(orphan.job_id)) == 2, within=PATIENCE)
+    await eventually(lambda: len(stage.ledger.starts(orphan.job_id)) == 2)
     overtaken = begun + 2_000 - len(stage.ledger.starts())
     restarted = stage.ledger.starts(orphan.job_id)[1]
     assert restarted.pid not in (victim.pid, survivor.pid), "a suspect runs in a process of its own"
     assert restarted.attempt == 1, "a crash of the worker is no attempt of the job"
     assert await orphan.result(timeout=60) == restarted.pid
-    await eventually(lambda: len(stage.ledger.ends()) == ended + 2_001, within=PATIENCE, every=0.1)
+    await eventually(lambda: len(stage.ledger.ends()) == ended + 2_001, every=0.1)
     stage.gate().unlink()
     survivor.kill()
     return took if overtaken > 100 and restarted.at - taken < to_start + 1 else math.inf
@@ -77,7 +77,7 @@ async def seconds_until_taken_over(victim: Process, job_id: str, client: Redis) 
 
     killed = time.monotonic()
     victim.kill()
-    await eventually(is_held_by_another, within=PATIENCE)
+    await eventually(is_held_by_another)
     return time.monotonic() - killed
 
 
@@ -106,7 +106,7 @@ async def seconds_to_take_over(stage: Stage, producer: Producer, client: Redis) 
     [victim] = [worker for worker in workers if worker.pid == first.pid]
     took = await seconds_until_taken_over(victim, orphan.job_id, client)
     taken = time.monotonic()
-    await eventually(lambda: len(stage.ledger.starts(orphan.job_id)) == 2, within=PATIENCE)
+    await eventually(lambda: len(stage.ledger.starts(orphan.job_id)) == 2)
     stage.gate().touch()
     await orphan.result(timeout=60)
     stage.gate().unlink()
@@ -127,7 +127,7 @@ async def test_a_zombie_is_refused(
     await eventually(lambda: stage.ledger.starts(handle.job_id))
     zombie.send(signal.SIGSTOP)
     winner = stage.worker(lease=LEASE)
-    await eventually(lambda: len(stage.ledger.starts(handle.job_id)) == 2, within=PATIENCE)
+    await eventually(lambda: len(stage.ledger.starts(handle.job_id)) == 2)
 
     first, second = stage.ledger.starts(handle.job_id)
     assert first.pid == zombie.pid
