@@ -292,7 +292,9 @@ async def test_a9_abort_works_without_allow_abort_jobs_and_leaves_no_entry(
         await eventually(lambda: starts, within=SOON)
         assert await runs.abort(timeout=SOON, poll_delay=0.02) is True
         assert await waits.abort(timeout=SOON, poll_delay=0.02) is True
-        assert starts == ends == [runs.job_id]
+        # arq's client makes a job due before it says that it is to be aborted: it may begin in between
+        assert starts == ends
+        assert starts[0] == runs.job_id
         assert await client.exists(QUEUE.abort) == 0
     assert await waiting(client) == 0
 

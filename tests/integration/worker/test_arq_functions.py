@@ -162,8 +162,13 @@ async def test_enqueues_deferral_try_and_id_are_honoured(serve: Serve, pool: Arq
 
 
 async def test_abort_cancels_a_deferred_job(serve: Serve, pool: ArqRedis) -> None:
-    async with serve(double):
-        job = await enqueued(pool, "double", 1, _defer_by=3600)
+    """Also where it begins in between: arq's client makes it due before it says that it is to be aborted."""
+
+    async def hold(ctx: Ctx) -> None:
+        await asyncio.Event().wait()
+
+    async with serve(func(hold, name="hold")):
+        job = await enqueued(pool, "hold", _defer_by=3600)
         assert await job.abort(**SOON) is True
 
 
