@@ -48,6 +48,8 @@ TICK = 1.0
 REPORT_EVERY, REPORT_EVERY_IDLE = 5.0, 30.0
 #: Seconds between two looks at the server's clock, and at reports that others have left behind.
 _TIDY_EVERY = 300.0
+#: Seconds that who is told to stop waits for the thread.
+_RETIRES_WITHIN = 2.0
 
 
 class Heartbeat:
@@ -96,12 +98,12 @@ class Heartbeat:
         self._guard = self._loop.create_task(self._give_up_unrenewed(), name="monarq-lease-guard")
 
     async def stop(self) -> None:
-        """End, and take the worker's report back."""
+        """End, and take the worker's report back, if Redis answers: it goes by itself, too."""
         self._stop.set()
         if self._guard is not None:
             self._guard.cancel()
         if self._thread.is_alive():
-            await asyncio.to_thread(self._thread.join)
+            await asyncio.to_thread(self._thread.join, _RETIRES_WITHIN)
 
     # --- the event loop
 
@@ -124,8 +126,8 @@ class Heartbeat:
         while not self._stop.wait(tick):
             runs = self._runs()
             try:
-                self._check(runs)
-                self.outage.over()
+                if self._check(runs):
+                    self.outage.over()
             except StoreError as error:
                 self.outage.note(error)
             except Exception:  # nothing may end this thread: without it every lease of the worker is lost
@@ -133,16 +135,19 @@ class Heartbeat:
             self._tried = runs
         self._retire()
 
-    def _check(self, runs: list[Run]) -> None:
+    def _check(self, runs: list[Run]) -> bool:
+        """Look after the leases of these, and report in time; whether anything was asked of Redis."""
         for queue, mine in _by_queue(runs).items():
             asked = self._look_for_requests(queue, mine)
             due = [run for run in mine if asked or self._needs_renewal(run)]
             for at in range(0, len(due), BATCH):
                 self._renew(queue, due[at : at + BATCH])
         is_idle = not (runs or self._told_of_runs)
-        if time.monotonic() - self._reported_at >= (REPORT_EVERY_IDLE if is_idle else REPORT_EVERY):
+        is_due = time.monotonic() - self._reported_at >= (REPORT_EVERY_IDLE if is_idle else REPORT_EVERY)
+        if is_due:
             self._reported_at, self._told_of_runs = time.monotonic(), bool(runs)
             self._tell_and_ask(REPORT_EVERY if runs else REPORT_EVERY_IDLE)
+        return is_due or bool(runs)
 
     def _tell_and_ask(self, next_in: float) -> None:
         """Report, and look whether there is an order."""
