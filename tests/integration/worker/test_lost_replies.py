@@ -8,6 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from monarq.jobs import JobContext, job
+from monarq.jobs.store.keys import WORKER
 from monarq.producer import Producer
 from monarq.worker.heartbeat import TICK
 from tests.proxy import Proxy
@@ -96,10 +97,10 @@ async def test_a_worker_is_not_kept_from_stopping_by_a_server_that_is_silent(red
         assert asyncio.get_running_loop().time() - began < 12
 
 
-async def test_a_server_that_nobody_has_asked_is_not_back(redis_url: str) -> None:
+async def test_a_server_that_nobody_has_asked_is_not_back(redis_url: str, client: Redis) -> None:
     async with Proxy(redis_url) as proxy, running([note], settings_for(proxy.url)) as worker:
         outage = worker.heartbeat.outage
-        await eventually(lambda: worker.heartbeat._ahead_ms)  # it has a connection of its own
+        await eventually(lambda: client.exists(WORKER + worker.worker_id))  # it has its own connection
         await proxy.refuse()
         worker.heartbeat._reported_at = -inf  # it is to report just now, and not again for a while
         await eventually(lambda: outage.failed)
