@@ -14,9 +14,6 @@ from redis.asyncio import Redis
 from tests.integration.worker.deadlines import eventually
 from tests.meta.repository import ROOT
 
-#: Seconds for a worker process to be up: on a busy machine the imports alone take some.
-UP_WITHIN = 60.0
-
 
 @dataclass(frozen=True)
 class Entry:
@@ -77,7 +74,7 @@ class Fleet:
             assert process.poll() is None, f"the worker ended with {process.returncode}"
             return await _reports(client) > known
 
-        await eventually(is_up, within=UP_WITHIN)
+        await eventually(is_up)
         return process
 
     def end(self) -> None:
@@ -102,9 +99,3 @@ def fleet_at(url: str, folder: Path) -> Iterator[tuple[Fleet, Ledger]]:
         yield fleet, ledger
     finally:
         fleet.end()
-
-
-async def ended(process: subprocess.Popen[bytes], *, within: float) -> int:
-    """The exit code of a process that was told to end."""
-    await eventually(lambda: process.poll() is not None, within=within)
-    return int(process.returncode)

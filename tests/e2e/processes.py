@@ -14,8 +14,6 @@ from .ledger import LEDGER
 
 ROOT = Path(__file__).resolve().parents[2]
 _STOPS_WITHIN = 10.0
-#: Seconds for what a process is to say or do; plenty, since other tests may keep the machine busy.
-PATIENCE = 60.0
 
 
 class Process:
@@ -57,14 +55,14 @@ class Process:
         """None while it runs."""
         return self.process.poll()
 
-    async def says(self, event: str, *, within: float = PATIENCE) -> None:
+    async def says(self, event: str) -> None:
         """Wait for a line of its log."""
-        await eventually(lambda: event in self.log or not self.alive, within=within)
+        await eventually(lambda: event in self.log or not self.alive)
         assert event in self.log, self.log
 
-    async def ends(self, *, within: float = PATIENCE) -> int | None:
+    async def ends(self) -> int | None:
         """Wait for its end, and give its exit code."""
-        await eventually(lambda: not self.alive, within=within)
+        await eventually(lambda: not self.alive)
         return self.exit_code
 
     def send(self, number: signal.Signals) -> None:

@@ -24,7 +24,6 @@ from tests.servers import free_port
 
 from .conftest import Stage
 from .handlers import fail, hold, jam
-from .processes import PATIENCE
 
 MAIL = {"queues": "mail", "concurrency": 2, "lease": 2}
 #: Seconds between two looks.
@@ -76,8 +75,8 @@ if find_prometheus() is not None:
         await stage.ready(mailer, clerk)
         held, jammed = stage.gate("held"), stage.gate("jammed")
         await producer.enqueue(hold.of(str(held)), queue="mail")
-        await eventually(lambda: _reports_work(client, "mail"), within=PATIENCE, every=LOOK)
-        await eventually(lambda: _is_well(watching), within=PATIENCE, every=LOOK)
+        await eventually(lambda: _reports_work(client, "mail"), every=LOOK)
+        await eventually(lambda: _is_well(watching), every=LOOK)
 
         mailer.kill()
         await producer.enqueue(hold.of(str(held)), queue="mail")
@@ -86,7 +85,7 @@ if find_prometheus() is not None:
             await producer.enqueue_many([Order(fail.of("")) for _ in range(10)])
             return await watching.firing() >= FAILURES
 
-        await eventually(failures_are_told, within=PATIENCE, every=LOOK)
+        await eventually(failures_are_told, every=LOOK)
         await producer.enqueue(jam.of(str(jammed)))
         await _fire(watching, STANDSTILL)
 
@@ -94,7 +93,7 @@ if find_prometheus() is not None:
         held.touch()
         stage.worker(**MAIL, metrics_port=ports["monarq-mail"])
         await _fire(watching, {("JobsLost", "mail")})
-        await eventually(lambda: _is_well(watching), within=PATIENCE, every=LOOK)
+        await eventually(lambda: _is_well(watching), every=LOOK)
         assert await watching.broken_rules() == []
 
 
@@ -118,6 +117,6 @@ async def _fire(watching: Prometheus, wanted: set[tuple[str, str]]) -> None:
         return not missing
 
     try:
-        await eventually(have_fired, within=PATIENCE, every=LOOK)
+        await eventually(have_fired, every=LOOK)
     except TooLate:
         pytest.fail(f"they do not fire: {missing}")

@@ -9,17 +9,19 @@ import pytest
 from redis.asyncio import Redis
 
 from monarq.jobs import State
+from monarq.jobs.store.keys import FENCE
 from monarq.producer import Producer
 from tests.integration.worker.deadlines import always, eventually
 from tests.integration.worker.stage import stats, waiting
 
 from .conftest import Stage
 from .handlers import hold, jam, note
-from .processes import PATIENCE
+from .processes import Process
 
 pytestmark = pytest.mark.chaos
 LEASE = 2
-#: A rule about time holds if the quickest of so many trials keeps it: it judges no busy machine.
+#: A rule about time holds if the quickest of so many trials keeps it: it judges no busy machine.  What counts
+#: is when a job is taken over; the process that it then runs in may take as long to start as a worker does.
 TRIALS = 3
 
 
@@ -29,70 +31,89 @@ async def test_a_killed_workers_job_restarts_within_lease_and_two_seconds_before
     """kill -9 in mid-job, with 2,000 jobs waiting at a worker that is busy with them."""
     took: list[float] = []
     while len(took) < TRIALS and (not took or min(took) > LEASE + 2):
-        took.append(await seconds_to_overtake(stage, producer))
-        await eventually(lambda: waiting_is_empty(client), within=PATIENCE)
+        took.append(await seconds_to_overtake(stage, producer, client))
+        await eventually(lambda: waiting_is_empty(client))
     assert min(took) <= LEASE + 2
     counts = stage.ledger.counts()
     assert (len(counts), counts.total()) == (2_001 * len(took), 2_002 * len(took)), "only orphans start twice"
     assert (await stats(client))["succeeded"] == len(counts)
 
 
-async def seconds_to_overtake(stage: Stage, producer: Producer) -> float:
-    """From the death of a worker until its job starts again; without end if the backlog was gone before."""
+async def seconds_to_overtake(stage: Stage, producer: Producer, client: Redis) -> float:
+    """From the death of a worker until its job is taken over; without end if the backlog was gone before."""
     victim = stage.worker(lease=LEASE, concurrency=1)
     await stage.ready(victim)
     orphan = await producer.enqueue(hold.of(str(stage.gate())))
     await eventually(lambda: stage.ledger.starts(orphan.job_id))
     ended, begun = len(stage.ledger.ends()), len(stage.ledger.starts())
     await producer.enqueue_many(note.of(0.05) for _ in range(2_000))
+    began = time.monotonic()
     survivor = stage.worker(lease=LEASE, concurrency=16)
     await stage.ready(survivor)
+    to_start = time.monotonic() - began
     await eventually(lambda: len(stage.ledger.starts()) > begun + 20)
 
-    killed = time.monotonic()
-    victim.kill()
+    took = await seconds_until_taken_over(victim, orphan.job_id, client)
+    taken = time.monotonic()
     stage.gate().touch()
-    await eventually(lambda: len(stage.ledger.starts(orphan.job_id)) == 2, within=PATIENCE)
+    await eventually(lambda: len(stage.ledger.starts(orphan.job_id)) == 2)
     overtaken = begun + 2_000 - len(stage.ledger.starts())
     restarted = stage.ledger.starts(orphan.job_id)[1]
     assert restarted.pid not in (victim.pid, survivor.pid), "a suspect runs in a process of its own"
     assert restarted.attempt == 1, "a crash of the worker is no attempt of the job"
     assert await orphan.result(timeout=60) == restarted.pid
-    await eventually(lambda: len(stage.ledger.ends()) == ended + 2_001, within=PATIENCE, every=0.1)
+    await eventually(lambda: len(stage.ledger.ends()) == ended + 2_001, every=0.1)
     stage.gate().unlink()
     survivor.kill()
-    return restarted.at - killed if overtaken > 100 else math.inf
+    return took if overtaken > 100 and restarted.at - taken < to_start + 1 else math.inf
+
+
+async def seconds_until_taken_over(victim: Process, job_id: str, client: Redis) -> float:
+    """Kill the worker that runs the job, and wait until another one has claimed it."""
+    fence = await client.get(FENCE + job_id)
+
+    async def is_held_by_another() -> bool:
+        return await client.get(FENCE + job_id) not in (None, fence)
+
+    killed = time.monotonic()
+    victim.kill()
+    await eventually(is_held_by_another)
+    return time.monotonic() - killed
 
 
 async def waiting_is_empty(client: Redis) -> bool:
     return await waiting(client) == 0
 
 
-async def test_an_idle_worker_takes_an_orphan_in_time(stage: Stage, producer: Producer) -> None:
+async def test_an_idle_worker_takes_an_orphan_in_time(
+    stage: Stage, producer: Producer, client: Redis
+) -> None:
     """It went to sleep before the job existed, and nobody is left to wake it."""
     took: list[float] = []
     while len(took) < TRIALS and (not took or min(took) > LEASE + 2):
-        took.append(await seconds_to_take_over(stage, producer))
+        took.append(await seconds_to_take_over(stage, producer, client))
     assert min(took) <= LEASE + 2
 
 
-async def seconds_to_take_over(stage: Stage, producer: Producer) -> float:
-    """From the death of one of two workers until the other one, which is idle, has begun its job."""
+async def seconds_to_take_over(stage: Stage, producer: Producer, client: Redis) -> float:
+    """From the death of one of two workers until the other one, which is idle, has taken its job over."""
+    began = time.monotonic()
     workers = [stage.worker(lease=LEASE), stage.worker(lease=LEASE)]
     await stage.ready(*workers)
+    to_start = time.monotonic() - began
     orphan = await producer.enqueue(hold.of(str(stage.gate())))
     [first] = await eventually(lambda: stage.ledger.starts(orphan.job_id))
-    killed = time.monotonic()
     [victim] = [worker for worker in workers if worker.pid == first.pid]
-    victim.kill()
-    await eventually(lambda: len(stage.ledger.starts(orphan.job_id)) == 2, within=PATIENCE)
+    took = await seconds_until_taken_over(victim, orphan.job_id, client)
+    taken = time.monotonic()
+    await eventually(lambda: len(stage.ledger.starts(orphan.job_id)) == 2)
     stage.gate().touch()
     await orphan.result(timeout=60)
     stage.gate().unlink()
     for worker in workers:
         if worker is not victim:
             worker.kill()
-    return stage.ledger.starts(orphan.job_id)[1].at - killed
+    return took if stage.ledger.starts(orphan.job_id)[1].at - taken < to_start + 1 else math.inf
 
 
 @pytest.mark.parametrize("winner_is_done", [True, False], ids=["after the winner", "while the winner runs"])
@@ -106,7 +127,7 @@ async def test_a_zombie_is_refused(
     await eventually(lambda: stage.ledger.starts(handle.job_id))
     zombie.send(signal.SIGSTOP)
     winner = stage.worker(lease=LEASE)
-    await eventually(lambda: len(stage.ledger.starts(handle.job_id)) == 2, within=PATIENCE)
+    await eventually(lambda: len(stage.ledger.starts(handle.job_id)) == 2)
 
     first, second = stage.ledger.starts(handle.job_id)
     assert first.pid == zombie.pid

@@ -14,7 +14,6 @@ from tests.integration.worker.stage import dead_letter, failures_of, stats
 
 from .conftest import Stage
 from .handlers import hold, pill, stumble
-from .processes import PATIENCE
 
 LEASE = 2
 
@@ -39,7 +38,7 @@ async def test_of_one_pill_and_nine_healthy_jobs_nine_succeed(
     stage.gate("later").touch()
 
     survivor = stage.worker(lease=LEASE)
-    letter = await dead_letter(client, deadly.job_id, within=PATIENCE)
+    letter = await dead_letter(client, deadly.job_id)
     for handle in jobs:
         await handle.result(timeout=60)
 
@@ -64,7 +63,7 @@ async def test_suspects_run_one_at_a_time(stage: Stage, producer: Producer) -> N
     victim.kill()
 
     survivor = stage.worker(lease=LEASE)
-    await eventually(lambda: len(stage.ledger.starts()) == 4, within=PATIENCE)
+    await eventually(lambda: len(stage.ledger.starts()) == 4)
     stage.gate().touch()
     for handle in handles:
         await handle.result(timeout=60)

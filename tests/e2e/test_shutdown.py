@@ -14,7 +14,6 @@ from tests.integration.worker.stage import failures_of, stats
 
 from .conftest import Stage
 from .handlers import hold, note
-from .processes import PATIENCE
 
 pytestmark = pytest.mark.chaos
 FINISHED, HANDED_BACK = 0, 75
@@ -110,12 +109,12 @@ async def test_workers_that_are_replaced_under_load_lose_and_repeat_nothing(
         await stage.ready(leaving)
         before = len(stage.ledger.starts())
         await producer.enqueue_many(note.of(0.05) for _ in range(500))
-        await eventually(lambda before=before: len(stage.ledger.starts()) > before + 100, within=PATIENCE)
+        await eventually(lambda before=before: len(stage.ledger.starts()) > before + 100)
         leaving.send(signal.SIGTERM)
         workers.append(stage.worker(concurrency=20))
         assert await leaving.ends() == FINISHED
     total = 3 * 500
-    await eventually(lambda: len(stage.ledger.ends()) == total, within=PATIENCE)
+    await eventually(lambda: len(stage.ledger.ends()) == total)
     assert len(stage.ledger.counts()) == total
     assert set(stage.ledger.counts().values()) == {1}
     await eventually(lambda: counted(client, total))

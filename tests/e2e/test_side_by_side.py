@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from monarq.jobs.store.arq_json import deserialize, serialize
 from tests.integration.worker.deadlines import eventually
 
-from .fleet import UP_WITHIN, Fleet, Ledger, fleet_at
+from .fleet import Fleet, Ledger, fleet_at
 
 JOBS = 300
 
@@ -30,13 +30,13 @@ async def test_both_drain_one_queue_and_each_job_runs_once(
     settings = RedisSettings.from_dsn(redis_url)
     pool = await create_pool(settings, job_serializer=serialize, job_deserializer=deserialize)
     try:
-        await eventually(lambda: client.exists("arq:queue:health-check"), within=UP_WITHIN)
-        await eventually(lambda: client.keys("monarq:worker:*"), within=UP_WITHIN)
+        await eventually(lambda: client.exists("arq:queue:health-check"))
+        await eventually(lambda: client.keys("monarq:worker:*"))
         jobs = []
         while {start.pid for start in ledger.starts()} != {ours.pid, theirs.pid}:
             assert len(jobs) < 10 * JOBS, "one of them takes no part"
             jobs += [await pool.enqueue_job("tally", number) for number in range(JOBS)]
-            await eventually(lambda: _is_empty(client), within=60)
+            await eventually(lambda: _is_empty(client))
         expected = [number % JOBS for number in range(len(jobs))]
         assert [await job.result(timeout=60, poll_delay=0.05) for job in jobs if job] == expected
     finally:

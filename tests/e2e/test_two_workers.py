@@ -31,7 +31,7 @@ async def test_unusable_arguments_end_as_a_dead_letter_and_the_worker_lives(
     await client.set("arq:job:poison", body)
     await client.zadd("arq:queue", {"poison": 1})
     await producer.enqueue(errand.of())  # arq's way of enqueueing wakes nobody; this does
-    await eventually(lambda: client.zscore("monarq:dead:default", "poison"), within=30)
+    await eventually(lambda: client.zscore("monarq:dead:default", "poison"))
     [failure] = await failures_of(client, "poison")
     assert failure.error_type == "InvalidArguments"
     assert "first" in failure.message
@@ -48,7 +48,7 @@ async def test_a_thousand_jobs_through_two_workers_run_once_each(
     workers = [await fleet.worker(client, concurrency="20") for _ in range(2)]
     # long enough for none of them to do all by itself while the other is kept waiting
     handles = await producer.enqueue_many([errand.of(first=0.05) for _ in range(1_000)])
-    await eventually(lambda: _nothing_waits(client), within=60)
+    await eventually(lambda: _nothing_waits(client))
     starts = ledger.starts()
     assert sorted(start.job_id for start in starts) == sorted(handle.job_id for handle in handles)
     assert {start.pid for start in starts} == {worker.pid for worker in workers}

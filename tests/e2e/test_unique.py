@@ -26,7 +26,7 @@ async def test_a_killed_holder_keeps_its_key_until_another_worker_has_ended_its_
     assert (while_dead.created, while_dead.job_id) == (False, first.job_id)
 
     survivor = stage.worker(lease=LEASE)
-    await eventually(lambda: len(stage.ledger.starts(first.job_id)) == 2, within=60)
+    await eventually(lambda: len(stage.ledger.starts(first.job_id)) == 2)
     assert not (await producer.enqueue(only.of(str(stage.gate())))).created
     stage.gate().touch()
     assert await while_dead.result(timeout=60) == stage.ledger.starts(first.job_id)[1].pid
