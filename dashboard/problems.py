@@ -34,6 +34,8 @@ from .visit import visit_of
 MEDIA_TYPE = "application/problem+json"
 _TYPE = "urn:monarq:problem:"
 _AWAY = "the store does not answer; what was asked may have happened: look, and ask again"
+#: The same to who only looked.
+_AWAY_FOR_LOOKS = "{} does not answer; ask again in a moment"
 _REFUSED = "the store refused it; see the log of the dashboard by the request's id"
 _OURS = "something went wrong here; see the log of the dashboard by the request's id"
 
@@ -120,8 +122,12 @@ class Problem:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def problem_of(error: Exception) -> Problem:
-    """What an error is in HTTP."""
+def problem_of(error: Exception, *, only_looks: bool = False) -> Problem:
+    """What an error is in HTTP.
+
+    Args:
+        only_looks: Nothing can have been changed by the request.
+    """
     if isinstance(error, HTTPException):
         return _of_framework(error)
     if isinstance(error, RequestValidationError):
@@ -129,6 +135,9 @@ def problem_of(error: Exception) -> Problem:
     for kind, status, told in _STATUS:
         if isinstance(error, kind):
             detail = str(error) if told is None else told
+            if only_looks and isinstance(error, domain.StoreUnavailable):
+                is_postgres = isinstance(error, domain.DatabaseUnavailable)
+                detail = _AWAY_FOR_LOOKS.format("PostgreSQL" if is_postgres else "Redis")
             return Problem(
                 status=status,
                 code=error.code,

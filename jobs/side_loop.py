@@ -27,8 +27,9 @@ class SideLoop:
         Raises:
             TimeoutError: It took longer than `timeout` seconds, or the loop has ended.
         """
-        loop = self._begun()
-        future = asyncio.run_coroutine_threadsafe(work(), loop)
+        with self._lock:  # what is begun is begun before the last thing
+            loop = self._begun()
+            future = asyncio.run_coroutine_threadsafe(work(), loop)
         try:
             return future.result(timeout)
         except TimeoutError:
@@ -50,16 +51,15 @@ class SideLoop:
     # ---
 
     def _begun(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._is_over:
-                raise TimeoutError("it has ended")
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(
-                    target=self._live, args=(self._loop,), name=self._name, daemon=True
-                )
-                self._thread.start()
-            return self._loop
+        if self._is_over:
+            raise TimeoutError("it has ended")
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(
+                target=self._live, args=(self._loop,), name=self._name, daemon=True
+            )
+            self._thread.start()
+        return self._loop
 
     @staticmethod
     def _live(loop: asyncio.AbstractEventLoop) -> None:

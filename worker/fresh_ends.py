@@ -143,8 +143,8 @@ def _priority_of(run: Run) -> str:
 
 
 def took_over(run: Run) -> bool:
-    """Whether the worker that had the job before was lost: such a job is due at the moment of its claim."""
-    return run.claimed.lapses > 0 and run.claimed.visible_at_ms == run.claimed.claimed_at_ms
+    """Whether the worker that had the job before was lost: only such a job is claimed before it is due."""
+    return run.claimed.visible_at_ms > run.claimed.claimed_at_ms
 
 
 def ending_of(end: End, settlement: Settlement) -> Ending:

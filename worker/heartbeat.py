@@ -32,7 +32,7 @@ from monarq.jobs.store.orders import DrainOrder, read_order
 from monarq.jobs.store.pauses import Pause, read_pauses
 from monarq.jobs.store.sync_connection import SyncLink
 from monarq.jobs.store.verbs import BATCH, Lease, Renewal, renew
-from monarq.jobs.store.workers import REPORT_KEPT_MS
+from monarq.jobs.store.workers import enlist, report
 
 from .outage import Outage
 from .run import Run
@@ -46,8 +46,6 @@ TICK = 1.0
 #: Seconds between two reports of a worker, and of one that has nothing to do: an idle fleet costs next to
 #: nothing.
 REPORT_EVERY, REPORT_EVERY_IDLE = 5.0, 30.0
-#: Seconds between two looks at the server's clock, and at reports that others have left behind.
-_TIDY_EVERY = 300.0
 
 
 class Heartbeat:
@@ -81,11 +79,9 @@ class Heartbeat:
         # in the worker's context, so that its lines name the worker
         beat = partial(copy_context().run, self._beat)
         self._thread = threading.Thread(target=beat, name="monarq-heartbeat", daemon=True)
-        self._reported_at = self._tidied_at = -inf
+        self._reported_at = -inf
         #: The last report told of jobs that ran.
         self._told_of_runs = False
-        #: The server's clock less our monotonic one, ms.
-        self._ahead_ms = 0.0
         #: The attempts that the last try to renew was for, whatever became of it.
         self._tried: list[Run] = []
         self._guard: asyncio.Task[None] | None = None
@@ -147,19 +143,11 @@ class Heartbeat:
     def _tell_and_ask(self, next_in: float) -> None:
         """Report, and look whether there is an order."""
         call, worker = self._link.call, self._worker_id
-        report = self._report() | {"every_ms": round(next_in * 1000)}
-        call("SET", WORKER + worker, to_json(report), "PX", REPORT_KEPT_MS)
-        if time.monotonic() - self._tidied_at >= _TIDY_EVERY:
-            self._tidy()
-        call("ZADD", WORKERS, round(time.monotonic() * 1000 + self._ahead_ms), worker)
+        told = self._report() | {"every_ms": round(next_in * 1000)}
+        execute_sync(call, report(worker, to_json(told)))
+        execute_sync(call, enlist(worker))
         if (order := read_order(call("GET", ORDER + worker))) is not None:
             self._tell(self._drain, order)
-
-    def _tidy(self) -> None:
-        now_ms = read_time(self._link.call("TIME"))
-        self._link.call("ZREMRANGEBYSCORE", WORKERS, "-inf", now_ms - REPORT_KEPT_MS)
-        self._tidied_at = time.monotonic()
-        self._ahead_ms = now_ms - self._tidied_at * 1000
 
     def _look_for_requests(self, queue: QueueKeys, runs: list[Run]) -> bool:
         """Whether a cancellation may be asked for; what a pause wants back is told to stop."""

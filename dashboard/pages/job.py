@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Form, Request
@@ -16,7 +17,7 @@ from monarq.jobs.state import State
 
 from ..access.ownership import plain_tags
 from ..access.permissions import Permission
-from ..errors import NotThere
+from ..errors import NotPermitted, NotThere
 from ..routes.guarded import TheCaller, TheServices, TheVisit, needs
 from ..routes.job_ids import JobId
 from ..routes.jobs import CancelOrder, MoveOrder, PriorityOrder
@@ -149,13 +150,27 @@ async def show_job(
         waits=job.state in _WAITS and job.outbox is None,
         topics=_topics(job),
         why=_AGES.sub("", (await services.jobs.why(caller, job_id)).sentence),
-        steps=timeline(job),
+        steps=timeline(job, await _runs_since(job, caller, services)),
         arguments=arguments,
         result=shown_json(job.result),
         snippets=_snippets(job, kind, visit, request) if can_be_copied else [],
         priorities=list(Priority),
         acts=await _acts(job_id, caller, services),
     )
+
+
+async def _runs_since(job: JobView, caller: TheCaller, services: TheServices) -> datetime | None:
+    """When its attempt has begun, as far as its worker has said so and the caller may see that worker."""
+    if job.state is not State.RUNNING or job.worker is None:
+        return None
+    try:
+        view = await services.workers.get(caller, job.worker)
+    except (NotThere, NotPermitted):
+        return None
+    for run in view.worker.runs:
+        if (run.job_id, run.attempt) == (job.job_id, job.starts):
+            return (view.reported_at - timedelta(milliseconds=run.age_ms)).replace(microsecond=0)
+    return None
 
 
 def _trace_url(job: JobView, template: str | None) -> str | None:

@@ -25,7 +25,7 @@ class Bulk:
     """An operation on jobs of a search."""
 
     verb: str
-    #: Which of them, if it is not done to all: `the dead ones`.
+    #: Which of them, if it is not done to all: `the dead letters`.
     part: str
     #: What the page of operations is told.
     parameters: dict[str, str]
@@ -41,8 +41,8 @@ def bulks_of(text: str, terms: Sequence[Term], search: JobSearch) -> list[Bulk]:
         found.append(Bulk("Act on", part, {"action": "cancel", "q": text}, _ON_JOBS))
     letters = _letters_meant(terms, search)
     if letters is not None:
-        part = "" if search.states == {State.DEAD} else "the dead ones"
-        found.append(Bulk("Replay", part, {"action": "replay", **letters}, _ON_LETTERS))
+        # not "all": of those that have died, some were replayed or discarded since
+        found.append(Bulk("Replay", "the dead letters", {"action": "replay", **letters}, _ON_LETTERS))
     return found
 
 

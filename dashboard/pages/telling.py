@@ -44,7 +44,7 @@ def tell_all_errors(app: FastAPI) -> None:
         shows_something = shown.bearer is not None or shown.session is not None
         meters, route = the_services(request).ground.meters, route_of(request.scope)
         meters.refuse(error, route, shows_something=shows_something)
-        problem = problem_of(error)
+        problem = problem_of(error, only_looks=request.scope.get("method") == "GET")
         if not is_for_people(request.scope):
             return respond(problem, request.scope)
         if isinstance(error, NotAuthenticated):

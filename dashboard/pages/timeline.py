@@ -32,9 +32,13 @@ class Step:
     note: str = ""
 
 
-def timeline(job: JobView) -> Sequence[Step]:
-    """From its enqueue to what it does now, or to its end."""
-    steps = [*_past(job), *_present(job)]
+def timeline(job: JobView, runs_since: datetime | None = None) -> Sequence[Step]:
+    """From its enqueue to what it does now, or to its end.
+
+    Args:
+        runs_since: When the attempt that runs has begun, if that is known.
+    """
+    steps = [*_past(job), *_present(job, runs_since)]
     return [steps[0], *(_after(before, step) for before, step in pairwise(steps))]
 
 
@@ -51,14 +55,13 @@ def _replayed(one: ReplayView) -> Step:
     return Step(title="Replayed", state="ready", at=one.at, note=one.told)
 
 
-def _present(job: JobView) -> Iterator[Step]:
+def _present(job: JobView, runs_since: datetime | None) -> Iterator[Step]:
     if job.state in _WAITS:
         yield _waiting(job)
     elif job.state is State.RUNNING:
-        asked = "; it was asked to stop" if job.cancel_asked_at else ""
-        yield Step(
-            title=f"Attempt {job.starts} runs", state="running", worker=job.worker, note=asked.strip("; ")
-        )
+        asked = "it was asked to stop" if job.cancel_asked_at else ""
+        title = f"Attempt {job.starts} runs"
+        yield Step(title=title, state="running", at=runs_since, worker=job.worker, note=asked)
     elif job.state is State.SUCCEEDED:
         yield Step(
             title=f"Attempt {job.starts} succeeded" if job.starts else "Succeeded",

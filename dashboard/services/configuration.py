@@ -30,6 +30,8 @@ class Setting:
     name: str
     value: str
     is_default: bool
+    #: The same, if it is a time span.
+    span: timedelta | None = None
 
 
 class ConfigurationService:
@@ -55,7 +57,8 @@ def _settings(settings: BaseModel, prefix: str) -> Iterator[Setting]:
     for name, field in type(settings).model_fields.items():
         value = getattr(settings, name)
         is_default = value == field.get_default(call_default_factory=True)
-        yield Setting(name=prefix + name.upper(), value=_shown(value), is_default=is_default)
+        span = value if isinstance(value, timedelta) else None
+        yield Setting(name=prefix + name.upper(), value=_shown(value), is_default=is_default, span=span)
 
 
 def _shown(value: Any) -> str:

@@ -81,6 +81,8 @@ class LetterGroupService:
         self._audit = audit
         #: By filter: what all callers together may see; each gets a part of it.
         self._known = Cache[Sequence[LetterGroup]](_TTL, most=_MOST_KNOWN)
+        #: As they were seen last, for while Redis is away.
+        self._last_snoozes = Cache[Mapping[Cell, Snooze]](0.0)
         # not at each death: who watches a storm of them sees it some seconds late
         for events in ("job.replayed", "job.discarded", "operation.changed"):
             self._known.follow(bus, events, lambda _: "*")
@@ -126,6 +128,7 @@ class LetterGroupService:
             raise InvalidRequest({"#/until": f"a time within the next {LONGEST_SNOOZE.days} days"})
         places = await self._own_places(caller, fingerprint)
         await self._snoozes.put(places, Snooze(until, caller.name, why))
+        self._last_snoozes.drop("")
         await self._audit.record(
             caller, "dead.snooze", fingerprint, until=str(until), why=why, **_concerned(places)
         )
@@ -135,6 +138,7 @@ class LetterGroupService:
         """Let it be seen again; whether it was snoozed."""
         places = await self._own_places(caller, fingerprint)
         ended = await self._snoozes.end(places)
+        self._last_snoozes.drop("")
         await self._audit.record(
             caller, "dead.wake", fingerprint, was_snoozed=bool(ended), **_concerned(places)
         )
@@ -163,7 +167,7 @@ class LetterGroupService:
 
     async def _seen(self, caller: Caller, cells: Sequence[LetterGroup]) -> Sequence[SeenGroup]:
         payload = await self._guard.held(caller, Permission.JOBS_PAYLOAD)
-        snoozes = await self._snoozes.all()
+        snoozes = (await self._last_snoozes.get("", self._snoozes.all)).value
         this_hour = int(datetime.now(UTC).timestamp() // 3600)
         parts: dict[str, list[LetterGroup]] = {}
         for cell in cells:

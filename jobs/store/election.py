@@ -21,10 +21,11 @@ async def holds_lease(transport: Transport, process: str) -> bool:
 
     Raises:
         StoreUnavailable: Redis did not answer.
+        StoreFull: Nobody has it, and nobody can take it.
     """
-    if await transport.call("SET", EXPORTER, process, "NX", "PX", LEASE_MS) is not None:
-        return True
     holder = await transport.call("GET", EXPORTER)
+    if holder is None:
+        return await transport.call("SET", EXPORTER, process, "NX", "PX", LEASE_MS) is not None
     if holder != process.encode():
         return False
     await transport.call("PEXPIRE", EXPORTER, LEASE_MS)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from ..errors import StoreError
+from ..errors import StoreError, StoreFull
 from ..settings import Settings
 from ..side_loop import SideLoop
 from .address import Address
@@ -81,6 +81,8 @@ class Exporter:
         try:
             async with asyncio.timeout(_LEASE_WITHIN):
                 self._is_elected = await holds_lease(self._link, self._process)
+        except StoreFull:
+            self._is_elected = True  # several tell the same then: better than nobody
         except (StoreError, TimeoutError):
             # who has told goes on, with what was seen last: its time says how old that is
             pass

@@ -11,6 +11,7 @@ from pydantic_core import from_json
 from .clock import read_time
 from .execute import Transport
 from .keys import WORKER, WORKERS
+from .request import Request, request
 
 #: How often a worker reports that says nothing about it: one at work.
 REPORT_EVERY_MS = 5_000
@@ -147,6 +148,19 @@ class LiveWorker:
     def serves(self, queue: str) -> bool:
         """Whether it claims jobs of this queue."""
         return queue in self.queues and self.is_live
+
+
+def report(worker: str, told: bytes) -> Request[None]:
+    """Say how a worker is, in `told`."""
+    return request("report", _read_nothing, report=WORKER + worker, told=told, kept_ms=REPORT_KEPT_MS)
+
+
+def enlist(worker: str) -> Request[None]:
+    """Put a worker that has reported on the list, and take those off it that have not for long."""
+    return request("enlist", _read_nothing, workers=WORKERS, worker=worker, kept_ms=REPORT_KEPT_MS)
+
+
+def _read_nothing(_: object) -> None: ...
 
 
 async def live_workers(transport: Transport) -> list[LiveWorker]:

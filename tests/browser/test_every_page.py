@@ -211,6 +211,18 @@ def test_no_link_leads_nowhere(admin: httpx.Client, town: Town) -> None:
     assert wrong == []
 
 
+def test_long_names_widen_no_page_and_hide_no_numbers(page: Page, town: Town) -> None:
+    job_id, queue = town.add_long()
+    page.goto("/queues")
+    box = page.get_by_role("columnheader", name="Workers").bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] < 1280
+    page.set_viewport_size({"width": 390, "height": 800})
+    for address in ("/", f"/queues/{queue}", "/jobs?q=state:ready", f"/jobs/{quote(job_id, safe='')}"):
+        page.goto(address)
+        fits_its_window(page)
+
+
 def test_nothing_that_others_have_written_is_run(open_page: OpenPage, stack: Stack, town: Town) -> None:
     """If a page took it for markup, the policy would still forbid it to run, and the browser would say so."""
     jobs = town.add_hostile()

@@ -99,6 +99,16 @@ class Town:
                 [item, *_] = self.stack.wait(lambda path=path: api.get(path).json()["items"])
                 self.found[name] = str(item[member])
 
+    def add_long(self) -> tuple[str, str]:
+        """A job whose every name is as long as it may be: its id, and its queue."""
+        job_id, queue = "order/" + "0123456789abcdef" * 7, "generated-" + "x" * 100
+        body = {"m": {"v": 1, "g": ["y" * 60]}, "t": None, "f": "k" * 120, "a": [], "k": {}, "et": 1}
+        with redis.Redis.from_url(self.stack.valkey.url) as client:
+            client.sadd(QUEUES, queue)
+            client.set(JOB + job_id, json.dumps(body))
+            client.zadd(queue_keys(queue).ranks[2], {job_id: 1_764_140_000_000})
+        return job_id, queue
+
     def add_hostile(self) -> list[str]:
         """The corpus wherever words of others come from; the ids of jobs whose pages show it."""
         ids = [self._die_of(text) for text in CORPUS]

@@ -216,6 +216,17 @@ class ClaimRules:
         await store.claim(worker="w2")
         assert ids(await store.claim(2, nonce="n")) == ["b"]
 
+    async def test_only_a_job_whose_lease_ran_out_is_claimed_before_it_is_due(self, store: Store) -> None:
+        """By that a worker tells whom it has taken over from somebody who was lost."""
+        await store.run("a")
+        await store.expire_leases("a")
+        [taken_over] = await store.claim(worker="w2")
+        assert taken_over.visible_at_ms == taken_over.claimed_at_ms + 1
+        await store.settle(an_end(taken_over, Verb.RELEASED, worker="w2"))
+        [again] = await store.claim()
+        assert (again.job_id, again.lapses) == ("a", 1)
+        assert again.visible_at_ms <= again.claimed_at_ms
+
     async def test_a_claim_that_gave_nothing_may_give_more_when_it_is_repeated(self, store: Store) -> None:
         assert await store.claim(nonce="n") == []
         await store.enqueue(a_job())

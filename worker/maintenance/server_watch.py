@@ -1,7 +1,4 @@
-"""Looks again, every minute, at what could silently lose jobs.
-
-Somebody may change the server's settings while we run.
-"""
+"""Looks now and then at what could silently lose jobs: somebody may change the settings of the server."""
 
 from __future__ import annotations
 
@@ -21,11 +18,12 @@ EVERY_SECONDS = 300.0
 
 
 class ServerWatch:
-    """Examines the server; `refused` holds what it found wanting, for the readiness probe."""
+    """Examines the server, and logs what would lose jobs."""
 
     def __init__(self, link: Transport) -> None:
         self._link = link
         self._outage = Outage("server watch")
+        #: What the last look found wanting.
         self.refused: list[Finding] = []
 
     async def run(self) -> None:
@@ -52,10 +50,8 @@ class ServerWatch:
                 [f"{finding.check}: {finding.found}; {finding.mend}" for finding in self.refused]
             )
 
-    async def look(self) -> list[Finding]:
+    async def look(self) -> None:
         """Examine once, and log what is refused."""
-        findings = await examine(self._link)
-        self.refused = [finding for finding in findings if finding.level is Level.REFUSED]
+        self.refused = [found for found in await examine(self._link) if found.level is Level.REFUSED]
         for finding in self.refused:
             log.error("worker.server_unfit", check=finding.check, found=finding.found, mend=finding.mend)
-        return findings

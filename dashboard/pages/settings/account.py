@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Path, Request
 from pydantic import Field, SecretStr
 from starlette.responses import Response
 
+from monarq.jobs.errors import StoreError
+
 from ...access.caller import Means
 from ...access.lines import write_lines
 from ...auth.passwords import LONGEST
+from ...auth.sessions import Session
 from ...routes.documents import Body
 from ...routes.guarded import TheCaller, TheServices, needs
 from ..rendering import go_on, page
@@ -34,7 +39,10 @@ class PasswordForm(Body):
 @router.get("/settings", openapi_extra=needs(None))
 async def show_account(request: Request, caller: TheCaller, services: TheServices) -> Response:
     """One's own account."""
-    sessions = await services.logins.sessions(caller)
+    can_change = caller.means is Means.SESSION and services.database is not None
+    sessions: Sequence[Session] | None = None
+    with suppress(StoreError):  # the rest of the page needs no Redis
+        sessions = await services.logins.sessions(caller)
     return await page(
         request,
         "settings/account.html",
@@ -42,8 +50,8 @@ async def show_account(request: Request, caller: TheCaller, services: TheService
         themes=list(Theme),
         sessions=sessions,
         grants=write_lines(caller.grants).splitlines(),
-        has_password=await services.logins.has_password(caller),
-        may_change=caller.means is Means.SESSION and services.database is not None,
+        has_password=can_change and await services.logins.has_password(caller),
+        may_change=can_change,
     )
 
 

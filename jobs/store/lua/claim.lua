@@ -19,9 +19,9 @@ ARGV[7] reply_ms    int     how long the reply is kept for a repeat
 
 Returns     {next, now, job, job, ...}, flat.  next: ms until another job is due or a pause is over, 0 if some are due
             now, -1 if none waits.  now: the clock, ms (0 if no job waits).  A job has 6 fields: queue (1..), id, fence
-            number, visible-at, its past (nil, or "spent crashes lapses abort fault note": attempts spent, crashes,
-            lapses, 1 if its cancellation is asked for, which of its keys cannot be used ("-" none), and who asked, and
-            why), envelope (nil if it is gone).
+            number, visible-at (now + 1 if its lease ran out), its past (nil, or "spent crashes lapses abort fault note":
+            attempts spent, crashes, lapses, 1 if its cancellation is asked for, which of its keys cannot be used ("-"
+            none), and who asked, and why), envelope (nil if it is gone).
 Clock       the server's.
 Cost        O(limit * log n) per queue that gives jobs; one command in all if no job waits anywhere.  Of a queue with
             paused kinds some hundreds of jobs more are put aside or brought back.
@@ -213,7 +213,8 @@ local function lease(base, job, starts)
   local fence = worker_colon .. starts
   if job.orphan then
     redis.call('SET', KEY.fence .. job.id, fence, 'PX', fence_ms)
-    job.starts = starts
+    -- no other job is due later than it is claimed: by that its worker knows that it takes it over
+    job.starts, job.visible_at = starts, text(now + 1)
     return true
   end
   local held = redis.pcall('SET', KEY.fence .. job.id, fence, 'NX', 'GET', 'PX', fence_ms)

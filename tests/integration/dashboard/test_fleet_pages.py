@@ -38,6 +38,12 @@ async def test_the_overview_of_a_quiet_place_says_that_it_is_healthy(house: Hous
     assert "cron:digest" in text
 
 
+async def test_the_overview_of_a_new_place_says_what_to_start(house: House) -> None:
+    text = await text_of(await house.browser({"role": "viewer"}), "/")
+    assert "No worker runs and no job is ready. Start one: monarq worker" in text
+    assert "Healthy" not in text
+
+
 async def test_the_overview_says_what_is_wrong_and_what_to_run(house: House) -> None:
     await fill(house.services.link, "mail", ready=142)
     text = await text_of(await house.browser({"role": "viewer"}), "/")

@@ -99,6 +99,7 @@ async def test_a_postgresql_that_does_not_answer_holds_a_page_up_once_and_not_fo
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(numbers, "_PATIENCE", 0.05)
+    monkeypatch.setattr(numbers, "_REST", 60.0)
     history = house.services.insights._history
     assert history is not None
     asked: list[int] = []

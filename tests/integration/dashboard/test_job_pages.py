@@ -15,6 +15,7 @@ from monarq.jobs.store import keys
 from monarq.jobs.store.verbs import Verb
 from tests.contract.store import a_failure
 
+from .crowd import report
 from .house import House
 from .test_jobs import ADMIN, HOUR, OPERATOR, enqueue, fail
 
@@ -33,6 +34,17 @@ async def show(client: Any, job_id: str) -> Any:
 
 async def post(client: Any, path: str, **form: str) -> Any:
     return await client.post(path, data=form)
+
+
+async def test_a_job_that_runs_tells_since_when_to_who_may_see_its_worker(house: House) -> None:
+    job_id = await enqueue(house)
+    await house.store.claim(worker="web-1")
+    run = {"job_id": job_id, "queue": "mail", "kind": "mail.send", "attempt": 1, "age_ms": 600_000}
+    await report(house.services.link, "web-1", ago=0, runs=[run])
+    told = text_of(await show(await house.browser(OPERATOR), job_id))
+    assert re.search(r"Attempt 1 runs \S+ \S+ UTC \( 10 min ago \) . web-1", told), told
+    sees_jobs = await house.browser({"permissions": ["jobs:read"]})
+    assert "Attempt 1 runs web-1" in text_of(await show(sees_jobs, job_id))
 
 
 async def test_a_page_tells_what_a_job_has_been_through(house: House) -> None:

@@ -136,7 +136,7 @@ async def test_a_search_for_live_and_ended_jobs_goes_to_an_operation_for_each_so
     assert "/operations/new?action=cancel&q=state%3Awaiting%2Cdead+queue%3Amail" in html
     assert "Act on those that have not ended …" in html
     assert "/operations/new?action=replay&queue=mail" in html
-    assert "Replay the dead ones …" in html
+    assert "Replay the dead letters …" in html
     html = await look(browser, "queue:mail")
     assert "Act on those that have not ended …" in html
     assert "Replay" not in html

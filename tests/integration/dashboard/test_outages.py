@@ -81,7 +81,7 @@ async def test_while_redis_is_away_what_was_seen_last_is_shown_with_its_age(
     house, valkey, _ = stage
     await fill(house.services.link, "mail", ready=7)
     browser = await house.browser({"role": "admin"})
-    for path in ("/", "/queues", "/queues/mail", "/workers"):
+    for path in ("/", "/queues", "/queues/mail", "/workers", "/failures"):
         assert (await browser.get(path)).status_code == 200
     valkey.kill()
 
@@ -95,7 +95,13 @@ async def test_while_redis_is_away_what_was_seen_last_is_shown_with_its_age(
     for path in ("/", "/queues", "/queues/mail"):
         answer = await browser.get(path)
         assert answer.status_code == 200
-        assert "Redis does not answer: these are the last numbers that were seen." in answer.text
+        told = answer.text.index("Redis does not answer: these are the last numbers that were seen, ")
+        assert told < answer.text.index("<table"), "before the numbers"
+    for path in ("/failures", "/kinds", "/settings"):
+        assert (await browser.get(path)).status_code == 200, path
+    operations = await browser.get("/operations")
+    assert (operations.status_code, "may have happened" in operations.text) == (503, False)
+    assert "Redis does not answer; ask again in a moment" in operations.text
     valkey.start()
 
     async def is_over() -> bool:

@@ -127,6 +127,7 @@ async def test_the_configuration_shows_no_secret(open_house: Callable[..., Any],
     assert "redis://cache.example:6380/2" in page
     assert "bob" not in page
     assert "MONARQ_DASHBOARD_SIGNING_KEYS" in page
+    assert re.search(r"MONARQ_HISTORY_KEEP.*2592000 s.*\(30 d\)", page), "as it is set, and in words"
 
 
 async def test_where_users_come_from_the_settings_no_form_pretends_otherwise(

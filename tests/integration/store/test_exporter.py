@@ -26,7 +26,7 @@ from monarq.jobs.store.verbs import Verb
 from tests.contract.store import Store, a_failure, a_job, an_end
 from tests.proxy import Proxy
 from tests.scrapes import Samples, samples_of
-from tests.servers import free_port
+from tests.servers import ValkeyServer, free_port
 
 MakeExporter = Callable[..., Exporter]
 
@@ -69,6 +69,15 @@ async def test_one_of_all_that_are_scraped_tells_until_it_is_gone(
     assert await told(first) == {}
     await asyncio.to_thread(second.close)
     assert await told(first), "who ends leaves it to others at once"
+
+
+async def test_of_a_full_redis_somebody_tells_although_nobody_can_take_the_lease(
+    exporter_at: MakeExporter,
+) -> None:
+    options = {"maxmemory-policy": "noeviction", "maxmemory": "1"}
+    with ValkeyServer(options=options) as server:
+        found = await told(exporter_at(server.url))
+        assert found["monarq_redis_memory_max_bytes", frozenset()] == 1
 
 
 async def test_nothing_is_asked_of_redis_while_nobody_scrapes(

@@ -8,7 +8,10 @@ import pytest
 import redis
 
 from monarq.jobs.errors import StoreFull
+from monarq.jobs.store.execute import execute
+from monarq.jobs.store.keys import WORKER, WORKERS
 from monarq.jobs.store.verbs import Accepted, Cancellation, Renewal, Verb
+from monarq.jobs.store.workers import enlist, report
 from tests.contract.store import Store, a_failure, a_job, a_lease, an_end, open_store
 from tests.servers import ValkeyServer
 
@@ -118,6 +121,14 @@ async def test_a_full_store_lets_leases_be_renewed(store: Store) -> None:
     job = await store.run()
     async with full(store):
         assert await store.renew(a_lease(job)) == [Renewal.RENEWED]
+
+
+async def test_a_full_store_lets_workers_report(store: Store) -> None:
+    """Else all of them would seem dead, just when somebody looks."""
+    async with full(store):
+        await execute(store.transport, report("w1", b"{}"))
+        await execute(store.transport, enlist("w1"))
+        assert await store.call("EXISTS", WORKER + "w1", WORKERS) == 2
 
 
 async def test_a_full_store_lets_jobs_be_cancelled_discarded_and_waited_for(store: Store) -> None:

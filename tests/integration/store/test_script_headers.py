@@ -52,6 +52,7 @@ def test_every_verb_has_its_script() -> None:
         *("compare", "restore", "beat"),
         *("operation_take", "operation_advance"),
         *("measure", "lineup", "glance", "move"),
+        *("report", "enlist"),
     }
 
 

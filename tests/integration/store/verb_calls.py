@@ -23,6 +23,7 @@ from monarq.jobs.store.pauses import pause_request, resume_request
 from monarq.jobs.store.restoring import Known, compare, restore
 from monarq.jobs.store.sync_connection import SyncLink
 from monarq.jobs.store.verbs import Accepted, Cancellation, Held, Renewal, Request, Verb
+from monarq.jobs.store.workers import enlist, report
 from monarq.jobs.unique import Unique
 from tests.contract.lost_jobs import a_lost_job
 from tests.contract.operation_rules import DONE, HALF_WAY, begun, take
@@ -249,6 +250,14 @@ async def _operation_advance(store: Store) -> Request[Any]:
     return advance_request("o", "me", LEASE, HALF_WAY, DONE)
 
 
+async def _report(store: Store) -> Request[Any]:
+    return report("w1", b"{}")
+
+
+async def _enlist(store: Store) -> Request[Any]:
+    return enlist("w1")
+
+
 _CREATED, _EXISTS = Accepted.CREATED, Accepted.EXISTS
 _RENEWALS = [Renewal.RENEWED, Renewal.LOST, Renewal.ABORT_ASKED]
 _LEASES = ("arq:queue", "monarq:running:")
@@ -283,6 +292,8 @@ CALLS: dict[str, VerbCall] = {
     "operation_take": VerbCall(_operation_take, 1, 1, (keys.OPERATION,)),
     "operation_advance": VerbCall(_operation_advance, Noted.GOES_ON, Noted.GOES_ON),
     "beat": VerbCall(_beat, True, False),
+    "report": VerbCall(_report, None, None, (keys.WORKER,)),
+    "enlist": VerbCall(_enlist, None, None, (keys.WORKERS,)),
 }
 
 

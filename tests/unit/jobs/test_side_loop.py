@@ -75,7 +75,7 @@ def test_one_that_has_never_begun_ends_at_once() -> None:
 
 
 def test_a_loop_that_is_closed_is_not_alive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monarq.jobs.probes.PATIENCE", 0.01)
+    monkeypatch.setattr("monarq.jobs.probes._PATIENCE", 0.01)
     loop = asyncio.new_event_loop()
     loop.close()
     assert liveness(loop) == (False, {"alive": False})

@@ -1,5 +1,7 @@
 """Attempts are counted exactly, however many they are; times are those of a sample that stands for all."""
 
+from dataclasses import replace
+
 import pytest
 from pydantic_core import to_json
 
@@ -18,7 +20,7 @@ PAIR = ("mail", "mail.send")
 
 def a_run(wait_ms: int = 3, run_ms: int = 40, *, lapses: int = 0, **meta: str) -> Run:
     body = to_json({"m": meta, "t": None, "f": "mail.send", "a": [], "k": {}, "et": 1_000})
-    due = 2_000 if lapses else 2_000 - wait_ms
+    due = 2_001 if lapses else 2_000 - wait_ms
     run = Run(
         Claimed(queue_keys("mail"), "j", 1, due, 0, 0, lapses, False, body, 2_000), "w:1", leased_until=0
     )
@@ -54,6 +56,13 @@ def test_of_very_many_a_sample_stands_for_all() -> None:
         assert sum(one.counts) == many
     assert meters.run_ms[PAIR].total == many * 40
     assert meters.met["mail"] == round(many * 0.75)
+
+
+def test_a_job_that_was_lost_once_is_not_lost_again_when_it_comes_back() -> None:
+    """A suspect that finds no room is handed back, and claimed at the very moment at which it is due."""
+    again = a_run(wait_ms=0)
+    again.claimed = replace(again.claimed, lapses=1)
+    assert counted(again, a_run(lapses=1)).endings[PAIR][Ending.LOST] == 1
 
 
 def test_what_was_taken_over_is_counted_exactly_of_however_many() -> None:
