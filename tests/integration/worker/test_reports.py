@@ -18,7 +18,7 @@ from monarq.jobs.store.orders import DrainOrder, order_drain
 from monarq.jobs.store.workers import AttemptsReport, LiveWorker, live_workers
 from monarq.producer import Producer
 from monarq.worker import heartbeat
-from tests.servers import free_port
+from tests.servers import ValkeyServer, free_port
 
 from .conftest import Serve
 from .deadlines import eventually
@@ -124,6 +124,18 @@ async def test_a_worker_that_is_told_to_be_quiet_serves_no_queue_any_more(serve:
         worker._quiet(signal.SIGUSR1)
         await eventually(is_leaving)
         assert not await serves()
+
+
+async def test_a_worker_reports_to_a_full_redis_too(serve: Serve) -> None:
+    """Else all of them would seem dead, just when somebody looks."""
+    with ValkeyServer(options={"maxmemory-policy": "noeviction"}) as server:
+        link = Link(from_url(server.url))
+        async with serve(hold, settings={"redis_url": server.url}):
+            await eventually(lambda: the_worker(link))
+            await link.call("CONFIG", "SET", "maxmemory", 1)
+            await link.call("DEL", WORKERS)
+            await eventually(lambda: the_worker(link))
+        await link.close()
 
 
 async def test_a_worker_that_has_ended_is_in_no_list(serve: Serve, link: Link) -> None:
