@@ -18,7 +18,7 @@ from monarq.worker.dev.postgres import EmbeddedPostgres
 from tests.servers import free_port
 
 #: What is killed here is processes, never the machine, so nothing is lost without fsync.
-_FAST = {"fsync": "off", "full_page_writes": "off", "max_connections": "60", "max_wal_size": "1GB"}
+_FAST = {"fsync": "off", "full_page_writes": "off", "max_connections": "100", "max_wal_size": "1GB"}
 _TEMPLATE = "migrated"
 _DEBIAN = Path("/usr/lib/postgresql/15/bin")
 

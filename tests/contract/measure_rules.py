@@ -176,7 +176,8 @@ class MeasureRules:
         assert await states(store) == (1, 0, 0, 0)
         assert [pause.kind for pause in numbers.pauses] == [KIND]
         assert numbers.pause is None
-        assert (numbers.oldest_parked or HOUR) < timedelta(minutes=1)
+        assert numbers.oldest_parked is not None
+        assert numbers.oldest_parked < timedelta(minutes=1)
 
     async def test_nothing_of_a_paused_queue_can_be_claimed(self, store: Store) -> None:
         await store.enqueue(a_job())

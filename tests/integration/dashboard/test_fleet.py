@@ -185,7 +185,7 @@ async def test_a_look_costs_the_same_however_many_jobs_wait(house: House) -> Non
 
     async def cost() -> int:
         await link.call("CONFIG", "RESETSTAT")
-        await house.services.ground.snapshots.watch._look()
+        await house.services.ground.snapshots.watch.take()
         stats = (await link.call("INFO", "commandstats")).decode().splitlines()
         return sum(int(line.partition("calls=")[2].partition(",")[0]) for line in stats if "calls=" in line)
 

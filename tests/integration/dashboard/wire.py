@@ -37,17 +37,17 @@ class Wire:
             await asyncio.Event().wait()
         self.heard.put_nowait(message)
 
-    async def next(self, within: float = 10.0) -> dict[str, Any]:
+    async def next(self, within: float = 60.0) -> dict[str, Any]:
         async with asyncio.timeout(within):
             return await self.heard.get()
 
-    async def event(self, within: float = 10.0) -> dict[str, Any]:
+    async def event(self, within: float = 60.0) -> dict[str, Any]:
         """The next event of a WebSocket."""
         message = await self.next(within)
         assert message["type"] == "websocket.send", message
         return dict(from_json(message["text"]))
 
-    async def frame(self, within: float = 10.0) -> dict[str, Any]:
+    async def frame(self, within: float = 60.0) -> dict[str, Any]:
         """The next server-sent event, as its fields; `data` is read."""
         while "\n\n" not in self._text:
             self._text += (await self.next(within))["body"].decode()

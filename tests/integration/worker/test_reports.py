@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from arq import cron
+from redis.asyncio import Redis
 
 from monarq.jobs import JobContext, job
 from monarq.jobs.state import State
@@ -17,7 +18,7 @@ from monarq.jobs.store.orders import DrainOrder, order_drain
 from monarq.jobs.store.workers import AttemptsReport, LiveWorker, live_workers
 from monarq.producer import Producer
 from monarq.worker import heartbeat
-from tests.servers import free_port
+from tests.servers import ValkeyServer, free_port
 
 from .conftest import Serve
 from .deadlines import eventually
@@ -125,6 +126,18 @@ async def test_a_worker_that_is_told_to_be_quiet_serves_no_queue_any_more(serve:
         assert not await serves()
 
 
+async def test_a_worker_reports_to_a_full_redis_too(serve: Serve) -> None:
+    """Else all of them would seem dead, just when somebody looks."""
+    with ValkeyServer(options={"maxmemory-policy": "noeviction"}) as server:
+        link = Link(from_url(server.url))
+        async with serve(hold, settings={"redis_url": server.url}):
+            await eventually(lambda: the_worker(link))
+            await link.call("CONFIG", "SET", "maxmemory", 1)
+            await link.call("DEL", WORKERS)
+            await eventually(lambda: the_worker(link))
+        await link.close()
+
+
 async def test_a_worker_that_has_ended_is_in_no_list(serve: Serve, link: Link) -> None:
     async with serve(hold):
         await eventually(lambda: the_worker(link))
@@ -172,3 +185,16 @@ async def test_an_order_that_cannot_be_read_is_none(serve: Serve, link: Link, re
         await link.call("DEL", WORKERS)
         await eventually(lambda: the_worker(link))
         assert not worker._stopping.is_set()
+
+
+async def test_a_full_server_takes_the_report_of_a_worker(serve: Serve, client: Redis) -> None:
+    """Else all of them would seem dead, just when somebody looks."""
+    async with serve(hold) as worker:
+        await eventually(lambda: client.zscore(WORKERS, worker.worker_id))
+        await client.config_set("maxmemory", 1)
+        try:
+            await client.delete(WORKER + worker.worker_id, WORKERS)
+            await eventually(lambda: client.exists(WORKER + worker.worker_id))
+            await eventually(lambda: client.zscore(WORKERS, worker.worker_id))
+        finally:
+            await client.config_set("maxmemory", 0)
