@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from monarq.jobs.errors import StoreError
 from monarq.jobs.settings import Settings
 from monarq.jobs.store.execute import Transport
-from monarq.jobs.store.fleet import Fleet, FleetWatch
+from monarq.jobs.store.fleet import FRESH, Fleet, FleetWatch
 from monarq.jobs.store.measure import QueueNumbers
 from monarq.jobs.store.shared_reading import Reading, SharedReading
 
@@ -29,6 +29,8 @@ _FRESH_COUNTS = 10.0
 _SPREAD = 0.2
 #: Seconds to wait for newer ones while there are some.
 _PATIENCE = 0.05
+#: Seconds after which a look that was shown is older than any that serves.
+_OUTRUN = 2 * FRESH
 #: Seconds that letters may take from Redis to PostgreSQL.
 _MOVE_SECONDS = 3.0
 
@@ -48,6 +50,11 @@ class Freshness:
     def is_stale(self) -> bool:
         """Whether it is the last that was seen before Redis went away."""
         return self.redis is not None
+
+    @property
+    def is_outrun(self) -> bool:
+        """Whether a newer look is under way, for longer than this page could wait for it."""
+        return self.redis is None and self.age_seconds > _OUTRUN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

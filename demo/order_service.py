@@ -32,6 +32,8 @@ class OrderService:
         self._producer = producer
         self.committed: set[int] = set()
         self.rolled_back: set[int] = set()
+        #: The last quarter of the customers comes when this is set.
+        self.goes_on = asyncio.Event()
 
     @property
     def seen(self) -> int:
@@ -45,6 +47,8 @@ class OrderService:
     async def take_orders(self) -> None:
         """Serve all customers, one after the other."""
         for number in range(1, ORDERS + 1):
+            if number > ORDERS * 3 // 4:
+                await self.goes_on.wait()
             try:
                 await self._take(number)
                 self.committed.add(number)

@@ -22,7 +22,7 @@ from monarq.worker.dev.postgres import EmbeddedPostgres
 from monarq.worker.dev.valkey import EmbeddedValkey, FolderInUse
 
 WORKERS = 2
-_START_SECONDS = 30.0
+_START_SECONDS = 60.0
 #: Longer than the drain time that the demo gives its workers.
 _STOP_SECONDS = 15.0
 _LOOK_EVERY = 0.05

@@ -160,7 +160,8 @@ async def _wait(
             typer.echo(encoded.decode())
         return ExitCode.OK
     if not as_json:
-        fail(f"{handle.job_id}: {told['error']['message']}")
+        message = told["error"]["message"]
+        fail(message if handle.job_id in message else f"{handle.job_id}: {message}")
     return ExitCode.FAILURE
 
 

@@ -35,7 +35,8 @@ LONGEST_BLOCK = 20.0
 #: Seconds to gather slots that fall free one by one, so that they are claimed for together.
 GATHER = 0.002
 _BURST_CHECK = 0.1
-_TRIES_TO_END, _BETWEEN_TRIES = 20, 0.05
+#: Seconds to end a wait in order, and between two tries.
+_ENDS_WITHIN, _BETWEEN_TRIES = 1.0, 0.05
 
 Start = Callable[[list[Claimed], float], None]
 
@@ -138,11 +139,12 @@ class Fetcher:
 
     async def _end(self, idle: asyncio.Task[None]) -> None:
         """End the wait, not the socket: of a claim that just began we must hear, or its leases run out."""
-        for _ in range(_TRIES_TO_END):
-            with suppress(StoreError):
-                await self._unblock()
-            await asyncio.wait({idle}, timeout=_BETWEEN_TRIES)  # it may not have begun to wait
-            if idle.done():
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_ENDS_WITHIN):
+                while not idle.done():
+                    with suppress(StoreError):
+                        await self._unblock()
+                    await asyncio.wait({idle}, timeout=_BETWEEN_TRIES)  # it may not have begun to wait
                 return
         self._blocking_link.abandon()
 

@@ -22,7 +22,7 @@ import structlog
 from pydantic_core import to_json
 
 from monarq.jobs.cancel_note import CancelNote, decode_note
-from monarq.jobs.errors import StoreError, StoreRefused
+from monarq.jobs.errors import StoreError, StoreFull, StoreRefused
 from monarq.jobs.failure import Cause
 from monarq.jobs.store.address import Address
 from monarq.jobs.store.clock import moment_of, read_time
@@ -32,7 +32,7 @@ from monarq.jobs.store.orders import DrainOrder, read_order
 from monarq.jobs.store.pauses import Pause, read_pauses
 from monarq.jobs.store.sync_connection import SyncLink
 from monarq.jobs.store.verbs import BATCH, Lease, Renewal, renew
-from monarq.jobs.store.workers import enlist, report
+from monarq.jobs.store.workers import REPORT_KEPT_MS, enlist, report
 
 from .outage import Outage
 from .run import Run
@@ -46,6 +46,10 @@ TICK = 1.0
 #: Seconds between two reports of a worker, and of one that has nothing to do: an idle fleet costs next to
 #: nothing.
 REPORT_EVERY, REPORT_EVERY_IDLE = 5.0, 30.0
+#: Seconds between two looks at the server's clock, and at reports that others have left behind.
+_TIDY_EVERY = 300.0
+#: Seconds that who is told to stop waits for the thread.
+_RETIRES_WITHIN = 2.0
 
 
 class Heartbeat:
@@ -79,7 +83,9 @@ class Heartbeat:
         # in the worker's context, so that its lines name the worker
         beat = partial(copy_context().run, self._beat)
         self._thread = threading.Thread(target=beat, name="monarq-heartbeat", daemon=True)
-        self._reported_at = -inf
+        self._reported_at = self._tidied_at = -inf
+        #: The server's clock less our monotonic one, ms.
+        self._ahead_ms = 0.0
         #: The last report told of jobs that ran.
         self._told_of_runs = False
         #: The attempts that the last try to renew was for, whatever became of it.
@@ -92,12 +98,12 @@ class Heartbeat:
         self._guard = self._loop.create_task(self._give_up_unrenewed(), name="monarq-lease-guard")
 
     async def stop(self) -> None:
-        """End, and take the worker's report back."""
+        """End, and take the worker's report back, if Redis answers: it goes by itself, too."""
         self._stop.set()
         if self._guard is not None:
             self._guard.cancel()
         if self._thread.is_alive():
-            await asyncio.to_thread(self._thread.join)
+            await asyncio.to_thread(self._thread.join, _RETIRES_WITHIN)
 
     # --- the event loop
 
@@ -120,8 +126,8 @@ class Heartbeat:
         while not self._stop.wait(tick):
             runs = self._runs()
             try:
-                self._check(runs)
-                self.outage.over()
+                if self._check(runs):
+                    self.outage.over()
             except StoreError as error:
                 self.outage.note(error)
             except Exception:  # nothing may end this thread: without it every lease of the worker is lost
@@ -129,25 +135,40 @@ class Heartbeat:
             self._tried = runs
         self._retire()
 
-    def _check(self, runs: list[Run]) -> None:
+    def _check(self, runs: list[Run]) -> bool:
+        """Look after the leases of these, and report in time; whether anything was asked of Redis."""
         for queue, mine in _by_queue(runs).items():
             asked = self._look_for_requests(queue, mine)
             due = [run for run in mine if asked or self._needs_renewal(run)]
             for at in range(0, len(due), BATCH):
                 self._renew(queue, due[at : at + BATCH])
         is_idle = not (runs or self._told_of_runs)
-        if time.monotonic() - self._reported_at >= (REPORT_EVERY_IDLE if is_idle else REPORT_EVERY):
+        is_due = time.monotonic() - self._reported_at >= (REPORT_EVERY_IDLE if is_idle else REPORT_EVERY)
+        if is_due:
             self._reported_at, self._told_of_runs = time.monotonic(), bool(runs)
             self._tell_and_ask(REPORT_EVERY if runs else REPORT_EVERY_IDLE)
+        return is_due or bool(runs)
 
     def _tell_and_ask(self, next_in: float) -> None:
         """Report, and look whether there is an order."""
         call, worker = self._link.call, self._worker_id
-        told = self._report() | {"every_ms": round(next_in * 1000)}
-        execute_sync(call, report(worker, to_json(told)))
-        execute_sync(call, enlist(worker))
+        told = to_json(self._report() | {"every_ms": round(next_in * 1000)})
+        if time.monotonic() - self._tidied_at >= _TIDY_EVERY:
+            self._tidy()
+        try:
+            call("SET", WORKER + worker, told, "PX", REPORT_KEPT_MS)
+            call("ZADD", WORKERS, round(time.monotonic() * 1000 + self._ahead_ms), worker)
+        except StoreFull:  # not always so: the commands of a script count, and an idle worker sends few
+            execute_sync(call, report(worker, told))
+            execute_sync(call, enlist(worker))
         if (order := read_order(call("GET", ORDER + worker))) is not None:
             self._tell(self._drain, order)
+
+    def _tidy(self) -> None:
+        now_ms = read_time(self._link.call("TIME"))
+        self._link.call("ZREMRANGEBYSCORE", WORKERS, "-inf", now_ms - REPORT_KEPT_MS)
+        self._tidied_at = time.monotonic()
+        self._ahead_ms = now_ms - self._tidied_at * 1000
 
     def _look_for_requests(self, queue: QueueKeys, runs: list[Run]) -> bool:
         """Whether a cancellation may be asked for; what a pause wants back is told to stop."""

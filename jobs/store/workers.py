@@ -156,8 +156,8 @@ def report(worker: str, told: bytes) -> Request[None]:
 
 
 def enlist(worker: str) -> Request[None]:
-    """Put a worker that has reported on the list, and take those off it that have not for long."""
-    return request("enlist", _read_nothing, workers=WORKERS, worker=worker, kept_ms=REPORT_KEPT_MS)
+    """Put a worker that has reported on the list."""
+    return request("enlist", _read_nothing, workers=WORKERS, worker=worker)
 
 
 def _read_nothing(_: object) -> None: ...

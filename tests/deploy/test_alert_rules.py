@@ -32,7 +32,7 @@ if find_prometheus() is not None:
         "words", [["check", "rules", RULES], ["test", "rules", TESTS]], ids=lambda w: w[0]
     )
     def test_promtool_is_content(words: list[Any]) -> None:
-        done = subprocess.run(["promtool", *words], capture_output=True, text=True, timeout=30)
+        done = subprocess.run(["promtool", *words], capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -136,7 +136,7 @@ def _pages(pages: Dashboard | None, wanted: bool | None) -> Iterator[str]:
 
 def _metrics(settings: Settings, processes: int) -> Iterator[str]:
     """A line about where Prometheus finds the processes, if it is to find them."""
-    if first := _metrics_port(settings, 1):
+    if processes and (first := _metrics_port(settings, 1)):
         others = f" to {first + processes - 1}, one of each process" if processes > 1 else ""
         yield f"Metrics     http://{settings.metrics_host}:{first}/metrics{others}"
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 
 from monarq.jobs.errors import StoreError
 from monarq.jobs.store.execute import Transport
 
 from ..outage import Outage
+
+#: Seconds.  Who is told to stop waits for it.
+_FORGET_WITHIN = 1.0
 
 
 class ArqHealth:
@@ -33,8 +37,7 @@ class ArqHealth:
             await asyncio.sleep(self._interval)
 
     async def forget(self) -> None:
-        """Take the key back."""
-        try:
-            await self._link.call("DEL", self._key)
-        except StoreError as error:
-            self._outage.note(error)
+        """Take the key back, if Redis answers: it goes by itself, too."""
+        with suppress(StoreError, TimeoutError):
+            async with asyncio.timeout(_FORGET_WITHIN):
+                await self._link.call("DEL", self._key)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
-from typing import Annotated
+from collections.abc import Awaitable
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Form, Path, Request
 from pydantic import Field, SecretStr
@@ -15,7 +14,6 @@ from monarq.jobs.errors import StoreError
 from ...access.caller import Means
 from ...access.lines import write_lines
 from ...auth.passwords import LONGEST
-from ...auth.sessions import Session
 from ...routes.documents import Body
 from ...routes.guarded import TheCaller, TheServices, needs
 from ..rendering import go_on, page
@@ -26,6 +24,8 @@ router = APIRouter(route_class=Page)
 
 SessionId = Annotated[str, Path(max_length=100)]
 _HERE = "/settings"
+
+T = TypeVar("T")
 
 
 class PasswordForm(Body):
@@ -40,19 +40,25 @@ class PasswordForm(Body):
 async def show_account(request: Request, caller: TheCaller, services: TheServices) -> Response:
     """One's own account."""
     can_change = caller.means is Means.SESSION and services.database is not None
-    sessions: Sequence[Session] | None = None
-    with suppress(StoreError):  # the rest of the page needs no Redis
-        sessions = await services.logins.sessions(caller)
+    has_password = await _if_known(services.logins.has_password(caller)) if can_change else False
     return await page(
         request,
         "settings/account.html",
         title="Account",
         themes=list(Theme),
-        sessions=sessions,
+        sessions=await _if_known(services.logins.sessions(caller)),
         grants=write_lines(caller.grants).splitlines(),
-        has_password=can_change and await services.logins.has_password(caller),
-        may_change=can_change,
+        has_password=has_password,
+        may_change=can_change and has_password is not None,
     )
+
+
+async def _if_known(answer: Awaitable[T]) -> T | None:
+    """The rest of the page needs neither store."""
+    try:
+        return await answer
+    except StoreError:
+        return None
 
 
 @router.post("/settings/password", openapi_extra=needs(None))

@@ -25,6 +25,7 @@ def test_a_job_that_dies_ends_the_wait_with_1(stage: Stage) -> None:
     ended = stage.monarq("enqueue", "boom", "--args", '{"text": "bad"}', "--wait")
     assert ended.returncode == 1
     assert "ValueError: bad" in ended.stderr
+    assert ended.stderr.count(ended.stdout.strip()) == 1, "its id is told once"
     ended = stage.monarq("enqueue", "boom", "--wait", "--json")
     assert ended.returncode == 1
     assert json.loads(ended.stdout)["error"]["code"] == "job_failed"

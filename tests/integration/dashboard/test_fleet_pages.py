@@ -1,6 +1,8 @@
 """The pages of queues and workers: what they say, and what their forms do."""
 
+import asyncio
 import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -50,6 +52,20 @@ async def test_the_overview_says_what_is_wrong_and_what_to_run(house: House) -> 
     assert "1 problem" in text
     assert "142 ready, no worker listens on mail" in text
     assert "monarq worker --queues mail" in text
+
+
+async def test_a_page_that_cannot_wait_for_a_newer_look_will_look_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No event would tell: for who looks for changes from then on, the newer look is the first."""
+    browser = await house.browser({"role": "viewer"})
+    assert "data-live-again" not in (await browser.get("/queues")).text
+    looks = house.services.ground.snapshots.watch._shared
+    seen = await looks.get()
+    monkeypatch.setattr(looks, "_last", replace(seen, read_at=seen.read_at - 5))
+    monkeypatch.setattr(looks, "_read", asyncio.Event().wait)
+    looks.expire()
+    assert "data-live-again" in (await browser.get("/queues")).text
 
 
 async def test_who_sees_some_queues_sees_no_others_on_any_page(house: House) -> None:

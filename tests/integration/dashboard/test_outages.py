@@ -129,6 +129,8 @@ async def test_while_postgresql_is_away_live_queues_are_shown_and_it_is_said_wha
         answer = await browser.get(path)
         assert answer.status_code == 200
         assert "PostgreSQL does not answer: dead letters that lie there are not counted." in answer.text
+    account = await browser.get("/settings")
+    assert (account.status_code, "New password" in account.text) == (200, False), "nobody could keep one"
 
 
 async def test_a_list_of_jobs_tells_what_can_be_known(

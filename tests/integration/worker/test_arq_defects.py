@@ -370,7 +370,7 @@ async def test_a12_code_that_blocks_the_loop_does_not_cost_the_job_its_lease(
     """
     monkeypatch.setattr("monarq.worker.heartbeat.REPORT_EVERY", 0.2)
     monkeypatch.setattr("monarq.worker.heartbeat.REPORT_EVERY_IDLE", 0.2)
-    monkeypatch.setattr("monarq.jobs.store.workers.REPORT_KEPT_MS", 3_000)
+    monkeypatch.setattr("monarq.worker.heartbeat.REPORT_KEPT_MS", 3_000)
     await past_restart_grace(client)
     lease = 2.0
     fences: list[int] = []

@@ -2,15 +2,18 @@
 
 import asyncio
 from collections import Counter
+from math import inf
 
 import pytest
 from redis.asyncio import Redis
 
 from monarq.jobs import JobContext, job
+from monarq.jobs.store.keys import WORKER
 from monarq.producer import Producer
+from monarq.worker.heartbeat import TICK
 from tests.proxy import Proxy
 
-from .deadlines import eventually
+from .deadlines import always, eventually
 from .stage import running, settings_for, stats, waiting
 
 JOBS = 400
@@ -81,3 +84,24 @@ async def test_a_network_that_is_cut_for_good_stops_handlers_before_their_leases
                 assert asyncio.get_running_loop().time() - swallowed < lease
                 assert await handle.result(timeout=20) == "elsewhere"
             await proxy.heal()
+
+
+async def test_a_worker_is_not_kept_from_stopping_by_a_server_that_is_silent(redis_url: str) -> None:
+    """It waits for a token just then, for up to twenty seconds."""
+    async with Proxy(redis_url) as proxy:
+        async with running([note], settings_for(proxy.url)) as worker:
+            await eventually(lambda: worker.fetcher._idle is not None)
+            worker.fetcher._link._reply_timeout = 0.2  # type: ignore[attr-defined]
+            proxy.swallow()
+            began = asyncio.get_running_loop().time()
+        assert asyncio.get_running_loop().time() - began < 12
+
+
+async def test_a_server_that_nobody_has_asked_is_not_back(redis_url: str, client: Redis) -> None:
+    async with Proxy(redis_url) as proxy, running([note], settings_for(proxy.url)) as worker:
+        outage = worker.heartbeat.outage
+        await eventually(lambda: client.exists(WORKER + worker.worker_id))  # it has its own connection
+        await proxy.refuse()
+        worker.heartbeat._reported_at = -inf  # it is to report just now, and not again for a while
+        await eventually(lambda: outage.failed)
+        await always(lambda: outage._failures, during=2 * TICK)

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from arq import cron
+from redis.asyncio import Redis
 
 from monarq.jobs import JobContext, job
 from monarq.jobs.state import State
@@ -172,3 +173,16 @@ async def test_an_order_that_cannot_be_read_is_none(serve: Serve, link: Link, re
         await link.call("DEL", WORKERS)
         await eventually(lambda: the_worker(link))
         assert not worker._stopping.is_set()
+
+
+async def test_a_full_server_takes_the_report_of_a_worker(serve: Serve, client: Redis) -> None:
+    """Else all of them would seem dead, just when somebody looks."""
+    async with serve(hold) as worker:
+        await eventually(lambda: client.zscore(WORKERS, worker.worker_id))
+        await client.config_set("maxmemory", 1)
+        try:
+            await client.delete(WORKER + worker.worker_id, WORKERS)
+            await eventually(lambda: client.exists(WORKER + worker.worker_id))
+            await eventually(lambda: client.zscore(WORKERS, worker.worker_id))
+        finally:
+            await client.config_set("maxmemory", 0)
