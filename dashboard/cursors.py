@@ -7,8 +7,6 @@ same place makes the same cursor, so that a page which has not changed has the s
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from hashlib import blake2b
 
@@ -17,6 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from monarq.jobs.store.paging import Mark
 
+from . import base64url
 from .errors import InvalidParameter
 
 _KEY_BYTES = 64
@@ -38,7 +37,7 @@ class Cursors:
         """The cursor of a place in a search."""
         document = json.dumps([mark.section, mark.backwards, *mark.place], separators=(",", ":"))
         sealed = self._cipher.encrypt(document.encode(), [search.encode("utf-8", "backslashreplace")])
-        return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+        return base64url.encode(sealed)
 
     def open(self, cursor: str, search: str) -> Mark:
         """The place that a cursor stands for.
@@ -47,9 +46,9 @@ class Cursors:
             InvalidParameter: It is none of ours, or of another search.
         """
         try:
-            sealed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+            sealed = base64url.decode(cursor)
             document = self._cipher.decrypt(sealed, [search.encode("utf-8", "backslashreplace")])
-        except (binascii.Error, ValueError, InvalidTag):
+        except (ValueError, InvalidTag):
             raise InvalidParameter("cursor", _NONE) from None
         section, backwards, *place = json.loads(document)
         return Mark(section, tuple(place), backwards)

@@ -40,6 +40,8 @@ class Pulse:
         self._every = every
         self._wanted_by = 0
         self._beating: asyncio.Task[None] | None = None
+        #: What the last look showed, also while nobody watches: a page may be older than the next look.
+        self._before: Mapping[Hashable, Event] | None = None
 
     @contextmanager
     def wanted(self) -> Iterator[None]:
@@ -62,7 +64,6 @@ class Pulse:
             await asyncio.gather(self._beating, return_exceptions=True)
 
     async def _beat(self) -> None:
-        before: Mapping[Hashable, Event] | None = None
         while True:
             try:
                 now = marks_of(await self._take())
@@ -71,10 +72,10 @@ class Pulse:
             except Exception:  # nobody else would begin it again
                 log.exception("dashboard.pulse_failed")
                 now = {}
-            if before is not None:
-                for event in changes(before, now):
+            if self._before is not None:
+                for event in changes(self._before, now):
                     self._bus.deliver(event)
-            before = now
+            self._before = now
             await asyncio.sleep(self._every)
 
 

@@ -8,8 +8,6 @@ algorithm is the only one that it is used with, whatever a JWT says.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import secrets
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -19,6 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from monarq.jobs.errors import ConfigError
+
+from .. import base64url
 
 _ED25519, _HS256 = "ed25519", "hs256"
 _BYTES = 32
@@ -63,12 +63,15 @@ class SigningKeys:
 
 def new_key(kind: str = _ED25519) -> str:
     """A new key, as the setting takes it."""
-    return f"{kind}:{_encoded(secrets.token_bytes(_BYTES))}"
+    return f"{kind}:{base64url.encode(secrets.token_bytes(_BYTES))}"
 
 
 def _key(text: str) -> SigningKey:
     kind, _, encoded = text.partition(":")
-    raw = _decoded(encoded)
+    try:
+        raw = base64url.decode(encoded)
+    except ValueError:
+        raw = b""
     if len(raw) != _BYTES or kind not in (_ED25519, _HS256):
         raise ConfigError(
             ["MONARQ_DASHBOARD_SIGNING_KEYS: a key cannot be read; `monarq tokens key` makes one that can"]
@@ -77,19 +80,8 @@ def _key(text: str) -> SigningKey:
         # of the secret nothing must show, so its id is a digest of more than itself
         return SigningKey(sha256(b"monarq key id" + raw).hexdigest()[:16], "HS256", raw, raw, None)
     private = Ed25519PrivateKey.from_private_bytes(raw)
-    point = _encoded(private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
+    point = base64url.encode(private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
     # RFC 7638: the id is the thumbprint
-    key_id = _encoded(sha256(f'{{"crv":"Ed25519","kty":"OKP","x":"{point}"}}'.encode()).digest())
+    key_id = base64url.encode(sha256(f'{{"crv":"Ed25519","kty":"OKP","x":"{point}"}}'.encode()).digest())
     public = {"kty": "OKP", "crv": "Ed25519", "x": point, "kid": key_id, "alg": "EdDSA", "use": "sig"}
     return SigningKey(key_id, "EdDSA", private, private.public_key(), public)
-
-
-def _encoded(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-def _decoded(text: str) -> bytes:
-    try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        return b""

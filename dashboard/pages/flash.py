@@ -6,13 +6,13 @@ mouth, and nothing has to be kept.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 
 from fastapi import Request
 from starlette.responses import Response
 
+from .. import base64url
 from ..cookies import read_session
 from ..visit import visit_of
 
@@ -26,7 +26,7 @@ def leave(request: Request, response: Response, text: str) -> None:
     secret = read_session(request.cookies, visit_of(request.scope))
     if not secret:
         return
-    body = base64.urlsafe_b64encode(text[:_LONGEST].encode()).decode()
+    body = base64url.encode(text[:_LONGEST].encode())
     _set(request, response, f"{body}.{_signed(secret, body)}", _HOLDS_SECONDS)
 
 
@@ -38,7 +38,7 @@ def take(request: Request) -> str | None:
     body, _, signature = request.cookies.get(_COOKIE, "").partition(".")
     if not secret or not hmac.compare_digest(signature.encode(), _signed(secret, body).encode()):
         return None
-    return base64.urlsafe_b64decode(body).decode()
+    return base64url.decode(body).decode()
 
 
 def clear(request: Request, response: Response) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -16,6 +14,7 @@ from pydantic import BaseModel, Field
 
 from monarq.jobs.store.audit_filter import AuditFilter
 
+from .. import base64url
 from ..access.caller import Caller
 from ..access.permissions import Permission
 from ..errors import InvalidParameter
@@ -140,20 +139,15 @@ def cursors_of(page: ActPage, wanted: AuditFilter) -> tuple[str | None, str | No
     """Those of the pages behind this one and before it."""
     mark = _mark(wanted)
     return (
-        None if page.next_before is None else _sealed(f"b{page.next_before}{mark}"),
-        None if page.prev_after is None else _sealed(f"a{page.prev_after}{mark}"),
+        None if page.next_before is None else base64url.encode(f"b{page.next_before}{mark}".encode()),
+        None if page.prev_after is None else base64url.encode(f"a{page.prev_after}{mark}".encode()),
     )
-
-
-def _sealed(text: str) -> str:
-    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
 
 
 def _opened(cursor: str, wanted: AuditFilter) -> tuple[int | None, int | None]:
     try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        text = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
-    except (binascii.Error, ValueError):
+        text = base64url.decode(cursor).decode("ascii")
+    except ValueError:
         raise InvalidParameter("cursor", _NO_CURSOR) from None
     mark = _mark(wanted)
     number = text[1:].removesuffix(mark)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Annotated
@@ -16,6 +14,7 @@ from monarq.jobs.store.dead_letter import Place
 from monarq.jobs.store.letter_filter import LetterFilter
 from monarq.jobs.store.letter_pages import LetterPage, Turn
 
+from .. import base64url
 from ..errors import InvalidParameter
 from ..moments import Moment
 from ..operations.filters import OperationFilter
@@ -92,8 +91,7 @@ class Cursors:
         return None if place is None else self._write(place, is_back=True)
 
     def _write(self, place: Place, *, is_back: bool) -> str:
-        document = to_json([self._mark, is_back, *place])
-        return base64.urlsafe_b64encode(document).rstrip(b"=").decode()
+        return base64url.encode(to_json([self._mark, is_back, *place]))
 
     @property
     def _mark(self) -> str:
@@ -102,9 +100,8 @@ class Cursors:
 
 def _read(cursor: str) -> tuple[str, bool, int, str]:
     try:
-        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        mark, is_back, died_ms, job_id = from_json(text)
-    except (binascii.Error, ValueError, TypeError):
+        mark, is_back, died_ms, job_id = from_json(base64url.decode(cursor))
+    except (ValueError, TypeError):
         raise InvalidParameter("cursor", "it is none; take `next` or `prev` of a page as it is") from None
     is_ours = isinstance(mark, str) and isinstance(is_back, bool) and isinstance(job_id, str)
     if not is_ours or type(died_ms) is not int or not 0 <= died_ms < 1 << 53:

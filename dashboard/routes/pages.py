@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, TypeVar
 
 from fastapi import Depends, Query, Request, Response
 
+from .. import base64url
 from ..errors import InvalidParameter
 
 Limit = Annotated[int, Query(ge=1, le=200, description="How many, at most.")]
@@ -33,8 +32,8 @@ def after(cursor: str | None) -> str:
     if cursor is None:
         return ""
     try:
-        return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
-    except (binascii.Error, ValueError):
+        return base64url.decode(cursor).decode()
+    except ValueError:
         raise InvalidParameter("cursor", "it is none; take `next` of a page as it is") from None
 
 
@@ -43,7 +42,7 @@ def cut(found: Sequence[T], limit: int) -> tuple[Sequence[T], str | None]:
     if len(found) <= limit:
         return found, None
     page = found[:limit]
-    return page, base64.urlsafe_b64encode(page[-1].id.encode()).rstrip(b"=").decode()
+    return page, base64url.encode(page[-1].id.encode())
 
 
 def link_pages(request: Request, response: Response, **cursors: str | None) -> None:

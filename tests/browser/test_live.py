@@ -204,13 +204,14 @@ def test_an_idle_tab_asks_at_most_every_five_seconds(open_page: OpenPage, act: A
         "requestfinished", lambda request: asked.append(request) if request.url.endswith("/audit") else None
     )
 
-    def has_asked_twice() -> bool:
+    def has_asked_thrice() -> bool:
         act("again")
         page.wait_for_timeout(300)
-        return len(asked) >= 2
+        return len(asked) >= 3
 
-    until(page, has_asked_twice)
-    first, second, *_ = (request.timing["startTime"] for request in asked)
+    until(page, has_asked_thrice)
+    # what it had begun to want while somebody was there may still come, at once
+    first, second = (request.timing["startTime"] for request in asked[1:3])
     # a browser is punctual within some tenths of a second; for who is there it would have asked each second
     assert second - first > 4_000
 

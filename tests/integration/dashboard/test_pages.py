@@ -84,10 +84,10 @@ async def test_a_store_that_is_away_is_told_on_a_page(house: House, monkeypatch:
     async def away(*_: object) -> None:
         raise StoreUnavailable("Connection refused: 10.0.0.5")
 
-    monkeypatch.setattr(house.services.logins, "sessions", away)
-    answer = await browser.get("/settings")
+    monkeypatch.setattr(house.services.kinds, "list", away)
+    answer = await browser.get("/kinds")
     assert answer.status_code == 503
-    assert "The store does not answer" in answer.text
+    assert "Redis does not answer; ask again in a moment" in answer.text
     assert "10.0.0.5" not in answer.text
 
 

@@ -110,6 +110,19 @@ async def test_changes_are_told_while_somebody_watches() -> None:
     await pulse.close()
 
 
+async def test_what_has_changed_while_nobody_watched_is_told_to_who_watches_next() -> None:
+    """Its page may have been made of a look from before that."""
+    present, bus = Present(), Bus()
+    found, pulse = gather(bus), Pulse(present.take, bus, every=0.001)
+    with pulse.wanted():
+        await present.is_looked_at()
+    present.snapshot = a_snapshot(numbers(), workers=(a_worker(),))
+    with pulse.wanted():
+        await eventually(lambda: found)
+    assert {(event.queue, event.worker) for event in found} == {("mail", None), (None, "web-1")}
+    await pulse.close()
+
+
 async def test_nobody_looks_while_nobody_watches() -> None:
     present, bus = Present(), Bus()
     pulse = Pulse(present.take, bus, every=0.0)
