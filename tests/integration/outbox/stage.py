@@ -48,6 +48,18 @@ class Stage:
             found += await self.client.zrange(zset, 0, -1)
         return found
 
+    async def has(self, job_id: str) -> bool:
+        """Whether it waits in Redis."""
+        return job_id in await self.in_redis()
+
+    async def lacks(self, job_id: str) -> bool:
+        """Whether it does not."""
+        return not await self.has(job_id)
+
+    async def is_empty(self) -> bool:
+        """Whether nothing is left in the outbox."""
+        return not await self.outbox()
+
     async def envelope(self, job_id: str) -> str:
         """A job's envelope."""
         return str(await self.client.get(JOB + job_id))

@@ -82,7 +82,7 @@ async def test_a_relay_in_a_worker_does_the_same(
         async with app.transaction():
             handle = await producer.enqueue(pack.of(7), connection=app)
         assert await handle.result(timeout=20) == 7
-        await eventually(lambda: _is_empty(stage))
+        await eventually(stage.is_empty)
     assert started == {7: 1}
 
 
@@ -103,7 +103,3 @@ async def test_a_job_that_is_rolled_back_is_waited_for_no_longer_than_asked(
 
 async def _is_idle(worker: Worker, stage: Stage) -> bool:
     return not worker.runs and not await stage.in_redis()
-
-
-async def _is_empty(stage: Stage) -> bool:
-    return not await stage.outbox()

@@ -77,7 +77,7 @@ if find_pgbouncer() is not None:
         async with running(*relays):
             for number in range(5):
                 handle = await producer.enqueue(confirm.of(number), connection=app)
-                await eventually(lambda: _is_in(stage, handle.job_id))  # noqa: B023 - awaited at once
+                await eventually(lambda: stage.has(handle.job_id))  # noqa: B023 - awaited at once
         here = "SELECT FROM pg_stat_activity WHERE datname = current_database()"
         assert not await stage.fetch(f"{here} AND query LIKE 'LISTEN%'")
 
@@ -95,8 +95,4 @@ if find_pgbouncer() is not None:
         async with running(relay):
             for number in range(3):
                 handle = await producer.enqueue(confirm.of(number), connection=app)
-                await eventually(lambda: _is_in(stage, handle.job_id))  # noqa: B023 - awaited at once
-
-
-async def _is_in(stage: Stage, job_id: str) -> bool:
-    return job_id in await stage.in_redis()
+                await eventually(lambda: stage.has(handle.job_id))  # noqa: B023 - awaited at once

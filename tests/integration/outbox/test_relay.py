@@ -6,7 +6,6 @@ from typing import Any
 
 import asyncpg
 import pytest
-from redis.asyncio import Redis
 
 from monarq import JobNotFound, Producer, Reason, Settings, State
 from monarq.jobs.store.keys import queue_keys
@@ -14,8 +13,7 @@ from monarq.jobs.store.postgres import held
 from monarq.jobs.store.postgres.database import Database
 from monarq.jobs.store.postgres.statements import statement
 from monarq.producer.relay import Relay
-from tests.integration.worker.deadlines import always, eventually
-from tests.postgres_proxy import PostgresProxy
+from tests.integration.worker.deadlines import eventually
 from tests.proxy import Proxy
 from tests.tracing import Spans, traceparent_of
 
@@ -249,7 +247,7 @@ async def test_a_commit_is_heard_of(
         await eventually(lambda: _listeners(stage))
         for number in range(5):
             handle = await producer.enqueue(confirm.of(number), connection=app)
-            await eventually(lambda: _is_in(stage, handle.job_id))  # noqa: B023 - awaited at once
+            await eventually(lambda: stage.has(handle.job_id))  # noqa: B023 - awaited at once
 
 
 @pytest.mark.usefixtures("deaf_to_time")
@@ -262,10 +260,10 @@ async def test_who_no_longer_hears_listens_again_and_then_looks_for_what_was_mis
             handle = await producer.enqueue(confirm.of(1), connection=app)
             await stage.fetch("SELECT pg_terminate_backend($1)", listener)
             await eventually(lambda: _has_gone(stage, listener))
-        await eventually(lambda: _is_in(stage, handle.job_id))
+        await eventually(lambda: stage.has(handle.job_id))
         assert listener not in await eventually(lambda: _listeners(stage))
         again = await producer.enqueue(confirm.of(2), connection=app)
-        await eventually(lambda: _is_in(stage, again.job_id))
+        await eventually(lambda: stage.has(again.job_id))
 
 
 async def test_what_nobody_announced_is_found(
@@ -275,7 +273,7 @@ async def test_what_nobody_announced_is_found(
     async with running(relay):
         await eventually(lambda: _listeners(stage))
         handle = await producer.enqueue(confirm.of(1), connection=app)
-        await eventually(lambda: _is_in(stage, handle.job_id))
+        await eventually(lambda: stage.has(handle.job_id))
 
 
 @pytest.mark.usefixtures("deaf_to_time")
@@ -284,7 +282,7 @@ async def test_a_full_outbox_is_emptied_at_one_go(
 ) -> None:
     await producer.enqueue_many(map(confirm.of, range(1_700)), connection=app)
     async with running(relay):
-        await eventually(lambda: _is_empty(stage))
+        await eventually(stage.is_empty)
     assert len(await stage.in_redis()) == 1_700
 
 
@@ -299,7 +297,7 @@ async def test_killed_connections_lose_nothing(
             handles = await producer.enqueue_many(map(confirm.of, range(200)), connection=app)
             sent |= {handle.job_id for handle in handles}  # type: ignore[union-attr]
             await app.fetch(query + "AND pid <> pg_backend_pid() AND random() < $1::float", 0.3 + round_ % 2)
-        await eventually(lambda: _is_empty(stage))
+        await eventually(stage.is_empty)
     assert set(await stage.in_redis()) == sent
     assert await stage.client.hget(queue_keys("default").stats, "enqueued") == "4000"
 
@@ -317,95 +315,6 @@ async def test_a_relay_that_is_cancelled_in_a_batch_leaves_all_for_the_next(
     await carry_all(make_relay())
     assert len(await stage.in_redis()) == 3_000
     assert await stage.client.hget(queue_keys("default").stats, "enqueued") == "3000"
-
-
-# --- Redis is away, or does not serve us
-
-
-async def test_jobs_wait_while_redis_is_away(
-    app: asyncpg.Connection, producer: Producer, make_relay: MakeRelay, stage: Stage, redis_url: str
-) -> None:
-    async with Proxy(redis_url) as proxy:
-        await proxy.refuse()
-        async with running(make_relay(redis_url=proxy.url)):
-            handle = await producer.enqueue(confirm.of(1), connection=app)
-            await always(lambda: _is_not_in(stage, handle.job_id), during=0.3)
-            await proxy.heal()
-            await eventually(lambda: _is_in(stage, handle.job_id))
-    assert await stage.outbox() == []
-
-
-async def test_a_relay_starts_and_stays_while_postgres_is_away(
-    database_url: str, app: asyncpg.Connection, producer: Producer, make_relay: MakeRelay, stage: Stage
-) -> None:
-    handle = await producer.enqueue(confirm.of(1), connection=app)
-    async with PostgresProxy(database_url) as proxy:
-        await proxy.refuse()
-        async with running(make_relay(database_url=proxy.url)):
-            await always(lambda: _is_not_in(stage, handle.job_id), during=0.3)
-            await proxy.heal()
-            await eventually(lambda: _is_in(stage, handle.job_id))
-            await proxy.refuse()
-            again = await producer.enqueue(confirm.of(2), connection=app)
-            await always(lambda: _is_not_in(stage, again.job_id), during=0.3)
-            await proxy.heal()
-            await eventually(lambda: _is_in(stage, again.job_id))
-
-
-async def test_a_reply_of_redis_that_is_lost_is_asked_for_again(
-    app: asyncpg.Connection, producer: Producer, make_relay: MakeRelay, stage: Stage, redis_url: str
-) -> None:
-    await producer.enqueue_many(map(confirm.of, range(450)), connection=app)
-    async with Proxy(redis_url) as proxy:
-        proxy.drop_reply(3)
-        async with running(make_relay(redis_url=proxy.url)):
-            await eventually(lambda: _is_empty(stage))
-    assert await stage.client.hget(queue_keys("default").stats, "enqueued") == "450"
-
-
-@pytest.mark.parametrize("refusal", ["full", "forbidden"])
-async def test_a_redis_that_does_not_serve_us_is_no_fault_of_the_rows(
-    app: asyncpg.Connection,
-    producer: Producer,
-    make_relay: MakeRelay,
-    stage: Stage,
-    redis_url: str,
-    refusal: str,
-) -> None:
-    handle = await producer.enqueue(confirm.of(1), connection=app)
-    url = redis_url
-    if refusal == "full":
-        await stage.client.config_set("maxmemory", 1)
-    else:
-        await stage.client.execute_command("ACL SETUSER poor on nopass ~* +@all -zadd")
-        url = redis_url.replace("redis://", "redis://poor:x@")
-    try:
-        async with running(make_relay(redis_url=url)):
-            await always(lambda: _is_not_in(stage, handle.job_id), during=0.3)
-            assert await stage.set_aside() == {}
-            await _serve_again(stage.client, refusal)
-            await eventually(lambda: _is_in(stage, handle.job_id))
-    finally:
-        await _serve_again(stage.client, refusal)
-
-
-async def _serve_again(client: Redis, refusal: str) -> None:
-    if refusal == "full":
-        await client.config_set("maxmemory", 0)
-    else:
-        await client.execute_command("ACL SETUSER poor +@all")
-
-
-async def _is_in(stage: Stage, job_id: str) -> bool:
-    return job_id in await stage.in_redis()
-
-
-async def _is_not_in(stage: Stage, job_id: str) -> bool:
-    return job_id not in await stage.in_redis()
-
-
-async def _is_empty(stage: Stage) -> bool:
-    return not await stage.outbox()
 
 
 async def _has_gone(stage: Stage, pid: int) -> Any:

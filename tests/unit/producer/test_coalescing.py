@@ -1,7 +1,6 @@
 """Calls of one tick of the loop travel as one."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -20,18 +19,13 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def transport() -> Recording:
-    return Recording()
-
-
-@pytest.fixture
-async def producer(transport: Recording) -> AsyncIterator[Producer]:
-    async with Producer(Settings(), transport=transport) as producer:
-        await producer.enqueue(send.of("warm-up"))
-        await producer.enqueue(resize.of("warm-up"))
-        transport.sent.clear()
-        transport.tries = 0
-        yield producer
+async def producer(producer: Producer, transport: Recording) -> Producer:
+    """It knows its kinds already."""
+    await producer.enqueue(send.of("warm-up"))
+    await producer.enqueue(resize.of("warm-up"))
+    transport.sent.clear()
+    transport.tries = 0
+    return producer
 
 
 async def test_concurrent_calls_of_one_tick_are_one_script_call(
